@@ -1,0 +1,48 @@
+# Needs Python 3.11 or newer and make; everything else goes into .venv.
+
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test lint format bench docs clean
+
+help:  ## list the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 10
+
+install: $(STAMP)  ## make .venv with everything in it
+
+# Again only when the dependencies or the tested versions have changed.
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and \
+	  f"Python 3.11 or newer is needed, {sys.version.split()[0]} found: make PYTHON=/path/to/python")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "installing into .venv: a few minutes, once"
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+demo: install  ## learn a phantom cohort and show the result, some four minutes
+	@$(BIN)/crln demo --out demo --overwrite
+
+test: install  ## all tests and the coverage of src/
+	$(BIN)/python -m pytest -q --cov=crln --cov-report=term:skip-covered --cov-fail-under=90
+
+lint: install  ## style, types, and the direction of imports
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+format: install  ## put the code into its style
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: install  ## speed and memory, each against its target
+	@for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
+
+docs: install  ## the documentation as pages, in site/
+	$(BIN)/mkdocs build --strict --quiet
+	@echo "open site/index.html"
+
+clean:  ## remove what make has made
+	rm -rf .venv site demo .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

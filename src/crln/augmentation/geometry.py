@@ -1,0 +1,200 @@
+"""Where each voxel of a view comes from: mirroring and quarter turns, affine maps, in-plane zoom.
+
+All functions take one sample, (C, X, Y, Z) or (X, Y, Z), and plain numbers drawn beforehand.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from crln.labels import IGNORE
+from crln.planning.plan import Triple
+
+Matrix = tuple[tuple[float, ...], ...]
+"""(3, 3) as plain numbers."""
+
+KEYS = -0.5
+"""The parameter of Keys' cubic convolution that is exact for quadratic functions."""
+
+
+@dataclass(frozen=True)
+class Turn:
+    """A symmetry of the voxel grid: X and Y swapped or not, then axes mirrored; exact.
+
+    Attributes:
+        swap: whether X and Y change places.
+        mirrored: of 0, 1, 2 (X, Y, Z) after the swap.
+    """
+
+    swap: bool = False
+    mirrored: tuple[int, ...] = ()
+
+    def __call__(self, volume: Tensor) -> Tensor:
+        """The turned (..., X, Y, Z); a view where nothing is mirrored."""
+        turned = volume.transpose(-3, -2) if self.swap else volume
+        return turned.flip([axis - 3 for axis in self.mirrored]) if self.mirrored else turned
+
+
+def draw_turn(
+    random: np.random.Generator, shape: Triple, quarters: bool, mirror_axes: Sequence[int]
+) -> Turn:
+    """A uniform in-plane turn by a multiple of 90 degrees, and each allowed axis mirrored or not.
+
+    A patch whose X and Y differ keeps its shape: it is turned by 0 or 180 degrees only.
+    """
+    quarter = int(random.integers(4)) if quarters else 0
+    if shape[0] != shape[1]:
+        quarter -= quarter % 2
+    # A turn by 90 degrees is the swap and one mirrored axis; by 180, both axes mirrored.
+    mirrored = {0: set(), 1: {0}, 2: {0, 1}, 3: {1}}[quarter]
+    mirrored ^= {axis for axis in mirror_axes if random.random() < 0.5}
+    return Turn(swap=quarter % 2 == 1, mirrored=tuple(sorted(mirrored)))
+
+
+def centre_crop(volume: Tensor, size: Triple) -> Tensor:
+    """The central `size` voxels of (..., X, Y, Z), a view."""
+    for axis, n in zip((-3, -2, -1), size, strict=True):
+        volume = volume.narrow(axis, (volume.shape[axis] - n) // 2, n)
+    return volume
+
+
+def affine_matrix(
+    degrees: Sequence[float] | np.ndarray, zoom: float, spacing: Sequence[float]
+) -> Matrix:
+    """The (3, 3) map of a view's voxel offsets from the centre to the source's.
+
+    The view shows the source turned about X, then Y, then Z and enlarged by `zoom`. Angles hold in
+    millimetres: with spacings S on the diagonal and rotation R it is S^-1 R S / zoom.
+
+    Args:
+        degrees: about X, Y, Z.
+        zoom: > 1 enlarges.
+        spacing: voxel size along X, Y, Z.
+    """
+    rotation = np.eye(3)
+    for axis, angle in enumerate(np.radians(degrees)):
+        i, j = (axis + 1) % 3, (axis + 2) % 3
+        about = np.eye(3)
+        about[i, i] = about[j, j] = np.cos(angle)
+        about[i, j], about[j, i] = -np.sin(angle), np.sin(angle)
+        rotation = about @ rotation
+    millimetres = np.asarray(spacing, float)
+    matrix = rotation * millimetres[None, :] / millimetres[:, None] / zoom
+    return tuple(tuple(float(value) for value in row) for row in matrix)
+
+
+def sampling_grid(matrix: Matrix, source: Triple, size: Triple, device: torch.device) -> Tensor:
+    """(1, *size, 3) coordinates for `grid_sample` (align_corners=True); centre maps to centre.
+
+    Written as sums of three axes: a tenth of the time of `affine_grid`, and nothing to upload.
+    """
+    offsets = [torch.arange(n, device=device, dtype=torch.float32) - (n - 1) / 2 for n in size]
+    grid = torch.empty(1, *size, 3, device=device)
+    for row, n in enumerate(source):
+        x, y, z = (
+            offset * (2 / (n - 1) * entry)
+            for offset, entry in zip(offsets, matrix[row], strict=True)
+        )
+        # grid_sample counts axes from the last: its first coordinate is Z.
+        torch.add(x[:, None, None] + y[:, None], z, out=grid[0, ..., 2 - row])
+    return grid
+
+
+def warp(
+    image: Tensor,
+    target: Tensor,
+    confidence: Tensor | None,
+    matrix: Matrix,
+    size: Triple,
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    """Resamples one sample once: image trilinear, target and confidence nearest.
+
+    Outside the source the image is 0, the target IGNORE and the confidence 0.
+
+    Args:
+        image: (C, X, Y, Z).
+        target: (X, Y, Z) int64.
+        confidence: (X, Y, Z) or None.
+        matrix: see `affine_matrix`.
+        size: of the result.
+    """
+    x, y, z = target.shape
+    grid = sampling_grid(matrix, (x, y, z), size, image.device)
+    # Padding is zero, so targets are moved up: 0 means IGNORE while they are being sampled.
+    maps = [(target - IGNORE).to(image.dtype)] + ([] if confidence is None else [confidence])
+    image = F.grid_sample(image[None], grid, mode="bilinear", align_corners=True)[0]
+    nearest = F.grid_sample(torch.stack(maps)[None], grid, mode="nearest", align_corners=True)[0]
+    target = nearest[0].to(target.dtype) + IGNORE
+    return image, target, None if confidence is None else nearest[1]
+
+
+def separable(volume: Tensor, matrices: Sequence[Tensor | None]) -> Tensor:
+    """Applies one linear map per axis to (C, X, Y, Z); None leaves an axis as it is.
+
+    Args:
+        volume: (C, X, Y, Z).
+        matrices: for X, Y, Z; each (output side, input side).
+    """
+    along_x, along_y, along_z = matrices
+    if along_x is not None:
+        _, x, y, z = volume.shape
+        volume = (along_x @ volume.reshape(-1, x, y * z)).view(-1, len(along_x), y, z)
+    if along_y is not None:
+        volume = along_y @ volume
+    if along_z is not None:
+        volume = volume @ along_z.T
+    return volume
+
+
+def zoom_positions(side: int, zoom: float, device: torch.device) -> Tensor:
+    """(side,) source coordinate of each voxel when enlarged by `zoom` about the centre."""
+    centre = (side - 1) / 2
+    return (torch.arange(side, device=device, dtype=torch.float32) - centre) / zoom + centre
+
+
+def cubic_matrix(positions: Tensor) -> Tensor:
+    """(n, n) weights of cubic convolution at `positions` on n voxels; rows outside are 0.
+
+    Near the border, where voxels are missing, the weights are scaled to sum to 1 again.
+    """
+    side = len(positions)
+    distance = (positions[:, None] - torch.arange(side, device=positions.device)).abs()
+    near = ((KEYS + 2) * distance - (KEYS + 3)) * distance**2 + 1
+    far = KEYS * (((distance - 5) * distance + 8) * distance - 4)
+    weights = torch.where(distance <= 1, near, torch.where(distance < 2, far, 0.0))
+    inside = _inside(positions.round(), side)
+    return torch.where(inside[:, None], weights / weights.sum(1, keepdim=True), 0.0)
+
+
+def zoom_in_plane(
+    image: Tensor, target: Tensor, confidence: Tensor, zoom: float
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Enlarges (zoom > 1) or shrinks one sample in the X-Y plane about its centre; shape stays.
+
+    Image by cubic convolution, target and confidence by the nearest voxel; what shrinking brings in
+    from outside is 0, IGNORE and 0.
+
+    Args:
+        image: (C, X, Y, Z).
+        target: (X, Y, Z) int64.
+        confidence: (X, Y, Z).
+        zoom: > 0.
+    """
+    positions = [zoom_positions(side, zoom, image.device) for side in target.shape[:2]]
+    nearest = [p.round() for p in positions]
+    inside_x, inside_y = (_inside(p, len(p)) for p in nearest)
+    outside = ~(inside_x[:, None] & inside_y)[..., None]
+    x, y = (p.long().clamp(0, len(p) - 1) for p in nearest)
+    return (
+        separable(image, [*map(cubic_matrix, positions), None]),
+        target[x[:, None], y].masked_fill_(outside, IGNORE),
+        confidence[x[:, None], y].masked_fill_(outside, 0),
+    )
+
+
+def _inside(positions: Tensor, side: int) -> Tensor:
+    return (positions >= 0) & (positions <= side - 1)

@@ -1,0 +1,27 @@
+"""crln demo: the whole way on a cohort that the package makes itself."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from crln.cli.options import Overwrite, Seed
+from crln.cli.screen import console, examples
+
+EXAMPLES = examples("crln demo", "crln demo --out elsewhere --seed 1")
+
+
+def command(
+    out: Annotated[Path, typer.Option(metavar="DIR", help="The folder to write.")] = Path("demo"),
+    seed: Seed = 0,
+    iterations: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=1, show_default="the preset's", help="Steps of training."),
+    ] = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Make a phantom cohort, learn from 4 labels and 12 scans without, and show the result."""
+    from crln.demo import run_demo
+
+    page = run_demo(out, seed=seed, iterations=iterations, overwrite=overwrite, say=console.print)
+    console.print(f"look at {page}", highlight=False, soft_wrap=True)

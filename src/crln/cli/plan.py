@@ -1,0 +1,115 @@
+"""crln plan: look at a cohort and decide."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+import yaml
+from rich.table import Table
+
+from crln.cli.options import Data, Labelled, Overwrite, Preset, Seed, Test, Validation
+from crln.cli.screen import console, examples
+from crln.errors import CrlnError
+
+if TYPE_CHECKING:
+    from crln.planning import Fingerprint, Plan
+
+EXAMPLES = examples(
+    "crln plan data",
+    "crln plan data --test 20 --out plan.yaml",
+    "crln plan data --preset la --out la-plan.yaml",
+)
+
+
+def command(
+    data: Data,
+    out: Annotated[
+        Path,
+        typer.Option(metavar="FILE", help="The plan to write; the fingerprint lies beside it."),
+    ] = Path("plan.yaml"),
+    preset: Preset = None,
+    labelled: Labelled = None,
+    test: Test = 0,
+    validation: Validation = 0,
+    seed: Seed = 0,
+    overwrite: Overwrite = False,
+) -> None:
+    """Look at a cohort; print and save its fingerprint and the plan derived from it.
+
+    Give the split that you will train with, so that the plan looks at no test scan.
+    """
+    import crln
+    from crln.planning import make_fingerprint
+    from crln.runs import write_text
+
+    beside = out.with_name(f"{out.stem}-fingerprint.yaml")
+    for path in (out, beside):
+        if path.exists() and not overwrite:
+            raise CrlnError(f"{path}: exists; give another --out, or --overwrite")
+    cohort = crln.split_cohort(
+        crln.load_cohort(data), labelled=labelled, validation=validation, test=test, seed=seed
+    )
+    fingerprint = make_fingerprint(cohort)
+    plan = crln.make_plan(cohort, preset=preset, fingerprint=fingerprint)
+    write_text(beside, yaml.safe_dump(fingerprint.model_dump(mode="json"), sort_keys=False))
+    write_text(out, plan.to_yaml())
+    console.print(_fingerprint_table(fingerprint), _plan_table(plan), sep="\n")
+    console.print(f"written: {out}, {beside}", highlight=False)
+
+
+def _fingerprint_table(found: "Fingerprint") -> Table:
+    table = _facts("fingerprint")
+    table.add_row(
+        "cases",
+        f"{found.labelled} labelled, {found.unlabelled} unlabelled, "
+        f"{found.validation} validation, {found.test} test ({found.layout})",
+    )
+    table.add_row("size", f"{_times(found.size)} voxels, {_span(found.size_range)}")
+    table.add_row("spacing", f"{_times(found.spacing)} mm, {_span(found.spacing_range)}")
+    for channel, whole, inside in zip(
+        found.channels, found.intensity, found.foreground, strict=True
+    ):
+        table.add_row(
+            f"intensity, {channel}",
+            f"{whole.minimum:.4g} to {whole.maximum:.4g}, mean {whole.mean:.4g} ± {whole.std:.4g}; "
+            f"structures {inside.low:.4g} to {inside.high:.4g}, mean {inside.mean:.4g} ± "
+            f"{inside.std:.4g}",
+        )
+    for value, volume in found.volumes.items():
+        name = found.class_names.get(value, "")
+        table.add_row(f"label {value}", f"{name + ', ' if name else ''}{volume:.0f} voxels a scan")
+    return table
+
+
+def _plan_table(plan: "Plan") -> Table:
+    table = _facts("plan")
+    network, training = plan.network, plan.training
+    table.add_row("spacing", f"{_times(plan.spacing)} mm" if plan.spacing else "each scan's own")
+    table.add_row("patch", f"{_times(plan.patch_size)} voxels")
+    table.add_row("intensity", ", ".join(scheme.scheme for scheme in plan.intensity))
+    table.add_row("classes", ", ".join(plan.class_names))
+    table.add_row("network", f"{network.kind}, {'-'.join(map(str, network.widths))} channels")
+    table.add_row("views", plan.views.kind)
+    table.add_row(
+        "training",
+        f"{training.iterations} steps of {training.labelled} labelled and {training.unlabelled} "
+        f"unlabelled patches, {training.optimiser}, learning rate {training.lr:g}",
+    )
+    return table
+
+
+def _facts(title: str) -> Table:
+    table = Table(title=title, title_justify="left", show_header=False, box=None, padding=(0, 2))
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column()
+    return table
+
+
+def _times(values: tuple[float, ...]) -> str:
+    return " x ".join(f"{value:.4g}" for value in values)
+
+
+def _span(ranges: tuple[tuple[float, float], ...]) -> str:
+    """The smallest and the largest along each axis."""
+    low, high = zip(*ranges, strict=True)
+    return "all alike" if low == high else f"{_times(low)} to {_times(high)}"

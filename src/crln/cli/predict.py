@@ -1,0 +1,1 @@
+"""crln predict: outline scans with a trained model."""

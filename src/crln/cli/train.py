@@ -1,0 +1,120 @@
+"""crln train: learn from a cohort."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from crln.cli.options import (
+    Data,
+    Device,
+    Labelled,
+    Overwrite,
+    Precision,
+    Preset,
+    Seed,
+    Test,
+    Validation,
+)
+from crln.cli.screen import console, examples
+from crln.errors import CrlnError
+
+if TYPE_CHECKING:
+    from crln.cohort import Cohort
+    from crln.planning import Plan
+
+EXAMPLES = examples(
+    "crln train data --out run",
+    "crln train data --out run --labelled 8 --test 20 --validation 4",
+    "crln train data --out run --preset la --iterations 2000",
+    "crln train data --out run --plan plan.yaml --method mean_teacher",
+    "crln train data --out run --resume",
+)
+
+
+def command(
+    data: Data,
+    out: Annotated[Path, typer.Option(metavar="RUN", help="The model folder to write.")],
+    method: Annotated[
+        str, typer.Option(help="How to learn: crln, mean_teacher or supervised.")
+    ] = "crln",
+    labelled: Labelled = None,
+    test: Test = 0,
+    validation: Validation = 0,
+    preset: Preset = None,
+    plan: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The plan: `crln plan` writes one to edit.")
+    ] = None,
+    iterations: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=1, show_default="the plan's", help="Steps of training."),
+    ] = None,
+    seed: Seed = 0,
+    device: Device = "auto",
+    precision: Precision = "32",
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the run in RUN that was cut off.")
+    ] = False,
+    overwrite: Overwrite = False,
+    transductive: Annotated[
+        bool,
+        typer.Option(
+            "--transductive",
+            help="Learn from the scans (never the labels) of validation and test cases too.",
+        ),
+    ] = False,
+    cache: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            show_default="$CRLN_CACHE or ~/.cache/crln",
+            help="Where prepared scans are kept.",
+        ),
+    ] = None,
+) -> None:
+    """Learn from labelled and unlabelled scans; the result is a model folder."""
+    import crln
+    from crln.cohort import apply_split
+
+    cohort = crln.load_cohort(data)
+    begun = crln.open_run(out) if resume and (out / "run.yaml").exists() else None
+    if begun and begun.split.exists() and labelled is None and not test and not validation:
+        cohort = apply_split(cohort, begun.split)
+    else:
+        cohort = crln.split_cohort(
+            cohort, labelled=labelled, validation=validation, test=test, seed=seed
+        )
+    decided = begun.plan if begun else None
+    chosen = _choose_plan(cohort, plan, preset, iterations, decided)
+    console.print(
+        f"{method}: {len(cohort.labelled)} labelled, {len(cohort.unlabelled)} unlabelled, "
+        f"{len(cohort.validation)} validation and {len(cohort.test)} test cases; "
+        f"{chosen.training.iterations} steps"
+    )
+    run = crln.train(
+        cohort, chosen, out, method=method, seed=seed, device=device, precision=precision,
+        resume=resume, overwrite=overwrite, transductive=transductive, cache=cache,
+    )  # fmt: skip
+    console.print(
+        f"model in {run.path}: crln predict {run.path} SCANS --out MASKS", highlight=False
+    )
+
+
+def _choose_plan(
+    cohort: "Cohort",
+    path: Path | None,
+    preset: str | None,
+    iterations: int | None,
+    begun: "Plan | None",
+) -> "Plan":
+    """The plan of the file, of the run to resume, or one made for the cohort."""
+    from crln.planning import Plan, make_plan
+
+    if path and preset:
+        raise CrlnError(f"--plan {path} and --preset {preset} exclude each other; give one")
+    changes = {"training": {"iterations": iterations}} if iterations else {}
+    if path:
+        return Plan.read(path).updated(changes)
+    if begun and not preset:
+        return begun.updated(changes)
+    return make_plan(cohort, preset=preset, changes=changes)

@@ -1,0 +1,9 @@
+"""The faults that a user can mend."""
+
+
+class CrlnError(Exception):
+    """A fault in the data, the plan or the command that its user can mend.
+
+    The message is one line: what was found, in which file, and what to do about it. The command
+    line prints it and exits with 2; it never shows a traceback for one.
+    """

@@ -1,0 +1,65 @@
+"""A folder of DICOM slices, one series, by SimpleITK (voxels) and pydicom (geometry)."""
+
+from pathlib import Path
+
+import numpy as np
+import pydicom
+import SimpleITK as sitk
+from pydicom.errors import InvalidDicomError
+
+from crln.errors import CrlnError
+from crln.imaging.header import Header
+from crln.imaging.itk import ras_affine
+
+_TAGS = ["Rows", "Columns", "PixelSpacing", "ImageOrientationPatient", "ImagePositionPatient"]
+# Steps between slices may differ by this share: positions are written with few decimals.
+_UNEVEN = 0.05
+
+
+def read_header(path: Path) -> Header:
+    """The grid of a series: from the position that each slice states.
+
+    Raises:
+        CrlnError: not one series of two or more evenly spaced slices.
+    """
+    try:
+        slices = [
+            pydicom.dcmread(file, stop_before_pixels=True, specific_tags=list(_TAGS))
+            for file in _slice_files(path)
+        ]
+        first = slices[0]
+        shape = (int(first.Columns), int(first.Rows), len(slices))
+        row, column = np.reshape(first.ImageOrientationPatient, (2, 3)).astype(float)
+        positions = np.array([s.ImagePositionPatient for s in slices], dtype=float)
+        along_y, along_x = (float(side) for side in first.PixelSpacing)
+    except (AttributeError, InvalidDicomError) as error:
+        raise CrlnError(
+            f"{path}: a slice does not state its place ({error}); export the series again"
+        ) from error
+    if len(slices) < 2:
+        raise CrlnError(f"{path}: holds one slice where a 3D series is due; give the whole series")
+    steps = np.diff(positions, axis=0)
+    gap = (positions[-1] - positions[0]) / (len(slices) - 1)
+    if np.abs(steps - gap).max() > _UNEVEN * np.linalg.norm(gap):
+        raise CrlnError(f"{path}: slices are missing or unevenly spaced; export the series again")
+    size = float(np.linalg.norm(gap))
+    direction = np.stack([row, column, gap / size if size else gap], axis=1)
+    return Header(shape, ras_affine(direction, (along_x, along_y, size), tuple(positions[0])))
+
+
+def read_voxels(path: Path) -> np.ndarray:
+    """Rescaled voxels, (X, Y, Z), slices in the order of their positions."""
+    reader = sitk.ImageSeriesReader()
+    reader.SetFileNames(_slice_files(path))
+    return sitk.GetArrayFromImage(reader.Execute()).T
+
+
+def _slice_files(path: Path) -> tuple[str, ...]:
+    """The files of the folder's one series, sorted by position along the slice normal."""
+    series = sitk.ImageSeriesReader.GetGDCMSeriesIDs(str(path))
+    if not series:
+        raise CrlnError(f"{path}: holds no DICOM series; give a scan, or a folder of DICOM slices")
+    if len(series) > 1:
+        raise CrlnError(f"{path}: holds {len(series)} DICOM series; give a folder for each")
+    files: tuple[str, ...] = sitk.ImageSeriesReader.GetGDCMSeriesFileNames(str(path), series[0])
+    return files

@@ -1,0 +1,44 @@
+"""Turns what the file libraries raise into one line for the user."""
+
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from nibabel.filebasedimages import ImageFileError
+from nibabel.spatialimages import HeaderDataError, ImageDataError
+
+from crln.errors import CrlnError
+
+LIBRARY_FAULTS = (
+    OSError,
+    EOFError,
+    ValueError,
+    KeyError,
+    RuntimeError,  # SimpleITK and h5py
+    zlib.error,
+    ImageFileError,
+    HeaderDataError,
+    ImageDataError,
+)
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Within it, a fault of a file library becomes a CrlnError about `path`."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise CrlnError(f"{path}: no such file; check the path") from error
+    except PermissionError as error:
+        raise CrlnError(f"{path}: may not be read; check its permissions") from error
+    except LIBRARY_FAULTS as error:
+        raise CrlnError(
+            f"{path}: truncated or not an image ({reason(error)}); copy or export it again"
+        ) from error
+
+
+def reason(error: Exception) -> str:
+    """The last line of an error's text: SimpleITK puts the cause below the place in its source."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1] if lines else type(error).__name__

@@ -1,0 +1,160 @@
+"""Sliding-window prediction whose memory is one slab, not one score per class and voxel."""
+
+from collections.abc import Iterator
+from itertools import chain, combinations
+from typing import Literal, NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from crln.inference.window import Tiling, window_weights
+from crln.planning import Plan
+from crln.planning.plan import Triple
+
+Precision = Literal["32", "bf16", "16"]
+
+AUTOCAST = {"bf16": torch.bfloat16, "16": torch.float16}
+BATCH = {"cpu": 1}
+"""Windows in one forward pass: one fills a processor, 4 any other device."""
+
+
+class Slab(NamedTuple):
+    """Finished planes of the scan.
+
+    Attributes:
+        axis: 0, 1 or 2: along which axis the planes follow each other.
+        start: index of the first plane.
+        scores: (K, X, Y, Z), class probabilities; `axis` is as long as there are planes, the others
+            are the scan's. Valid until the next slab is asked for.
+    """
+
+    axis: int
+    start: int
+    scores: Tensor
+
+    @property
+    def index(self) -> tuple[slice, ...]:
+        """Where the planes lie in the scan (X, Y, Z)."""
+        index = [slice(None)] * 3
+        index[self.axis] = slice(self.start, self.start + self.scores.shape[self.axis + 1])
+        return tuple(index)
+
+
+@torch.inference_mode()
+def score_slabs(
+    network: nn.Module,
+    image: np.ndarray | Tensor,
+    plan: Plan,
+    device: torch.device | str = "cpu",
+    precision: Precision = "32",
+) -> Iterator[Slab]:
+    """Class probabilities of a scan, finished planes first.
+
+    Each window's softmax is added, weighted, to a buffer as thick as a window. Planes that no
+    further window reaches are divided by the sum of their weights, handed out and dropped.
+
+    Args:
+        network: (B, C, *plan.patch_size) -> logits (B, K, *plan.patch_size), in evaluation mode.
+        image: (C, X, Y, Z), prepared; a side shorter than the patch is padded with zeros.
+        plan: gives patch, stride or overlap, weighting and mirroring.
+        device: where `network` is.
+        precision: of the network's arithmetic; scores are float32.
+
+    Yields:
+        Slabs in ascending order; together they are the whole scan.
+    """
+    device = torch.device(device)
+    patch = plan.patch_size
+    tiling = Tiling.of(image.shape[1:], patch, plan.inference)
+    axis = tiling.slab_axis
+    padded = F.pad(
+        torch.as_tensor(image, dtype=torch.float32).to(device),
+        list(chain.from_iterable(reversed(tiling.margin))),
+    )
+    weights = window_weights(plan.inference, patch, device).movedim(axis, 0)
+    across = [length for i, length in enumerate(tiling.padded) if i != axis]
+    sums = torch.zeros(patch[axis], plan.classes, *across, device=device)
+    counts = torch.zeros(patch[axis], 1, *across, device=device)
+    groups = tiling.along(axis)
+    ends = [start for start, _ in groups[1:]] + [tiling.padded[axis]]
+    for (start, corners), end in zip(groups, ends, strict=True):
+        for at, scores in _window_scores(network, padded, corners, plan, precision):
+            place = _across(at, patch, axis)
+            sums[place].addcmul_(scores.movedim(axis + 1, 0), weights[:, None])
+            counts[place].add_(weights[:, None])
+        finished = end - start
+        sums[:finished] /= counts[:finished]
+        yield from _cropped(sums[:finished], start, axis, tiling)
+        for buffer in (sums, counts):
+            _advance(buffer, finished)
+
+
+def sliding_window(
+    network: nn.Module,
+    image: np.ndarray | Tensor,
+    plan: Plan,
+    device: torch.device | str = "cpu",
+    precision: Precision = "32",
+) -> np.ndarray:
+    """The most probable class of every voxel, (X, Y, Z) uint8; arguments as for `score_slabs`."""
+    classes = np.empty(image.shape[1:], np.uint8)
+    for slab in score_slabs(network, image, plan, device, precision):
+        classes[slab.index] = slab.scores.argmax(0).cpu().numpy()
+    return classes
+
+
+def _window_scores(
+    network: nn.Module, image: Tensor, corners: list[Triple], plan: Plan, precision: Precision
+) -> Iterator[tuple[Triple, Tensor]]:
+    """Corner and probabilities (K, *patch) of each window."""
+    kind = image.device.type
+    size = BATCH.get(kind, 4)
+    for first in range(0, len(corners), size):
+        batch = corners[first : first + size]
+        windows = torch.stack([image[(slice(None), *_box(at, plan.patch_size))] for at in batch])
+        with torch.autocast(kind, AUTOCAST.get(precision), enabled=precision in AUTOCAST):
+            scores = _mirrored(network, windows, plan.inference.mirror_axes)
+        yield from zip(batch, scores, strict=True)
+
+
+def _mirrored(network: nn.Module, windows: Tensor, axes: tuple[int, ...]) -> Tensor:
+    """Softmax (B, K, *patch), averaged over all flips along subsets of the axes."""
+    spatial = [axis + 2 for axis in axes]
+    subsets = [s for n in range(1, len(spatial) + 1) for s in combinations(spatial, n)]
+    total = network(windows).float().softmax(1)
+    for subset in subsets:
+        total += network(windows.flip(subset)).float().softmax(1).flip(subset)
+    return total.div_(1 + len(subsets)) if subsets else total
+
+
+def _box(at: Triple, patch: Triple) -> tuple[slice, ...]:
+    return tuple(slice(start, start + side) for start, side in zip(at, patch, strict=True))
+
+
+def _across(at: Triple, patch: Triple, axis: int) -> tuple[slice, ...]:
+    """A window's place in the buffer (planes, K, ...)."""
+    box = [side for i, side in enumerate(_box(at, patch)) if i != axis]
+    return slice(None), slice(None), *box
+
+
+def _cropped(planes: Tensor, start: int, axis: int, tiling: Tiling) -> Iterator[Slab]:
+    """The slab without the scan's zero margins; none where it lies in them altogether."""
+    scores = planes.movedim(0, axis + 1)  # (n, K, ...) -> (K, X, Y, Z)
+    index = [slice(None)]
+    for i, (length, (before, _)) in enumerate(zip(tiling.shape, tiling.margin, strict=True)):
+        offset = start if i == axis else 0
+        index.append(slice(max(before - offset, 0), max(before + length - offset, 0)))
+    scores = scores[tuple(index)]
+    if scores.shape[axis + 1]:
+        yield Slab(axis, max(start - tiling.margin[axis][0], 0), scores)
+
+
+def _advance(buffer: Tensor, step: int) -> None:
+    """Moves planes `step`... to the front, in place, and clears the rest."""
+    kept = buffer.shape[0] - step
+    for first in range(0, kept, step):  # pieces of `step` do not overlap their destination
+        last = min(first + step, kept)
+        buffer[first:last] = buffer[first + step : last + step]
+    buffer[kept:] = 0

@@ -1,0 +1,41 @@
+"""Ways of learning: one file and one line of the registry each."""
+
+from pydantic import ValidationError
+
+from crln.augmentation import build_views
+from crln.errors import CrlnError
+from crln.methods.base import Batch, Method, Step
+from crln.methods.crln import CRLN
+from crln.methods.mean_teacher import MeanTeacher
+from crln.methods.supervised import Supervised
+from crln.planning import Plan
+
+METHODS: dict[str, type[Method]] = {
+    "crln": CRLN,
+    "mean_teacher": MeanTeacher,
+    "supervised": Supervised,
+}
+
+
+def build_method(name: str, plan: Plan) -> Method:
+    """The method `name` with the plan's options for it.
+
+    Raises:
+        CrlnError: no such method, or an option that it does not have.
+    """
+    if name not in METHODS:
+        raise CrlnError(f"no method {name!r}; choose one of {', '.join(sorted(METHODS))}")
+    method = METHODS[name]
+    try:
+        options = method.Options.model_validate(plan.options.get(name, {}))
+    except ValidationError as error:
+        fault = error.errors()[0]
+        field = ".".join(str(part) for part in fault["loc"])
+        known = ", ".join(method.Options.model_fields)
+        raise CrlnError(
+            f"plan: options.{name}.{field}: {fault['msg']}; {name} has {known or 'no options'}"
+        ) from error
+    return method(plan, options, build_views(plan))
+
+
+__all__ = ["METHODS", "Batch", "Method", "Step", "build_method"]

@@ -1,0 +1,91 @@
+"""What every way of learning answers, so that the training loop never asks which one it runs."""
+
+from typing import ClassVar, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from crln.augmentation import Views
+from crln.planning import Plan
+from crln.planning.plan import Section, Triple
+from crln.seeding import derive, torch_generator
+
+
+class Batch(NamedTuple):
+    """Patches as the stream delivers them, on the device, before any view.
+
+    Attributes:
+        images: (B, C, X, Y, Z), float32, prepared intensities; X, Y, Z is the method's `read_size`.
+        labels: (B, X, Y, Z), int64: class, or IGNORE outside the scan; of an unlabelled patch
+            0 inside the scan and IGNORE outside.
+    """
+
+    images: Tensor
+    labels: Tensor
+
+
+class Step(NamedTuple):
+    """Where the training stands.
+
+    Attributes:
+        index: 0 for the first step.
+        total: how many steps the run has.
+        seed: of the run.
+    """
+
+    index: int
+    total: int
+    seed: int
+
+    @property
+    def progress(self) -> float:
+        """Share of the training done, 0..1."""
+        return self.index / self.total
+
+    def generator(self, purpose: str, device: torch.device | str) -> torch.Generator:
+        """A generator of this step's own for one purpose."""
+        return torch_generator(self.seed, self.index, purpose, device)
+
+    def derive(self, purpose: str) -> int:
+        """A seed of this step's own for one purpose."""
+        return derive(self.seed, self.index, purpose)
+
+
+class Method(nn.Module):
+    """A way of learning: owns its networks, turns batches into losses.
+
+    Attributes:
+        Options: its hyper-parameters; the plan's `options[name]` overrides the defaults.
+        uses_unlabelled: False: the stream delivers labelled patches only.
+    """
+
+    class Options(Section):
+        """No options."""
+
+    uses_unlabelled: ClassVar[bool] = True
+
+    def __init__(self, plan: Plan, options: Section, views: Views) -> None:
+        super().__init__()
+        self.plan = plan
+        self.options = options
+        self.views = views
+
+    @property
+    def read_size(self) -> Triple:
+        """Voxels along X, Y, Z that the stream must cut, at least the patch."""
+        return self.views.read_size
+
+    def losses(self, labelled: Batch, unlabelled: Batch | None, step: Step) -> dict[str, Tensor]:
+        """The loss terms of one step; `total` is what is minimised, the others are logged."""
+        raise NotImplementedError
+
+    def update(self, step: Step) -> None:
+        """What follows the optimiser's step, such as the teacher's moving average."""
+
+    def predictor(self) -> nn.Module:
+        """The network that outlines scans: (B, C, X, Y, Z) -> logits (B, K, X, Y, Z)."""
+        raise NotImplementedError
+
+    def logits(self, patch: Tensor) -> Tensor:
+        """Logits (B, K, X, Y, Z) of a patch, as used at prediction."""
+        return self.predictor()(patch)

@@ -1,0 +1,120 @@
+"""Bidirectional Copy-Paste (Bai et al., CVPR 2023)."""
+
+import cc3d
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from crln.augmentation import Box, Views, draw_copy_paste_box, host_random, swap_box
+from crln.labels import IGNORE
+from crln.losses import cross_entropy, soft_dice_loss
+from crln.methods.base import Batch, Method, Step
+from crln.methods.teacher import Teacher
+from crln.networks import SegmentationNetwork, build_backbone
+from crln.planning import Plan
+from crln.planning.plan import Section
+
+
+class BidirectionalCopyPaste(Method):
+    """Labelled boxes pasted into unlabelled patches and the reverse, in a mean-teacher loop.
+
+    Stage 1 learns from labelled patches mixed with each other. Stage 2 mixes labelled with
+    unlabelled both ways; the pseudo-label is the largest component of each class of the teacher's
+    argmax. Each mix costs 1/2 sum over its two regions of omega (CE + Dice of that region).
+    """
+
+    class Options(Section):
+        """Published constants (2,000 steps of stage 1 before 15,000 of stage 2)."""
+
+        pretraining: float = Field(
+            default=2 / 17, ge=0, lt=1, description="share of training in stage 1"
+        )
+        box: float = Field(default=2 / 3, gt=0, lt=1, description="side of the box per axis")
+        pseudo_weight: float = Field(default=0.5, ge=0, description="omega of a pseudo-label")
+        largest_component: bool = Field(default=True, description="clean the pseudo-label")
+
+    options: Options
+
+    def __init__(self, plan: Plan, options: Section, views: Views) -> None:
+        super().__init__(plan, options, views)
+        backbone = build_backbone(plan.network, len(plan.channels))
+        self.student = SegmentationNetwork(backbone, plan.classes)
+        self.teacher = Teacher(self.student, plan.teacher)
+
+    def losses(self, labelled: Batch, unlabelled: Batch | None, step: Step) -> dict[str, Tensor]:
+        """Both mixes of the stage that the step is in."""
+        assert unlabelled is not None
+        generator = step.generator("views", "cpu")
+        images, target = self.views.labelled(labelled.images, labelled.labels, generator)
+        box = draw_copy_paste_box(
+            host_random(generator), self.plan.patch_size, self.options.box
+        )
+        if self._pretraining(step):
+            partner, labels, weight = images.roll(1, 0), target.roll(1, 0), 1.0
+        else:
+            partner, inside = self.views.weak(unlabelled.images, unlabelled.labels, generator)
+            labels, weight = self._pseudo_label(partner, inside), self.options.pseudo_weight
+        count = min(len(images), len(partner))
+        mixed, other = swap_box(images[:count], partner[:count], box)
+        # `mixed` is labelled outside the box, `other` inside.
+        outward = self._mix_loss(mixed, target[:count], labels[:count], box, 1.0, weight)
+        inward = self._mix_loss(other, labels[:count], target[:count], box, weight, 1.0)
+        return {"total": outward + inward, "outward": outward, "inward": inward}
+
+    def _pretraining(self, step: Step) -> bool:
+        return step.progress < self.options.pretraining
+
+    def _mix_loss(
+        self,
+        images: Tensor,
+        outside: Tensor,
+        inside: Tensor,
+        box: Box,
+        outside_weight: float,
+        inside_weight: float,
+    ) -> Tensor:
+        """1/2 sum over the two regions of a mix of omega (CE + Dice)."""
+        logits = self.student(images)
+        within = box.mask(outside.shape[1:], outside.device)
+        total = torch.zeros((), device=images.device)
+        for target, region, weight in (
+            (outside, ~within, outside_weight),
+            (inside, within, inside_weight),
+        ):
+            here = target.masked_fill(~region, IGNORE)
+            dice = soft_dice_loss(logits, here, squared=False, foreground=False, over="sample")
+            total = total + 0.5 * weight * (cross_entropy(logits, here) + dice)
+        return total
+
+    @torch.no_grad()
+    def _pseudo_label(self, images: Tensor, inside: Tensor) -> Tensor:
+        """The teacher's argmax, cleaned; IGNORE outside the scan."""
+        pseudo = self.teacher.network(images).argmax(1)
+        if self.options.largest_component:
+            pseudo = largest_components(pseudo, self.plan.classes)
+        return pseudo.masked_fill(inside == IGNORE, IGNORE)
+
+    def update(self, step: Step) -> None:
+        """Stage 2 starts with the teacher equal to the student; then a constant decay."""
+        decay = 0.0 if self._pretraining(step) else self.plan.teacher.decay
+        self.teacher.update(self.student, step, decay)
+
+    def predictor(self) -> nn.Module:
+        """The student, as published."""
+        return self.student
+
+
+def largest_components(labels: Tensor, classes: int) -> Tensor:
+    """Keeps each class's largest component in each sample; on the host, as published.
+
+    Args:
+        labels: (B, X, Y, Z), int64.
+        classes: K; class 0 is what is left.
+    """
+    host = labels.cpu().numpy()
+    kept = torch.zeros_like(labels, device="cpu")
+    for sample, place in zip(host, kept, strict=True):
+        for k in range(1, classes):
+            largest = cc3d.largest_k(sample == k, k=1, connectivity=26)
+            place[torch.from_numpy(largest > 0)] = k
+    return kept.to(labels.device)

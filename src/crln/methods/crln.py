@@ -1,0 +1,156 @@
+"""Cooperative Rectification Learning Network (Wang et al., Medical Image Analysis 2025).
+
+Prototypes learnt from labels alone relate to every voxel (M), rectify the teacher's logits
+(z = f + (1 - a) M) before they become pseudo-labels, and pull uncertain voxels' embeddings
+(cooperative positive supervision). doi 10.1016/j.media.2025.103461.
+"""
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from crln.augmentation import Views
+from crln.labels import IGNORE
+from crln.losses import (
+    cooperative_positive_supervision,
+    prototype_alignment,
+    pseudo_label_loss,
+    segmentation_loss,
+)
+from crln.methods.base import Batch, Method, Step
+from crln.methods.teacher import Teacher
+from crln.networks import RectifiedNetwork
+from crln.planning import Plan
+from crln.planning.plan import Section
+
+
+class CRLN(Method):
+    """The whole method: student, teacher, rectification, pseudo-labels, CPS.
+
+    total = seg(f(x), y) + seg(M(x), y) + u L_u + w CPS + seg(f + (1 - a) M, y), where the last
+    term's gradient reaches a only.
+    """
+
+    class Options(Section):
+        """The paper's constants, and switches for its ablations."""
+
+        unsupervised_weight: float = Field(default=0.5, ge=0, description="u, weight of L_u")
+        confidence: float = Field(
+            default=0.97, ge=0, le=1, description="a pseudo-label this sure counts fully"
+        )
+        positive_weight: float = Field(default=0.5, ge=0, description="w, weight of CPS; 0: off")
+        unassertiveness: float = Field(default=0.6, ge=0, description="xi; 0: plain mean positive")
+        valid_confidence: float = Field(
+            default=0.7, ge=0, le=1, description="least confidence of an unlabelled voxel in CPS"
+        )
+        temperature: float = Field(default=0.5, gt=0, description="of the InfoNCE softmax")
+        queries: int = Field(default=256, ge=1, description="uncertain voxels per class")
+        negatives: int = Field(default=512, ge=1, description="negatives per query")
+        warmup: float = Field(
+            default=0.02, ge=0, le=1, description="share of training before rectification starts"
+        )
+        strong_view: bool = Field(default=True, description="ablation: student sees a strong view")
+        relation: bool = Field(default=True, description="ablation: Dynamic Interaction Module")
+        rectify_prediction: bool = Field(default=True, description="ablation: z rather than f")
+
+    options: Options
+
+    def __init__(self, plan: Plan, options: Section, views: Views) -> None:
+        super().__init__(plan, options, views)
+        self.student = RectifiedNetwork(plan)
+        self.teacher = Teacher(self.student, plan.teacher)
+
+    def losses(self, labelled: Batch, unlabelled: Batch | None, step: Step) -> dict[str, Tensor]:
+        """Every term of method.md section 3."""
+        assert unlabelled is not None
+        options, student = self.options, self.student
+        rectified = options.relation and step.progress >= options.warmup
+        generator = step.generator("views", "cpu")
+        images, target = self.views.labelled(labelled.images, labelled.labels, generator)
+        weak, inside = self.views.weak(unlabelled.images, unlabelled.labels, generator)
+        pseudo, confidence = self._pseudo_label(weak, inside, rectified)
+        if options.strong_view:
+            weak, pseudo, confidence = self.views.strong(weak, pseudo, confidence, generator)
+
+        features_x, features_u = student.features(images), student.features(weak)
+        logits_x, logits_u = student.head(features_x[0]), student.head(features_u[0])
+        terms = {
+            "supervised": segmentation_loss(logits_x, target),
+            "unsupervised": options.unsupervised_weight
+            * pseudo_label_loss(logits_u, pseudo, confidence, options.confidence),
+        }
+        if options.relation:
+            relation = student.relation(features_x)
+            terms["relation"] = segmentation_loss(relation, target)
+            terms["rectifier"] = segmentation_loss(
+                student.rectify(logits_x.detach(), relation.detach()), target
+            )
+        if options.positive_weight:
+            trusted = pseudo.masked_fill(confidence < options.valid_confidence, IGNORE)
+            positive, alignment = self._positive_supervision(
+                (features_x[0], features_u[0]), (logits_x, logits_u), (target, trusted),
+                rectified, step,
+            )  # fmt: skip
+            terms["positive"] = options.positive_weight * positive
+            if options.relation:
+                terms["alignment"] = alignment
+        return {"total": torch.stack(list(terms.values())).sum(), **terms}
+
+    @torch.no_grad()
+    def _pseudo_label(self, weak: Tensor, inside: Tensor, rectified: bool) -> tuple[Tensor, Tensor]:
+        """The teacher's class and confidence per voxel; IGNORE and 0 outside the scan."""
+        teacher = self.teacher.network
+        features = teacher.features(weak)
+        logits = teacher.head(features[0])
+        if rectified:
+            logits = teacher.rectify(logits, teacher.relation(features))
+        confidence, pseudo = logits.float().softmax(1).max(1)
+        outside = inside == IGNORE
+        return pseudo.masked_fill(outside, IGNORE), confidence.masked_fill(outside, 0)
+
+    def _positive_supervision(
+        self,
+        features: tuple[Tensor, Tensor],
+        logits: tuple[Tensor, Tensor],
+        classes: tuple[Tensor, Tensor],
+        rectified: bool,
+        step: Step,
+    ) -> tuple[Tensor, Tensor]:
+        """CPS on labelled and unlabelled voxels together, and the prototypes' alignment."""
+        options = self.options
+        prototypes = self.student.prototype_embeddings()
+        terms = cooperative_positive_supervision(
+            lambda voxels: self.student.projection.at(features, voxels),
+            torch.cat([z.detach().float().softmax(1) for z in logits]),
+            torch.cat(classes),
+            prototypes if rectified else None,
+            queries=options.queries,
+            negatives=options.negatives,
+            xi=options.unassertiveness,
+            temperature=options.temperature,
+            confidence=options.confidence,
+            generator=step.generator("positive", logits[0].device),
+        )
+        return terms.loss, prototype_alignment(prototypes, terms)
+
+    def update(self, step: Step) -> None:
+        """The teacher's moving average."""
+        self.teacher.update(self.student, step)
+
+    def predictor(self) -> nn.Module:
+        """The teacher, rectified."""
+        if self.options.relation and self.options.rectify_prediction:
+            return self.teacher.network
+        return _Unrectified(self.teacher.network)
+
+
+class _Unrectified(nn.Module):
+    """The network's own logits f(x), for the ablations."""
+
+    def __init__(self, network: RectifiedNetwork) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, patch: Tensor) -> Tensor:
+        logits: Tensor = self.network.head(self.network.features(patch)[0])
+        return logits

@@ -1,0 +1,78 @@
+"""Cross Pseudo Supervision (Chen et al., CVPR 2021): two networks teach each other."""
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from crln.augmentation import Views, draw_cutmix, host_random
+from crln.labels import IGNORE
+from crln.losses import cross_entropy, gaussian_ramp, segmentation_loss
+from crln.methods.base import Batch, Method, Step
+from crln.networks import SegmentationNetwork, build_backbone
+from crln.planning import Plan
+from crln.planning.plan import Section
+
+
+class CrossPseudo(Method):
+    """Two networks from different starts; each learns the other's hard pseudo-label.
+
+    L = sum_k seg(f_k(x), y) + w(t) CE(f_k(u), argmax f_j(u)). With `cutmix`, as in the 2D original,
+    the pseudo-labels are of the plain patches and mixed together with them; the released 3D
+    version does without.
+    """
+
+    class Options(Section):
+        """Constants of the published 3D version (30,000 steps, the ramp over all of them)."""
+
+        weight: float = Field(default=0.1, ge=0, description="w, when the ramp is over")
+        ramp: float = Field(default=1.0, gt=0, description="share of training that w ramps up over")
+        cutmix: bool = Field(default=False, description="mix unlabelled patches and pseudo-labels")
+
+    options: Options
+
+    def __init__(self, plan: Plan, options: Section, views: Views) -> None:
+        super().__init__(plan, options, views)
+        self.students = nn.ModuleList(
+            SegmentationNetwork(build_backbone(plan.network, len(plan.channels)), plan.classes)
+            for _ in range(2)
+        )
+        # Different kinds of start, as published: Kaiming for the first, Xavier for the second.
+        for module in self.students[1].modules():
+            if isinstance(module, nn.Conv3d | nn.ConvTranspose3d):
+                nn.init.xavier_normal_(module.weight)
+
+    def losses(self, labelled: Batch, unlabelled: Batch | None, step: Step) -> dict[str, Tensor]:
+        """Both supervised losses and both cross-entropies."""
+        assert unlabelled is not None
+        generator = step.generator("views", "cpu")
+        images, target = self.views.labelled(labelled.images, labelled.labels, generator)
+        weak, inside = self.views.weak(unlabelled.images, unlabelled.labels, generator)
+        if self.options.cutmix:
+            with torch.no_grad():
+                labels = self._labels([student(weak) for student in self.students], inside)
+            random = host_random(generator)
+            mix = draw_cutmix(random, len(weak), self.plan.patch_size)
+            weak, labels = mix(weak), [mix(label) for label in labels]
+            guesses = [student(weak) for student in self.students]
+        else:
+            guesses = [student(weak) for student in self.students]
+            labels = self._labels(guesses, inside)
+        supervised = torch.stack([segmentation_loss(s(images), target) for s in self.students])
+        crossed = torch.stack(
+            [cross_entropy(guesses[0], labels[1]), cross_entropy(guesses[1], labels[0])]
+        )
+        weight = self.options.weight * gaussian_ramp(step.index, self.options.ramp * step.total)
+        return {
+            "total": supervised.sum() + weight * crossed.sum(),
+            "supervised": supervised.sum(),
+            "crossed": crossed.sum(),
+        }
+
+    @staticmethod
+    def _labels(guesses: list[Tensor], inside: Tensor) -> list[Tensor]:
+        """Each network's hard pseudo-label, IGNORE outside the scan."""
+        return [g.detach().argmax(1).masked_fill(inside == IGNORE, IGNORE) for g in guesses]
+
+    def predictor(self) -> nn.Module:
+        """The first network."""
+        return self.students[0]

@@ -1,0 +1,100 @@
+"""MC-Net (Wu et al., MICCAI 2021) and MC-Net+ (Medical Image Analysis 2022)."""
+
+from itertools import permutations
+from typing import cast
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from crln.augmentation import Views
+from crln.errors import CrlnError
+from crln.labels import IGNORE
+from crln.losses import gaussian_ramp, soft_dice_loss
+from crln.methods.base import Batch, Method, Step
+from crln.networks import VNetDecoder, VNetEncoder
+from crln.planning import Plan
+from crln.planning.plan import Section
+
+UPSAMPLING = ("transposed", "trilinear", "nearest")
+
+
+class Branches(nn.Module):
+    """One V-Net encoder, several decoders that differ in their upsampling, a head each."""
+
+    def __init__(self, plan: Plan, decoders: int) -> None:
+        super().__init__()
+        network = plan.network
+        self.encoder = VNetEncoder(len(plan.channels), network.widths, network.dropout)
+        self.decoders = nn.ModuleList(
+            VNetDecoder(network.widths, network.dropout, kind) for kind in UPSAMPLING[:decoders]
+        )
+        self.heads = nn.ModuleList(
+            nn.Conv3d(network.widths[0], plan.classes, 1) for _ in range(decoders)
+        )
+
+    def every(self, images: Tensor) -> list[Tensor]:
+        """Logits of every decoder."""
+        skips = self.encoder(images)
+        pairs = zip(self.decoders, self.heads, strict=True)
+        return [head(decoder(skips)[0]) for decoder, head in pairs]
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits of the first decoder, the one that is used at test."""
+        logits: Tensor = self.heads[0](self.decoders[0](self.encoder(images))[0])
+        return logits
+
+
+class MCNet(Method):
+    """Decoders that differ in upsampling match each other's sharpened output.
+
+    L = 0.5 sum_k Dice(p_k, y) + w(t) sum_{i != j} mean (p_i - sharpen_T(p_j))^2 over labelled and
+    unlabelled patches; sharpen_T(softmax(z)) = softmax(z / T). The sharpened side keeps its
+    gradient and the cross-entropy is not optimised, both as published.
+    """
+
+    class Options(Section):
+        """Published constants (15,000 steps, the ramp over the first 6,000)."""
+
+        decoders: int = Field(default=3, ge=2, le=3, description="3: MC-Net+, 2: MC-Net")
+        weight: float = Field(default=1.0, ge=0, description="w, when the ramp is over")
+        ramp: float = Field(default=0.4, gt=0, description="share of training that w ramps up over")
+        temperature: float = Field(default=0.1, gt=0, description="T of the sharpening")
+
+    options: Options
+
+    def __init__(self, plan: Plan, options: Section, views: Views) -> None:
+        super().__init__(plan, options, views)
+        if plan.network.kind != "vnet":
+            raise CrlnError("plan: mcnet's decoders are those of a V-Net; set network.kind: vnet")
+        self.student = Branches(plan, self.options.decoders)
+
+    def losses(self, labelled: Batch, unlabelled: Batch | None, step: Step) -> dict[str, Tensor]:
+        """Dice of every decoder and agreement of every ordered pair."""
+        assert unlabelled is not None
+        generator = step.generator("views", "cpu")
+        images, target = self.views.labelled(labelled.images, labelled.labels, generator)
+        weak, inside = self.views.weak(unlabelled.images, unlabelled.labels, generator)
+        logits = [z.float() for z in self.student.every(torch.cat([images, weak]))]
+        known = len(images)
+        supervised = torch.stack(
+            [soft_dice_loss(z[:known], target, squared=False) for z in logits]
+        ).sum()
+        valid = (torch.cat([target, inside]) != IGNORE).unsqueeze(1)
+        count = self.plan.classes * valid.sum().clamp(min=1)
+        soft = [z.softmax(1) for z in logits]
+        sharp = [(z / self.options.temperature).softmax(1) for z in logits]
+        pairs = permutations(range(len(logits)), 2)
+        agreement = torch.stack(
+            [((soft[i] - sharp[j]).square() * valid).sum() / count for i, j in pairs]
+        ).sum()
+        weight = self.options.weight * gaussian_ramp(step.index, self.options.ramp * step.total)
+        return {
+            "total": 0.5 * supervised + weight * agreement,
+            "supervised": supervised,
+            "agreement": agreement,
+        }
+
+    def predictor(self) -> nn.Module:
+        """The encoder and the first decoder."""
+        return cast(nn.Module, self.student)

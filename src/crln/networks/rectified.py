@@ -1,0 +1,53 @@
+"""The network of CRLN: segmentation head, projection head and relation map on one decoder."""
+
+import torch
+from torch import Tensor, nn
+
+from crln.networks.blocks import initialise
+from crln.networks.dim import DynamicInteractionModule
+from crln.networks.projection import ProjectionHead
+from crln.networks.segmentation import build_backbone
+from crln.planning.plan import Plan
+
+
+class RectifiedNetwork(nn.Module):
+    """f(x), M(x), r(x) and their rectification z = f(x) + (1 - a) M(x); method.md section 2."""
+
+    def __init__(self, plan: Plan) -> None:
+        super().__init__()
+        network, classes = plan.network, plan.classes
+        self.backbone = build_backbone(network, len(plan.channels))
+        finest, fine, coarse = self.backbone.widths[:3]
+        self.head = nn.Conv3d(finest, classes, 1)
+        self.projection = ProjectionHead(finest, network.embedding)
+        self.interaction = DynamicInteractionModule((coarse, fine), classes, network.prototypes)
+        self.to_embedding = nn.Linear(coarse, network.embedding)
+        self.rectifier = nn.Parameter(torch.zeros(()))  # a
+        initialise(self)
+
+    def features(self, images: Tensor) -> list[Tensor]:
+        """Decoder features, finest first."""
+        features: list[Tensor] = self.backbone(images)
+        return features
+
+    def relation(self, features: list[Tensor]) -> Tensor:
+        """M(x), (B, K, X, Y, Z), from the decoder features at 1/4 and 1/2."""
+        relation: Tensor = self.interaction(features[2], features[1])
+        return relation
+
+    def rectify(self, logits: Tensor, relation: Tensor) -> Tensor:
+        """z = f + (1 - a) M."""
+        return logits + (1 - self.rectifier) * relation
+
+    def prototype_embeddings(self) -> Tensor:
+        """p_k, (K, E): each class's prototypes brought into embedding space, averaged.
+
+        The prototypes are detached: they learn from labels only.
+        """
+        embedded: Tensor = self.to_embedding(self.interaction.prototypes.detach())
+        return embedded.mean(1)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Rectified logits (B, K, X, Y, Z)."""
+        features = self.features(images)
+        return self.rectify(self.head(features[0]), self.relation(features))

@@ -1,0 +1,192 @@
+"""The plan: every decision of a training as plain data that a person can read and edit."""
+
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from crln.errors import CrlnError
+
+Triple = tuple[int, int, int]
+
+
+class Section(BaseModel):
+    """A part of a plan: unknown fields are refused, so that a typing error is not ignored."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Intensity(Section):
+    """How one channel's values become the network's.
+
+    `window`: clip to `low`..`high`, subtract `mean`, divide by `std` (CT; the cohort's statistics).
+    `zscore`: each scan by its own mean and standard deviation. `minmax`: each scan to 0..1.
+    `none`: as they are (the research archives come normalised).
+    """
+
+    scheme: Literal["window", "zscore", "minmax", "none"] = "zscore"
+    low: float | None = None
+    high: float | None = None
+    mean: float | None = None
+    std: float | None = None
+
+    @model_validator(mode="after")
+    def _window_is_complete(self) -> Self:
+        if self.scheme == "window" and None in (self.low, self.high, self.mean, self.std):
+            raise ValueError("the intensity scheme 'window' needs low, high, mean and std")
+        return self
+
+
+class NetworkPlan(Section):
+    """The backbone and what CRLN adds to it (method.md section 2)."""
+
+    kind: Literal["vnet", "unet"] = "vnet"
+    widths: tuple[int, ...] = (16, 32, 64, 128, 256)
+    dropout: float = Field(default=0.5, ge=0, lt=1)
+    embedding: int = Field(default=16, ge=1, description="E, width of the contrastive embedding")
+    prototypes: int = Field(default=4, ge=1, description="N, prototypes per class")
+
+
+class ViewsPlan(Section):
+    """Which random changes the patches get.
+
+    `paper`: method.md section 4. `rich`: what nnU-Net does to a labelled patch.
+    """
+
+    kind: Literal["paper", "rich"] = "rich"
+    mirror_axes: tuple[int, ...] = Field(
+        default=(), description="array axes (0, 1, 2 of X, Y, Z) along which patches may be mirrored"
+    )
+    rotate90: bool = Field(default=False, description="90-degree turns in the X-Y plane")
+    brightness: bool = Field(default=True, description="weak view: brightness x 0.75..1.25 (paper)")
+
+
+class TeacherPlan(Section):
+    """The mean teacher."""
+
+    decay: float = Field(default=0.99, ge=0, le=1, description="EMA decay a: min(1 - 1/(t+1), a)")
+    dropout: bool = Field(default=True, description="dropout on while the teacher labels")
+    norm: Literal["own", "ema"] = Field(
+        default="own",
+        description="norm statistics: `own`, from its own passes; `ema`, following the student's",
+    )
+
+
+class TrainingPlan(Section):
+    """Budget, batch and optimiser."""
+
+    iterations: int = Field(default=4000, ge=1)
+    labelled: int = Field(default=2, ge=1, description="labelled patches a step")
+    unlabelled: int = Field(default=2, ge=0, description="unlabelled patches a step")
+    foreground: float = Field(
+        default=0.0, ge=0, le=1, description="share of labelled patches centred on foreground"
+    )
+    optimiser: Literal["sgd", "adam", "adamw"] = "sgd"
+    lr: float = Field(default=0.01, gt=0)
+    momentum: float = Field(default=0.9, ge=0, lt=1)
+    weight_decay: float = Field(default=5e-4, ge=0)
+    schedule: Literal["poly", "step", "constant"] = "poly"
+    power: float = Field(default=0.9, ge=0, description="of the polynomial decay")
+    warmup: float = Field(default=0.0, ge=0, lt=1, description="share of linear learning-rate warm-up")
+    gradient_clip: float | None = Field(default=None, gt=0, description="largest gradient norm")
+
+
+class InferencePlan(Section):
+    """Sliding-window prediction.
+
+    `stride` in voxels wins over `overlap` (the share of a window that its neighbour covers too).
+    """
+
+    stride: Triple | None = None
+    overlap: float = Field(default=0.5, ge=0, lt=1)
+    weighting: Literal["uniform", "gaussian"] = "gaussian"
+    mirror_axes: tuple[int, ...] = Field(
+        default=(), description="test-time mirroring: average over flips along these axes"
+    )
+
+
+class Plan(Section):
+    """Everything a paper would list about one training, for one cohort.
+
+    Attributes:
+        labels: the value in the label files of class 0 (background), 1, 2, ...
+        spacing: voxel size in mm after resampling; None keeps every scan's own grid.
+        patch_size: voxels along X, Y, Z; each a multiple of 16.
+        options: per method, the options that differ from that method's defaults.
+    """
+
+    name: str = "auto"
+    channels: tuple[str, ...] = ("image",)
+    intensity: tuple[Intensity, ...] = (Intensity(),)
+    labels: tuple[int, ...] = (0, 1)
+    class_names: tuple[str, ...] = ("background", "foreground")
+    spacing: tuple[float, float, float] | None = None
+    patch_size: Triple = (64, 64, 64)
+    network: NetworkPlan = NetworkPlan()
+    views: ViewsPlan = ViewsPlan()
+    teacher: TeacherPlan = TeacherPlan()
+    training: TrainingPlan = TrainingPlan()
+    inference: InferencePlan = InferencePlan()
+    options: dict[str, dict[str, Any]] = Field(default_factory=dict)
+
+    @field_validator("patch_size")
+    @classmethod
+    def _patch_is_possible(cls, patch: Triple) -> Triple:
+        if any(side < 16 or side % 16 for side in patch):
+            raise ValueError(f"each side of the patch must be a multiple of 16, got {list(patch)}")
+        return patch
+
+    @model_validator(mode="after")
+    def _parts_agree(self) -> Self:
+        if len(self.labels) < 2 or len(set(self.labels)) != len(self.labels):
+            raise ValueError(f"labels must be two or more different values, got {self.labels}")
+        if len(self.class_names) != len(self.labels):
+            raise ValueError("class_names and labels must be equally long")
+        if len(self.intensity) != len(self.channels):
+            raise ValueError("intensity needs one entry per channel")
+        if self.spacing is not None and any(not 0 < s < 1e3 for s in self.spacing):
+            raise ValueError(f"spacing must be positive millimetres, got {list(self.spacing)}")
+        return self
+
+    @property
+    def classes(self) -> int:
+        """K, background included."""
+        return len(self.labels)
+
+    def updated(self, changes: dict[str, Any]) -> "Plan":
+        """A copy with nested `changes` merged in and validated again."""
+        return Plan.model_validate(_merged(self.model_dump(), changes))
+
+    def to_yaml(self) -> str:
+        """The plan as text a person can edit."""
+        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+
+    @classmethod
+    def read(cls, path: Path) -> "Plan":
+        """Reads a YAML or JSON plan.
+
+        Raises:
+            CrlnError: the file cannot be read, or a field is impossible (the field is named).
+        """
+        try:
+            return cls.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+            raise CrlnError(f"{path}: not a readable plan ({_first_line(error)})") from error
+        except ValidationError as error:
+            fault = error.errors()[0]
+            field = ".".join(str(part) for part in fault["loc"]) or "plan"
+            message = fault["msg"].removeprefix("Value error, ")
+            raise CrlnError(f"{path}: {field}: {message}; edit the plan") from error
+
+
+def _merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    result = dict(base)
+    for key, value in changes.items():
+        both = isinstance(value, dict) and isinstance(result.get(key), dict)
+        result[key] = _merged(result[key], value) if both else value
+    return result
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -1,0 +1,185 @@
+"""One self-contained HTML page: text, key figures, tables, charts and pictures inlined."""
+
+import base64
+import io
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar
+
+import matplotlib as mpl
+from jinja2 import Environment, PackageLoader
+from markupsafe import Markup
+from matplotlib.figure import Figure
+
+from crln._version import __version__
+from crln.errors import CrlnError
+from crln.report.style import CHART, INK
+from crln.runs import write_text
+
+
+@dataclass(frozen=True)
+class Text:
+    """A paragraph. A plain str is shown as it is; a markupsafe.Markup may hold HTML."""
+
+    kind: ClassVar[str] = "text"
+    text: str
+
+
+@dataclass(frozen=True)
+class KeyFigure:
+    """A number that a reader should see first.
+
+    Attributes:
+        value: the number as shown, such as "91.2 %".
+        label: what it is.
+        note: in small type below: an interval, a comparison.
+    """
+
+    value: str
+    label: str
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class KeyFigures:
+    """A row of key figures."""
+
+    kind: ClassVar[str] = "figures"
+    figures: Sequence[KeyFigure]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table; the first column names the rows, the others are aligned right.
+
+    Attributes:
+        header: one heading per column.
+        rows: one sequence of cells per row; a cell "mean|detail" shows the detail small below.
+        caption: what is shown and how to read it.
+        best: cells (row, column) to set in bold.
+    """
+
+    kind: ClassVar[str] = "table"
+    header: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    caption: str = ""
+    best: frozenset[tuple[int, int]] = frozenset()
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A figure of `crln.report.charts`, drawn in the page's own text colour, light or dark."""
+
+    kind: ClassVar[str] = "chart"
+    figure: Figure
+    caption: str
+
+    @property
+    def svg(self) -> Markup:
+        """The figure as inline SVG."""
+        buffer = io.StringIO()
+        with mpl.rc_context(CHART):
+            self.figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+        svg = buffer.getvalue()
+        return Markup(svg[svg.index("<svg") :].replace(INK, "currentColor"))
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure of `crln.report.pictures`, as a PNG image."""
+
+    kind: ClassVar[str] = "picture"
+    figure: Figure
+    caption: str
+
+    @property
+    def source(self) -> str:
+        """The figure as a data: address."""
+        return "data:image/png;base64," + base64.b64encode(_png(self.figure)).decode("ascii")
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Names and values in two columns: how a result came to be."""
+
+    kind: ClassVar[str] = "facts"
+    facts: Mapping[str, object]
+
+
+Block = Text | KeyFigures | Table | Chart | Picture | Facts
+
+
+@dataclass(frozen=True)
+class Section:
+    """A heading and what stands under it."""
+
+    title: str
+    blocks: Sequence[Block] = field(default_factory=tuple)
+
+
+def write_report(
+    path: Path,
+    title: str,
+    sections: Sequence[Section],
+    *,
+    lead: str = "",
+    overwrite: bool = False,
+) -> Path:
+    """Writes the page as one HTML file that needs nothing else: no network, no other file.
+
+    Args:
+        path: the file to write.
+        title: heading of the page.
+        sections: from top to bottom.
+        lead: a sentence or two under the title: what the page shows and what came out.
+        overwrite: replace a file that is there.
+
+    Returns:
+        `path`.
+
+    Raises:
+        CrlnError: the file exists and `overwrite` is not set, or it cannot be written.
+    """
+    path = Path(path)
+    _refuse_existing(path, overwrite)
+    environment = Environment(
+        loader=PackageLoader("crln.report"), autoescape=True, trim_blocks=True, lstrip_blocks=True
+    )
+    page = environment.get_template("page.html").render(
+        title=title, lead=lead, sections=sections, version=__version__
+    )
+    write_text(path, page)
+    return path
+
+
+def save_picture(figure: Figure, path: Path, *, overwrite: bool = False) -> Path:
+    """Writes a figure as a PNG file, beside its place, and renames it.
+
+    Raises:
+        CrlnError: the file exists and `overwrite` is not set, or it cannot be written.
+    """
+    path = Path(path)
+    _refuse_existing(path, overwrite)
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        beside.write_bytes(_png(figure))
+        beside.replace(path)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        raise CrlnError(
+            f"{path}: cannot be written ({error.strerror}); free space or permit it"
+        ) from error
+    return path
+
+
+def _refuse_existing(path: Path, overwrite: bool) -> None:
+    if path.exists() and not overwrite:
+        raise CrlnError(f"{path}: exists; give another name, or --overwrite")
+
+
+def _png(figure: Figure) -> bytes:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=160, metadata={"Software": None})
+    return buffer.getvalue()

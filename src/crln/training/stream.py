@@ -1,0 +1,112 @@
+"""Patches for each step, cut from the cache ahead of time."""
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import torch
+
+from crln.methods import Batch
+from crln.planning.plan import Triple
+from crln.preparation import PreparedCase
+from crln.seeding import numpy_generator
+
+
+@dataclass(frozen=True)
+class Cut:
+    """The patches of one step, on the host, and where they come from."""
+
+    batch: Batch
+    cases: tuple[str, ...]
+
+
+class PatchStream:
+    """Endless patches of a list of cases; patch n is the same whoever asks for it and when.
+
+    Every case is seen once before any is seen twice; the order and the crop come from (seed, n).
+    Process `rank` of `world` cuts its own share of a step's patches.
+
+    Args:
+        cases: prepared cases.
+        patch: voxels along X, Y, Z that training sees.
+        read: voxels to cut, at least the patch; the margin is shared between both sides.
+        count: patches a step, over all processes.
+        seed: of the run.
+        purpose: names the stream, so that two streams of one run differ.
+        foreground: probability that a patch is centred on a foreground voxel.
+    """
+
+    def __init__(
+        self,
+        cases: Sequence[PreparedCase],
+        patch: Triple,
+        read: Triple,
+        count: int,
+        seed: int,
+        purpose: str,
+        foreground: float = 0.0,
+        rank: int = 0,
+        world: int = 1,
+    ) -> None:
+        self.cases = cases
+        self.patch = np.array(patch)
+        self.read = np.array(read)
+        self.count, self.rank, self.world = count, rank, world
+        self.seed, self.purpose, self.foreground = seed, purpose, foreground
+        self._order = lru_cache(maxsize=2)(self._draw_order)
+
+    def _draw_order(self, epoch: int) -> np.ndarray:
+        return numpy_generator(self.seed, epoch, f"{self.purpose} order").permutation(
+            len(self.cases)
+        )
+
+    def cut(self, step: int) -> Cut:
+        """The patches of one step."""
+        share = self.count // self.world
+        first = step * self.count + self.rank * share
+        images, labels, ids = [], [], []
+        for n in range(first, first + share):
+            epoch, place = divmod(n, len(self.cases))
+            case = self.cases[self._order(epoch)[place]]
+            start = self._start(case, numpy_generator(self.seed, n, f"{self.purpose} crop"))
+            image, label = case.read(_triple(start), _triple(self.read))
+            images.append(torch.from_numpy(image))
+            labels.append(torch.from_numpy(label))
+            ids.append(case.id)
+        batch = Batch(
+            torch.stack(images).contiguous(memory_format=torch.channels_last_3d),
+            torch.stack(labels),
+        )
+        return Cut(batch, tuple(ids))
+
+    def _start(self, case: PreparedCase, random: np.random.Generator) -> np.ndarray:
+        """First voxel to read: a uniform patch position, or one around a foreground voxel."""
+        slack = np.array(case.shape) - self.patch
+        low, high = np.minimum(slack, 0), np.maximum(slack, 0)
+        start = random.integers(low, high, endpoint=True)
+        if random.random() < self.foreground and case.foreground:
+            voxels = case.foreground[random.choice(sorted(case.foreground))]
+            centred = voxels[random.integers(len(voxels))] - self.patch // 2
+            start = np.clip(centred, low, high)
+        return start - (self.read - self.patch) // 2
+
+    def ahead(self, first: int, last: int, depth: int = 2) -> Iterator[Cut]:
+        """The cuts of steps first..last-1, each begun `depth` steps before it is due."""
+        with ThreadPoolExecutor(1, thread_name_prefix=f"{self.purpose} stream") as pool:
+            due: list[Future[Cut]] = []
+            try:
+                for step in range(first, last + depth):
+                    if step < last:
+                        due.append(pool.submit(self.cut, step))
+                    if step >= first + depth:
+                        yield due.pop(0).result()
+            finally:
+                for future in due:
+                    future.cancel()
+
+
+def _triple(values: np.ndarray) -> Triple:
+    x, y, z = (int(v) for v in values)
+    return x, y, z

@@ -1,0 +1,50 @@
+"""The score on the validation split, which may choose a checkpoint; test cases never do."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from crln.inference import sliding_window
+from crln.methods import Method
+from crln.planning import Plan
+from crln.preparation import PreparedCase
+
+
+class Validation:
+    """Mean foreground Dice of the predictor on whole prepared scans.
+
+    Falsy when there is no validation case.
+    """
+
+    def __init__(
+        self, cases: Sequence[PreparedCase], plan: Plan, device: torch.device
+    ) -> None:
+        self.cases, self.plan, self.device = cases, plan, device
+
+    def __bool__(self) -> bool:
+        return bool(self.cases)
+
+    @torch.no_grad()
+    def score(self, method: Method) -> float:
+        """Dice (0..1), averaged over foreground classes, then over cases that have any."""
+        training = method.training
+        network = method.eval().predictor()
+        scores = []
+        for case in self.cases:
+            image, label = case.read((0, 0, 0), case.shape)
+            mask = sliding_window(network, image, self.plan, self.device)
+            scores.append(_foreground_dice(mask, label, self.plan.classes))
+        method.train(training)
+        return float(np.nanmean(scores))
+
+
+def _foreground_dice(mask: np.ndarray, label: np.ndarray, classes: int) -> float:
+    """Mean Dice over the classes that either has; NaN where neither has any."""
+    scores = []
+    for k in range(1, classes):
+        ours, theirs = mask == k, label == k
+        size = ours.sum() + theirs.sum()
+        if size:
+            scores.append(2 * (ours & theirs).sum() / size)
+    return float(np.mean(scores)) if scores else float("nan")

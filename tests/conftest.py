@@ -1,0 +1,72 @@
+"""What several rooms' tests share."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+import torch
+
+from crln.cohort import load_cohort, make_phantom
+from crln.planning import Plan, make_plan
+
+torch.set_num_threads(min(2, os.cpu_count() or 1))
+
+
+@pytest.fixture(scope="session")
+def data_root() -> Path:
+    """The real scans (CRLN_DATA, default ../shared/data)."""
+    root = Path(os.environ.get("CRLN_DATA", "../shared/data"))
+    if not root.is_dir():
+        pytest.skip(f"no real scans at {root}: set CRLN_DATA to the folder that holds them")
+    return root.resolve()
+
+
+@pytest.fixture(scope="session")
+def phantom(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A phantom cohort of small scans: 3 labelled, 3 unlabelled, 2 test."""
+    root = tmp_path_factory.mktemp("phantom")
+    return make_phantom(root, labelled=3, unlabelled=3, test=2, shape=(24, 24, 20), seed=0)
+
+
+@pytest.fixture(scope="session")
+def tiny_plan(phantom: Path) -> Plan:
+    """A plan for the phantom with networks of 4 filters and patches of 16^3."""
+    changes = {
+        "patch_size": (16, 16, 16),
+        "spacing": None,
+        "network": {"widths": (4, 4, 8, 8, 8), "prototypes": 2, "embedding": 4},
+        "training": {"iterations": 4},
+        "options": {"crln": {"queries": 8, "negatives": 16}},
+    }
+    return make_plan(load_cohort(phantom), changes=changes)
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests share one cache of their own, never the user's."""
+    monkeypatch.setenv("CRLN_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+
+
+class Outcome(NamedTuple):
+    """What one command line left: exit code, standard output, standard error."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def command_line(capsys: pytest.CaptureFixture[str]) -> Callable[..., Outcome]:
+    """Runs `crln` in this process with the given words."""
+    from crln.cli import main
+
+    def run(*words: object) -> Outcome:
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as exit:
+            main([str(word) for word in words])
+        code = exit.value.code
+        return Outcome(code if isinstance(code, int) else int(bool(code)), *capsys.readouterr())
+
+    return run

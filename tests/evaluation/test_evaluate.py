@@ -1,0 +1,187 @@
+"""Files in, metrics out."""
+
+import math
+from pathlib import Path
+
+import h5py
+import nibabel as nib
+import numpy as np
+import pytest
+from medpy.metric import binary
+from scipy import ndimage
+
+from crln.errors import CrlnError
+from crln.evaluation import evaluate, evaluate_pairs, find_masks, largest_components, pair_masks
+
+SPACING = (1.0, 1.5, 3.0)
+
+
+def save(path: Path, mask: np.ndarray, spacing: tuple[float, ...] = SPACING) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.suffix == ".h5":
+        with h5py.File(path, "w") as file:
+            file["label"] = mask.astype(np.uint8)
+    else:
+        nib.save(nib.Nifti1Image(mask.astype(np.uint8), np.diag([*spacing, 1])), path)
+    return path
+
+
+def cube(low: int, high: int, value: int = 1) -> np.ndarray:
+    mask = np.zeros((12, 12, 10), int)
+    mask[low:high, low:high, 2:7] = value
+    return mask
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> tuple[Path, Path]:
+    for case, low in {"a": 2, "b": 3}.items():
+        save(tmp_path / "labels" / f"{case}.nii.gz", cube(2, 7) + cube(7, 9, 2))
+        save(tmp_path / "predictions" / f"{case}.nii.gz", cube(low, 7) + cube(7, 10, 2))
+    return tmp_path / "predictions", tmp_path / "labels"
+
+
+@pytest.mark.parametrize(("unit", "spacing"), [("mm", SPACING), ("voxel", None)])
+def test_metrics_of_files_equal_medpy(folders, unit, spacing):
+    found = evaluate(*folders, unit=unit)
+    assert found.cases == ("a", "b")
+    assert found.class_names == {1: "class 1", 2: "class 2"}
+    for value, p, t in ((1, cube(3, 7), cube(2, 7)), (2, cube(7, 10), cube(7, 9))):
+        assert found.values("dice", value)["b"] == pytest.approx(binary.dc(p, t))
+        assert found.values("hd95", value)["b"] == pytest.approx(binary.hd95(p, t, spacing))
+        assert found.values("asd", value)["b"] == pytest.approx(binary.asd(p, t, spacing))
+
+
+def test_classes_may_be_named_and_chosen(folders):
+    found = evaluate(*folders, classes={2: "tumour", 5: "cyst"})
+    assert found.class_names == {2: "tumour", 5: "cyst"}
+    assert all(math.isnan(dice) for dice in found.values("dice", 5).values())
+
+
+def test_a_class_of_one_case_is_an_undefined_row_of_the_others(folders):
+    predictions, labels = folders
+    for folder in folders:
+        save(folder / "c.nii.gz", cube(2, 6, 9))
+    found = evaluate(predictions, labels)
+    assert list(found.class_names) == [1, 2, 9]
+    assert len(found.rows) == 9
+    assert math.isnan(found.values("dice", 9)["a"])
+    assert found.summarised("dice", "class 9").undefined == 2
+    assert found.values("dice")["c"] == 1
+
+
+def test_formats_may_differ_and_millimetres_come_from_the_file_that_knows_them(tmp_path):
+    archive = save(tmp_path / "labels" / "heart" / "mri_norm2.h5", cube(2, 7))
+    save(tmp_path / "predictions" / "heart.nii.gz", cube(2, 8))
+    found = evaluate(tmp_path / "predictions", tmp_path / "labels")
+    expected = binary.hd95(cube(2, 8), cube(2, 7), SPACING)
+    assert found.values("hd95") == {"heart": pytest.approx(expected)}
+    swapped = evaluate_pairs({"x": (archive, tmp_path / "predictions" / "heart.nii.gz")})
+    assert swapped.values("hd95")["x"] == pytest.approx(expected)
+
+
+def test_two_single_files_are_a_pair(tmp_path):
+    prediction = save(tmp_path / "mine.nii.gz", cube(2, 7))
+    truth = save(tmp_path / "theirs.nii.gz", cube(2, 7))
+    assert evaluate(prediction, truth).values("dice") == {"mine": 1}
+
+
+def test_missing_masks_are_listed(folders):
+    predictions, labels = folders
+    save(labels / "c.nii.gz", cube(2, 7))
+    with pytest.raises(
+        CrlnError, match="no prediction for the labelled cases: c; predict them, or"
+    ):
+        evaluate(predictions, labels)
+    assert evaluate(predictions, labels, partial=True).cases == ("a", "b")
+    assert evaluate(predictions, labels, cases=["b"]).cases == ("b",)
+    save(predictions / "d.nii.gz", cube(2, 7))
+    with pytest.raises(CrlnError, match="no label for the predicted cases: d; add"):
+        evaluate(predictions, labels, partial=True)
+    with pytest.raises(CrlnError, match="no label for the cases asked for: zebra"):
+        evaluate(predictions, labels, cases=["b", "zebra"])
+
+
+def test_a_long_list_is_cut_short(tmp_path):
+    for i in range(13):
+        save(tmp_path / "labels" / f"case{i:02}.nii.gz", cube(2, 7))
+    save(tmp_path / "predictions" / "case00.nii.gz", cube(2, 7))
+    with pytest.raises(CrlnError, match=r"case10 and 2 more") as error:
+        evaluate(tmp_path / "predictions", tmp_path / "labels")
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("fault", ["shape", "affine", "archive shape"])
+def test_another_grid_is_refused_and_both_files_are_named(tmp_path, fault):
+    truth = save(tmp_path / "l" / "a.nii.gz", cube(2, 7))
+    if fault == "affine":
+        prediction = save(tmp_path / "p" / "a.nii.gz", cube(2, 7), (1.0, 1.0, 1.0))
+    else:
+        suffix = ".h5" if fault == "archive shape" else ".nii.gz"
+        prediction = save(tmp_path / "p" / f"a{suffix}", cube(2, 7)[:-1])
+    with pytest.raises(CrlnError) as error:
+        evaluate(tmp_path / "p", tmp_path / "l")
+    assert str(prediction) in str(error.value)
+    assert str(truth) in str(error.value)
+
+
+def test_an_image_is_not_a_mask(tmp_path):
+    truth = save(tmp_path / "l" / "a.nii.gz", cube(2, 7))
+    many = np.arange(1440, dtype=np.int16).reshape(12, 12, 10) - 3
+    nib.save(nib.Nifti1Image(many, np.diag([*SPACING, 1])), tmp_path / "a.nii.gz")
+    with pytest.raises(CrlnError, match="an image, not a mask"):
+        evaluate(tmp_path / "a.nii.gz", truth)
+
+
+def test_masks_without_any_class_are_refused(tmp_path):
+    nothing = save(tmp_path / "a.nii.gz", cube(0, 0))
+    with pytest.raises(CrlnError, match="no class but 0"):
+        evaluate(nothing, nothing)
+    assert evaluate(nothing, nothing, classes={1: "organ"}).summarised("dice").cases == 0
+
+
+def test_folders_that_cannot_be_paired(tmp_path, folders):
+    predictions, labels = folders
+    with pytest.raises(CrlnError, match="no such file"):
+        find_masks(tmp_path / "nowhere")
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    with pytest.raises(CrlnError, match="no mask in it"):
+        find_masks(empty)
+    save(empty / "z.nii.gz", cube(2, 7))
+    with pytest.raises(CrlnError, match="no case in common"):
+        pair_masks(predictions, labels, cases=[])
+    save(labels / "a.h5", cube(2, 7))
+    with pytest.raises(CrlnError, match="of the same case as"):
+        pair_masks(predictions, labels)
+
+
+def test_hidden_and_other_files_are_passed_over(folders):
+    predictions, labels = folders
+    (labels / "._a.nii.gz").write_bytes(b"")
+    (predictions / "notes.txt").write_text("x")
+    (predictions / "folder").mkdir()
+    assert set(pair_masks(predictions, labels)) == {"a", "b"}
+
+
+def test_largest_components_equal_a_loop_over_classes():
+    generator = np.random.default_rng(0)
+    mask = generator.choice([0, 0, 0, 1, 7], size=(14, 12, 10)).astype(np.int32)
+    expected = np.zeros_like(mask)
+    for value in (1, 7):
+        components, count = ndimage.label(mask == value, np.ones((3, 3, 3)))
+        sizes = [(components == i).sum() for i in range(1, count + 1)]
+        expected[components == 1 + int(np.argmax(sizes))] = value
+    found = largest_components(mask)
+    np.testing.assert_array_equal(found, expected)
+    assert not largest_components(np.zeros_like(mask)).any()
+
+
+def test_the_largest_component_alone_may_be_measured(tmp_path):
+    truth = save(tmp_path / "l" / "a.nii.gz", cube(2, 7))
+    speck = cube(2, 7)
+    speck[11, 11, 9] = 1
+    save(tmp_path / "p" / "a.nii.gz", speck)
+    assert evaluate(tmp_path / "p", truth.parent).values("dice")["a"] < 1
+    whole = evaluate(tmp_path / "p", truth.parent, largest_component=True)
+    assert whole.values("dice")["a"] == 1
+    assert whole.largest_component

@@ -1,0 +1,164 @@
+"""Metrics against medpy and surface-distance, and what stays undefined."""
+
+import math
+from dataclasses import astuple
+
+import h5py
+import numpy as np
+import pytest
+import surface_distance
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from medpy.metric import binary
+from scipy import ndimage
+
+from crln.evaluation import ClassMetrics, case_metrics
+
+spacings = st.tuples(*[st.floats(0.2, 5.0)] * 3)
+
+
+def blobs(seed: int, shape: tuple[int, int, int], classes: int = 1) -> np.ndarray:
+    """Smooth random shapes, several to a class, some cut by the array's edge."""
+    generator = np.random.default_rng(seed)
+    fields = [ndimage.gaussian_filter(generator.normal(size=shape), 1.5) for _ in range(classes)]
+    best = np.argmax(fields, axis=0) + 1
+    return np.where(np.max(fields, axis=0) > 0.05, best, 0)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    seed=st.integers(0, 2**31),
+    shape=st.tuples(*[st.integers(4, 20)] * 3),
+    spacing=st.one_of(st.none(), spacings),
+)
+def test_equals_medpy_on_random_shapes(seed, shape, spacing):
+    prediction, truth = blobs(seed, shape), blobs(seed + 1, shape)
+    if not prediction.any() or not truth.any():
+        return
+    found = case_metrics(prediction, truth, spacing, [1])[1]
+    p, t = prediction > 0, truth > 0
+    assert found.dice == pytest.approx(binary.dc(p, t), abs=1e-6)
+    assert found.jaccard == pytest.approx(binary.jc(p, t), abs=1e-6)
+    assert found.hd95 == pytest.approx(binary.hd95(p, t, spacing), abs=1e-6)
+    assert found.asd == pytest.approx(binary.asd(p, t, spacing), abs=1e-6)
+    assert found.assd == pytest.approx(binary.assd(p, t, spacing), abs=1e-6)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_several_classes_in_one_pass_equal_medpy_class_by_class(seed):
+    spacing = (0.7, 1.3, 2.5)
+    labels = np.array([0, 3, 17, 255])
+    prediction, truth = (labels[blobs(s, (20, 18, 16), 3)] for s in (seed, seed + 100))
+    found = case_metrics(prediction, truth, spacing, [255, 3, 17])
+    assert list(found) == [255, 3, 17]
+    for value, metrics in found.items():
+        p, t = prediction == value, truth == value
+        expected = (
+            binary.dc(p, t),
+            binary.jc(p, t),
+            binary.hd95(p, t, spacing),
+            binary.asd(p, t, spacing),
+            binary.assd(p, t, spacing),
+            p.sum(),
+            t.sum(),
+        )
+        assert astuple(metrics) == pytest.approx(expected, abs=1e-6)
+
+
+def test_close_to_surface_distance_whose_surface_lies_between_voxels():
+    spacing = (0.8, 1.0, 1.5)
+    grid = np.indices((40, 40, 30)).astype(float) * np.reshape(spacing, (3, 1, 1, 1))
+    truth = ((grid - np.reshape([16, 20, 22], (3, 1, 1, 1))) ** 2).sum(0) < 12**2
+    prediction = ((grid - np.reshape([18, 20, 23], (3, 1, 1, 1))) ** 2).sum(0) < 11**2
+    found = case_metrics(prediction, truth, spacing, [1])[1]
+    between = surface_distance.compute_surface_distances(truth, prediction, spacing)
+    to_truth, to_prediction = surface_distance.compute_average_surface_distance(between)[::-1]
+    oracle = surface_distance.compute_dice_coefficient(truth, prediction)
+    assert found.dice == pytest.approx(oracle)
+    assert found.asd == pytest.approx(to_truth, abs=max(spacing) / 4)
+    assert found.assd == pytest.approx((to_truth + to_prediction) / 2, abs=max(spacing) / 4)
+
+
+def test_asd_runs_from_prediction_to_truth():
+    truth = np.zeros((24, 8, 8), int)
+    truth[2:6, 2:6, 2:6] = truth[18:22, 2:6, 2:6] = 1
+    half = truth.copy()
+    half[12:] = 0
+    assert case_metrics(half, truth, None, [1])[1].asd == 0
+    assert case_metrics(truth, half, None, [1])[1].asd > 5
+
+
+def test_distances_follow_the_spacing():
+    truth = blobs(0, (16, 16, 16))
+    prediction = np.roll(truth, 1, axis=2)
+    voxels = case_metrics(prediction, truth, None, [1])[1]
+    millimetres = case_metrics(prediction, truth, (3.0, 3.0, 3.0), [1])[1]
+    assert millimetres.hd95 == pytest.approx(3 * voxels.hd95)
+    assert millimetres.dice == voxels.dice
+
+
+def test_a_perfect_prediction():
+    truth = blobs(1, (12, 12, 12))
+    found = case_metrics(truth, truth, (1, 1, 1), [1])[1]
+    assert astuple(found)[:5] == (1, 1, 0, 0, 0)
+
+
+@pytest.mark.parametrize("empty", ["prediction", "truth"])
+def test_distances_to_an_empty_mask_are_undefined_and_overlap_is_zero(empty):
+    mask, nothing = np.pad(np.ones((3, 3, 3), int), 2), np.zeros((7, 7, 7), int)
+    pair = (nothing, mask) if empty == "prediction" else (mask, nothing)
+    found = case_metrics(*pair, None, [1])[1]
+    assert (found.dice, found.jaccard) == (0, 0)
+    assert all(math.isnan(d) for d in (found.hd95, found.asd, found.assd))
+    assert found.predicted + found.true == 27
+
+
+def test_a_class_that_neither_mask_has_is_undefined_altogether():
+    mask = np.pad(np.ones((3, 3, 3), int), 2)
+    for classes, masks in (([1, 2], mask), ([2], np.zeros_like(mask))):
+        absent = case_metrics(masks, masks, None, classes)[2]
+        assert all(math.isnan(figure) for figure in astuple(absent)[:5])
+        assert (absent.predicted, absent.true) == (0, 0)
+
+
+def test_values_outside_the_classes_are_background():
+    truth = np.full((6, 6, 6), 7)
+    truth[2:4, 2:4, 2:4] = 1
+    other = np.where(truth == 7, -40000, truth)
+    assert case_metrics(truth, other, None, [1])[1].dice == 1
+
+
+def test_background_can_be_a_class():
+    truth = blobs(3, (10, 10, 10))
+    prediction = np.roll(truth, 1, axis=0)
+    found = case_metrics(prediction, truth, None, [0, 1])[0]
+    assert found.dice == pytest.approx(binary.dc(prediction == 0, truth == 0))
+    assert found.hd95 == pytest.approx(binary.hd95(prediction == 0, truth == 0))
+
+
+@pytest.mark.parametrize("dtype", [bool, np.uint8, np.int16, np.int32, np.uint16])
+def test_any_integer_type(dtype):
+    truth, prediction = (blobs(s, (10, 10, 10)).astype(dtype) for s in (4, 5))
+    expected = case_metrics(prediction.astype(int), truth.astype(int), None, [1])
+    assert case_metrics(prediction, truth, None, [1]) == expected
+
+
+def test_shapes_must_agree():
+    with pytest.raises(ValueError, match="differ in shape"):
+        case_metrics(np.zeros((2, 2, 2), int), np.zeros((2, 2, 3), int), None, [1])
+
+
+def test_nothing_measured_is_undefined():
+    assert all(math.isnan(figure) for figure in astuple(ClassMetrics())[:5])
+
+
+def test_full_size_heart_equals_medpy(data_root):
+    path = sorted(data_root.glob("la_h5/*/*/mri_norm2.h5"))[0]
+    with h5py.File(path) as file:
+        truth = file["label"][:] > 0
+    prediction = np.roll(ndimage.binary_erosion(truth, iterations=2), (2, -1, 1), axis=(0, 1, 2))
+    spacing = (0.625, 0.625, 1.25)
+    found = case_metrics(prediction, truth, spacing, [1])[1]
+    assert found.dice == pytest.approx(binary.dc(prediction, truth), abs=1e-6)
+    assert found.hd95 == pytest.approx(binary.hd95(prediction, truth, spacing), abs=1e-6)
+    assert found.asd == pytest.approx(binary.asd(prediction, truth, spacing), abs=1e-6)

@@ -1,0 +1,115 @@
+"""Every method passes the same tests: a new one is one more name in the registry."""
+
+import copy
+
+import pytest
+import torch
+
+from crln.errors import CrlnError
+from crln.labels import IGNORE
+from crln.methods import METHODS, Batch, Method, Step, build_method
+from crln.planning import Plan
+
+STEP = Step(index=3, total=4, seed=0)
+
+
+def make_batch(method: Method, classes: int, seed: int) -> Batch:
+    generator = torch.Generator().manual_seed(seed)
+    images = torch.randn(2, 1, *method.read_size, generator=generator)
+    labels = (images[:, 0] > 0.5).long() * torch.randint(1, classes, (1,), generator=generator)
+    labels[:, :2] = IGNORE
+    return Batch(images, labels)
+
+
+@pytest.fixture(params=sorted(METHODS))
+def method(request: pytest.FixtureRequest, tiny_plan: Plan) -> Method:
+    torch.manual_seed(0)
+    return build_method(request.param, tiny_plan)
+
+
+def batches(method: Method) -> tuple[Batch, Batch | None]:
+    labelled = make_batch(method, method.plan.classes, 1)
+    unlabelled = make_batch(method, method.plan.classes, 2)
+    inside = Batch(unlabelled.images, unlabelled.labels.clamp(max=0))
+    return labelled, inside if method.uses_unlabelled else None
+
+
+def losses_of(method: Method, step: Step = STEP) -> dict[str, torch.Tensor]:
+    torch.manual_seed(step.derive("dropout"))
+    return method.losses(*batches(method), step)
+
+
+def test_losses_are_finite_scalars_in_float32(method: Method) -> None:
+    for name, loss in losses_of(method).items():
+        assert loss.shape == (), name
+        assert loss.dtype == torch.float32, name
+        assert loss.isfinite(), name
+
+
+def test_a_step_is_the_same_when_repeated(method: Method) -> None:
+    twin = copy.deepcopy(method)
+    ours, theirs = losses_of(method), losses_of(twin)
+    for name in ours:
+        torch.testing.assert_close(ours[name], theirs[name], rtol=0, atol=0)
+
+
+def test_another_step_draws_other_views(method: Method) -> None:
+    twin = copy.deepcopy(method)
+    other = Step(index=2, total=4, seed=0)
+    assert losses_of(method)["total"] != losses_of(twin, other)["total"]
+
+
+def test_learning_lowers_the_loss(method: Method) -> None:
+    parameters = [p for p in method.parameters() if p.requires_grad]
+    optimiser = torch.optim.Adam(parameters, lr=1e-2)
+    history = []
+    for _ in range(8):
+        loss = losses_of(method)["total"]
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        method.update(STEP)
+        history.append(float(loss.detach()))
+    assert min(history[-3:]) < history[0]
+
+
+def test_the_predictor_gives_logits_of_the_patch(method: Method) -> None:
+    method.eval()
+    patch = torch.randn(1, 1, 32, 16, 16)
+    logits = method.logits(patch)
+    assert logits.shape == (1, method.plan.classes, 32, 16, 16)
+    torch.testing.assert_close(method.logits(patch), logits)
+
+
+def test_only_what_learns_takes_gradients(method: Method) -> None:
+    losses_of(method)["total"].backward()
+    missing = [n for n, p in method.named_parameters() if p.requires_grad and p.grad is None]
+    assert missing == []
+    assert all(p.grad is None for p in method.parameters() if not p.requires_grad)
+
+
+def test_the_state_round_trips(method: Method, tiny_plan: Plan) -> None:
+    name = next(n for n, kind in METHODS.items() if type(method) is kind)
+    torch.manual_seed(99)
+    other = build_method(name, tiny_plan)
+    other.load_state_dict(method.state_dict())
+    patch = torch.randn(1, 1, 16, 16, 16)
+    torch.testing.assert_close(method.eval().logits(patch), other.eval().logits(patch))
+
+
+def test_it_runs_under_bfloat16_autocast(method: Method) -> None:
+    with torch.autocast("cpu", torch.bfloat16):
+        losses = losses_of(method)
+    losses["total"].backward()
+    assert all(loss.isfinite() and loss.dtype == torch.float32 for loss in losses.values())
+
+
+def test_an_unknown_method_lists_the_known_ones(tiny_plan: Plan) -> None:
+    with pytest.raises(CrlnError, match=r"no method 'unet'; choose one of .*crln.*supervised"):
+        build_method("unet", tiny_plan)
+
+
+def test_an_unknown_option_is_named(tiny_plan: Plan) -> None:
+    plan = tiny_plan.updated({"options": {"crln": {"querys": 3}}})
+    with pytest.raises(CrlnError, match=r"options\.crln\.querys.*queries"):
+        build_method("crln", plan)

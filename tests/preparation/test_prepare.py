@@ -1,0 +1,83 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from crln.errors import CrlnError
+from crln.imaging import Volume
+from crln.planning.plan import Intensity, Plan
+from crln.preparation import normalise, prepare_image, prepare_label
+
+
+def scan(array: np.ndarray, spacing: float = 1.0) -> Volume:
+    return Volume(array, np.diag([spacing, spacing, spacing, 1.0]))
+
+
+VALUES = np.random.default_rng(0).normal(100, 30, (1, 8, 9, 10)).astype(np.float32)
+
+
+def test_zscore_has_mean_zero_and_deviation_one() -> None:
+    result = normalise(VALUES[0], Intensity(scheme="zscore"))
+    assert result.dtype == np.float32
+    assert abs(result.mean()) < 1e-5
+    assert abs(result.std() - 1) < 1e-5
+
+
+def test_minmax_spans_zero_to_one() -> None:
+    result = normalise(VALUES[0], Intensity(scheme="minmax"))
+    assert (result.min(), result.max()) == (0, 1)
+
+
+def test_window_clips_then_standardises() -> None:
+    scheme = Intensity(scheme="window", low=50, high=120, mean=90, std=20)
+    result = normalise(VALUES[0], scheme)
+    np.testing.assert_allclose(result, (np.clip(VALUES[0], 50, 120) - 90) / 20, atol=1e-6)
+
+
+def test_none_changes_nothing() -> None:
+    np.testing.assert_array_equal(normalise(VALUES[0], Intensity(scheme="none")), VALUES[0])
+
+
+@pytest.mark.parametrize("scheme", ["zscore", "minmax"])
+def test_a_constant_scan_is_named(scheme: str) -> None:
+    constant = np.full((1, 4, 4, 4), 7.0, np.float32)
+    plan = Plan(intensity=(Intensity(scheme=scheme),))  # type: ignore[arg-type]
+    with pytest.raises(CrlnError, match=r"flat\.nii\.gz: every voxel is 7"):
+        prepare_image(scan(constant), plan, Path("flat.nii.gz"))
+
+
+def test_the_channels_must_be_the_plans() -> None:
+    with pytest.raises(CrlnError, match=r"a\.nii\.gz: has 1 channels where the plan has 2 \(T1, T2\)"):
+        plan = Plan(channels=("T1", "T2"), intensity=(Intensity(), Intensity()))
+        prepare_image(scan(VALUES), plan, Path("a.nii.gz"))
+
+
+def test_labels_are_mapped_to_classes() -> None:
+    plan = Plan(labels=(0, 255, 7), class_names=("background", "a", "b"))
+    values = np.random.default_rng(1).choice([0, 7, 255], (1, 6, 6, 6)).astype(np.int32)
+    _, placement = prepare_image(scan(np.random.rand(1, 6, 6, 6).astype(np.float32)), plan)
+    result = prepare_label(scan(values), plan, placement)
+    expected = np.select([values[0] == 255, values[0] == 7], [1, 2], 0)
+    np.testing.assert_array_equal(result, expected)
+
+
+def test_a_value_without_a_class_is_named() -> None:
+    plan = Plan(labels=(0, 1), class_names=("background", "a"))
+    values = np.zeros((1, 4, 4, 4), np.int32)
+    values[0, 1, 1, 1] = 9
+    _, placement = prepare_image(scan(np.random.rand(1, 4, 4, 4).astype(np.float32)), plan)
+    with pytest.raises(CrlnError, match=r"l\.nii: holds the value 9, .* labels \[0, 1\]"):
+        prepare_label(scan(values), plan, placement, Path("l.nii"))
+
+
+def test_a_resampled_label_keeps_its_volume() -> None:
+    plan = Plan(spacing=(1.0, 1.0, 1.0), labels=(0, 1, 2), class_names=("background", "a", "b"))
+    values = np.zeros((1, 16, 16, 16), np.int32)
+    values[0, 4:10, 3:12, 4:12] = 1
+    values[0, 10:14, 3:12, 4:12] = 2
+    image = np.random.rand(1, 16, 16, 16).astype(np.float32)
+    _, placement = prepare_image(scan(image, 1.7), plan)
+    result = prepare_label(scan(values, 1.7), plan, placement)
+    assert result.shape == placement.shape == (27, 27, 27)
+    for k in (1, 2):
+        assert (result == k).sum() == pytest.approx((values == k).sum() * 1.7**3, rel=0.06)

@@ -1,0 +1,131 @@
+"""The page: whole, self-contained, and safe to open."""
+
+import base64
+import re
+from html.parser import HTMLParser
+from xml.etree import ElementTree
+
+import pytest
+from markupsafe import Markup
+from matplotlib.figure import Figure
+
+from crln.errors import CrlnError
+from crln.report import (
+    Chart,
+    Facts,
+    KeyFigure,
+    KeyFigures,
+    Picture,
+    Section,
+    Table,
+    Text,
+    box_plots,
+    save_picture,
+    write_report,
+)
+from crln.report.style import INK
+
+VOID = {"meta", "img", "link", "br"}
+
+
+class Nesting(HTMLParser):
+    """Fails where an element is closed that is not open."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+
+    def handle_starttag(self, tag, attrs):
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+def figure() -> Figure:
+    made = Figure(figsize=(1, 1))
+    made.subplots().plot([0, 1])
+    return made
+
+
+@pytest.fixture
+def page(tmp_path) -> str:
+    best = frozenset({(1, 1)})
+    sections = [
+        Section("Result", [KeyFigures([KeyFigure("91 %", "Dice", "crln"), KeyFigure("2", "x")])]),
+        Section("Table", [Table(["m", "D"], [["a<b", "1|0 to 2"], ["c", "3"]], "cap", best)]),
+        Section("More", [
+            Text("1 < 2"), Text(Markup("<em>so</em>")), Facts({"commit": "abc", "seconds": 12}),
+            Chart(box_plots({"a": [1, 2, 3]}, "Dice"), "a chart"), Picture(figure(), "a picture"),
+        ]),
+    ]  # fmt: skip
+    path = write_report(tmp_path / "page.html", "A & B", sections, lead="What it shows.")
+    return path.read_text(encoding="utf-8")
+
+
+def test_every_block_is_shown(page):
+    for expected in (
+        "<h1>A &amp; B</h1>", "What it shows.", 'href="#s3"', 'id="s3"', ">91 %<", ">crln<",
+        "a&lt;b", "<small>0 to 2</small>", '<td class="best">3', "<figcaption>cap", "1 &lt; 2",
+        "<em>so</em>", "<dt>commit</dt>", "<dd>12</dd>", 'aria-label="a chart"', 'alt="a picture"',
+    ):  # fmt: skip
+        assert expected in page
+    nesting = Nesting()
+    nesting.feed(page)
+    assert not nesting.open
+
+
+def test_nothing_is_fetched(page):
+    assert re.findall(r'(?:src|href)="(?!data:|#)[^"]*"', page) == []
+    assert "url(" not in re.sub(r"url\(#\w+\)", "", page)
+    assert "<script" not in page
+    png = re.search(r'src="data:image/png;base64,([^"]+)"', page)
+    assert base64.b64decode(png[1]).startswith(b"\x89PNG")
+
+
+def test_charts_take_the_pages_colour_and_are_well_formed(page):
+    svg = re.search(r"<svg.*?</svg>", page, re.DOTALL)[0]
+    ElementTree.fromstring(svg)
+    assert "currentColor" in svg
+    assert INK not in page
+    assert "Dice" in svg
+    assert "prefers-color-scheme: dark" in page
+
+
+def test_the_same_results_give_the_same_page(tmp_path):
+    def written(name: str) -> str:
+        sections = [
+            Section("s", [Chart(box_plots({"a": [1, 2]}, "x"), "c"), Picture(figure(), "p")])
+        ]
+        return write_report(tmp_path / name, "t", sections).read_text()
+
+    assert written("one.html") == written("two.html")
+
+
+def test_few_sections_need_no_list_of_them(tmp_path):
+    page = write_report(tmp_path / "p.html", "t", [Section("only", [Table(["a"], [["b"]])])])
+    text = page.read_text()
+    assert "<nav" not in text
+    assert 'class="lead"' not in text
+    assert "<figcaption" not in text
+
+
+def test_what_exists_is_kept_unless_told_otherwise(tmp_path):
+    path = tmp_path / "p.html"
+    path.write_text("precious")
+    with pytest.raises(CrlnError, match="exists"):
+        write_report(path, "t", [])
+    assert path.read_text() == "precious"
+    write_report(path, "t", [], overwrite=True)
+    assert "<h1>t</h1>" in path.read_text()
+    with pytest.raises(CrlnError, match="exists"):
+        save_picture(figure(), path)
+
+
+def test_a_picture_is_written_whole_or_not_at_all(tmp_path):
+    path = save_picture(figure(), tmp_path / "x.png")
+    assert path.read_bytes().startswith(b"\x89PNG")
+    with pytest.raises(CrlnError, match="cannot be written"):
+        save_picture(figure(), tmp_path / "nowhere" / "x.png")
+    assert [p.name for p in tmp_path.iterdir()] == ["x.png"]

@@ -1,0 +1,240 @@
+"""The verbs end to end on tiny scans, and what happens at the end of a command line."""
+
+import csv
+import errno
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+import pytest
+import yaml
+
+import crln
+from crln.errors import CrlnError
+from crln.planning import Plan
+from crln.runs import open_run, read_tensors
+
+CommandLine = Callable[..., Any]
+OUT_OF_MEMORY = "error: out of memory; close other programs, or lower patch_size in the plan\n"
+
+
+@pytest.fixture(scope="module")
+def plan_file(tiny_plan: Plan, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("plan") / "tiny.yaml"
+    path.write_text(tiny_plan.to_yaml(), encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def run(phantom: Path, plan_file: Path, tmp_path: Path, command_line: CommandLine) -> Path:
+    out = tmp_path / "run"
+    result = command_line(
+        "train", phantom, "--out", out, "--plan", plan_file, "--method", "supervised"
+    )
+    assert result.code == 0, result.err
+    return out
+
+
+def failing(error: BaseException) -> Callable[..., None]:
+    def command(*_: object, **__: object) -> None:
+        raise error
+
+    return command
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "line"),
+    [
+        (CrlnError("a.nii: is torn;\n mend it"), 2, "error: a.nii: is torn; mend it\n"),
+        (
+            OSError(errno.ENOSPC, "No space left on device", "masks/a.nii"), 2,
+            "error: masks/a.nii: no space left on the device; free some space\n",
+        ),
+        (MemoryError(), 2, OUT_OF_MEMORY),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory"), 2, OUT_OF_MEMORY),
+        (KeyboardInterrupt(), 130, ""),
+    ],
+)  # fmt: skip
+def test_faults_end_in_one_line(
+    monkeypatch: pytest.MonkeyPatch,
+    command_line: CommandLine,
+    error: BaseException,
+    code: int,
+    line: str,
+) -> None:
+    monkeypatch.setattr(crln.evaluation, "evaluate", failing(error))
+    result = command_line("evaluate", "masks", "labels", "--out", "results")
+    assert (result.code, result.err) == (code, line)
+
+
+@pytest.mark.parametrize(
+    "error", [ValueError("a bug"), RuntimeError("a bug"), PermissionError(errno.EACCES, "a bug")]
+)
+def test_other_faults_keep_their_traceback(
+    monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    monkeypatch.setattr(crln.evaluation, "evaluate", failing(error))
+    with pytest.raises(type(error), match="a bug"):
+        crln.cli.main(["evaluate", "masks", "labels", "--out", "results"])
+
+
+def test_a_long_line_is_not_broken(
+    monkeypatch: pytest.MonkeyPatch, command_line: CommandLine
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.setattr(crln.evaluation, "evaluate", failing(CrlnError("long " * 50 + "[end]")))
+    result = command_line("evaluate", "masks", "labels", "--out", "results")
+    assert result.err.count("\n") == 1
+    assert "[end]" in result.err
+
+
+def test_as_a_program() -> None:
+    """The installed program: version, help without importing torch, exit codes."""
+    program = Path(sys.executable).with_name("crln")
+    version = subprocess.run([program, "--version"], capture_output=True, text=True, check=True)
+    assert version.stdout == f"crln {crln.__version__}\n"
+    missing = subprocess.run(
+        [program, "predict", "no-such-run", "scan.nii.gz", "--out", "masks"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert missing.returncode == 2
+    assert missing.stderr.startswith("error: no-such-run: ")
+    assert missing.stderr.count("\n") == 1
+
+
+def test_help_does_not_wait_for_torch() -> None:
+    script = (
+        "import sys, crln.cli\n"
+        "try: crln.cli.main(['train', '--help'])\n"
+        "except SystemExit: print('torch' in sys.modules)"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert "Examples:" in told.stdout
+    assert told.stdout.endswith("False\n")
+
+
+def test_wrong_options_are_told(command_line: CommandLine) -> None:
+    result = command_line("train", "data")
+    assert result.code == 2
+    assert "--out" in result.err
+    result = command_line("train", "data", "--out", "run", "--device", "tpu")
+    assert result.code == 2
+    assert "--device" in result.err
+
+
+def test_public_names_are_importable_and_listed() -> None:
+    assert set(dir(crln)) == set(crln.__all__)
+    for name in crln.__all__:
+        assert getattr(crln, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        _ = crln.nonsense
+
+
+def test_plan_prints_and_saves(phantom: Path, tmp_path: Path, command_line: CommandLine) -> None:
+    out = tmp_path / "plan.yaml"
+    result = command_line("plan", phantom, "--out", out)
+    assert result.code == 0, result.err
+    plan = Plan.read(out)
+    assert (
+        str(list(plan.patch_size)) in result.out
+        or "x".join(map(str, plan.patch_size)) in result.out
+    )
+    fingerprint = yaml.safe_load((tmp_path / "plan-fingerprint.yaml").read_text())
+    assert fingerprint
+    refused = command_line("plan", phantom, "--out", out)
+    assert refused.code == 2
+    assert "--overwrite" in refused.err
+    assert command_line("plan", phantom, "--out", out, "--overwrite").code == 0
+
+
+def test_train_predict_evaluate(
+    phantom: Path, run: Path, tmp_path: Path, command_line: CommandLine
+) -> None:
+    cohort = crln.load_cohort(phantom)
+    scans = [case.images[0] for case in cohort.test]
+    masks, results = tmp_path / "masks", tmp_path / "results"
+
+    predicted = command_line("predict", run, *scans, "--out", masks, "--overlap", 0.25)
+    assert predicted.code == 0, predicted.err
+    written = sorted(masks.iterdir())
+    assert len(written) == len(scans)
+    for scan, mask in zip(sorted(scans), written, strict=True):
+        image, outline = nib.load(scan), nib.load(mask)
+        assert outline.shape == image.shape
+        assert np.array_equal(outline.affine, image.affine)
+
+    labels = tmp_path / "labels"
+    labels.mkdir()
+    for case in cohort.test:
+        (labels / case.label.name).symlink_to(case.label)
+    measured = command_line("evaluate", masks, labels, "--out", results, "--unit", "voxel")
+    assert measured.code == 0, measured.err
+    assert "Dice" in measured.out
+    rows = list(csv.DictReader((tmp_path / "results.csv").open()))
+    assert {row["case"] for row in rows if row["row"] == "case"} == {c.id for c in cohort.test}
+    assert json.loads((tmp_path / "results.json").read_text())["unit"] == "voxel"
+
+
+def test_resume_takes_plan_and_split_from_the_run(
+    phantom: Path, plan_file: Path, tmp_path: Path, command_line: CommandLine
+) -> None:
+    """A run cut off after two of four steps ends with the weights of one that was not."""
+    common = ["--plan", plan_file, "--labelled", 2, "--method", "supervised"]
+    assert command_line("train", phantom, "--out", tmp_path / "whole", *common).code == 0
+    assert command_line("train", phantom, "--out", tmp_path / "cut", *common).code == 0
+    unfinish(tmp_path / "cut")
+    again = command_line(
+        "train", phantom, "--out", tmp_path / "cut", "--method", "supervised", "--resume"
+    )
+    assert again.code == 0, again.err
+    assert open_run(tmp_path / "cut").facts["labelled"] == 2
+    whole, cut = (read_tensors(tmp_path / n / "weights.safetensors")[0] for n in ("whole", "cut"))
+    assert all((whole[name] == cut[name]).all() for name in whole)
+
+
+def unfinish(run: Path) -> None:
+    for name in ("weights.safetensors", "seal.json"):
+        (run / name).unlink()
+
+
+def test_iterations_change_the_plan(
+    phantom: Path, plan_file: Path, tmp_path: Path, command_line: CommandLine
+) -> None:
+    result = command_line(
+        "train", phantom, "--out", tmp_path / "run", "--plan", plan_file, "--method", "supervised",
+        "--iterations", 2, "--seed", 3,
+    )  # fmt: skip
+    assert result.code == 0, result.err
+    run = open_run(tmp_path / "run")
+    assert run.plan.training.iterations == 2
+    assert run.facts["seed"] == 3
+
+
+def test_plan_and_preset_exclude_each_other(
+    phantom: Path, plan_file: Path, tmp_path: Path, command_line: CommandLine
+) -> None:
+    result = command_line(
+        "train", phantom, "--out", tmp_path / "run", "--plan", plan_file, "--preset", "la"
+    )
+    assert result.code == 2
+    assert "exclude each other" in result.err
+    assert not (tmp_path / "run").exists()
+
+
+def test_predict_goes_on_after_a_scan_that_fails(
+    phantom: Path, run: Path, tmp_path: Path, command_line: CommandLine
+) -> None:
+    good = crln.load_cohort(phantom).test[0].images[0]
+    torn = tmp_path / "torn.nii.gz"
+    torn.write_bytes(good.read_bytes()[:100])
+    result = command_line("predict", run, torn, good, "--out", tmp_path / "masks")
+    assert result.code == 1
+    assert "torn.nii.gz" in result.err
+    assert [path.name for path in (tmp_path / "masks").iterdir()] == [good.name]

@@ -1,0 +1,314 @@
+"""Every fault of docs/reference/faults.md, through the command line: one line, 2, nothing left."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+import pytest
+import torch
+
+from crln.cli import main
+from crln.methods import Supervised
+from crln.planning import Plan
+from crln.runs import open_run
+
+PAGE = Path(__file__).parents[1] / "docs" / "reference" / "faults.md"
+TABLE = dict(re.findall(r"^\| ([^|]+?) \| `([^|]+)` \|", PAGE.read_text("utf-8"), re.MULTILINE))
+SIDE = 16
+PLAN = Plan.model_validate({
+    "patch_size": [16, 16, 16],
+    "network": {"widths": [4, 4, 8, 8, 8]},
+    "training": {"iterations": 4},
+})  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Place:
+    """A folder to break things in.
+
+    Attributes:
+        root: holds `data` (scans a, b, c with labels, d and e without) and `plan.yaml`.
+        monkeypatch: for the faults that no file can bring about.
+    """
+
+    root: Path
+    monkeypatch: pytest.MonkeyPatch
+
+    @property
+    def data(self) -> Path:
+        return self.root / "data"
+
+    @property
+    def scan(self) -> Path:
+        return self.data / "images" / "a.nii.gz"
+
+    @property
+    def label(self) -> Path:
+        return self.data / "labels" / "a.nii.gz"
+
+    def change(self, path: Path, change: Callable[[np.ndarray], np.ndarray]) -> None:
+        """Writes other voxels to a file, on the same affine."""
+        image = nib.load(path)
+        write(path, change(np.asarray(image.dataobj)), image.affine)
+
+    def train(self, *options: object) -> list[object]:
+        """Words that train on the data, with a plan that reads nothing before training does."""
+        return ["train", self.data, "--out", self.root / "run", *self.planned, *options]
+
+    @property
+    def planned(self) -> list[object]:
+        return ["--plan", self.root / "plan.yaml", "--method", "supervised"]
+
+    def plan(self, changes: dict[str, Any]) -> None:
+        """Writes another plan."""
+        (self.root / "plan.yaml").write_text(PLAN.updated(changes).to_yaml(), encoding="utf-8")
+
+
+def write(path: Path, array: np.ndarray, affine: np.ndarray | None = None) -> None:
+    nib.Nifti1Image(array, np.eye(4) if affine is None else affine).to_filename(path)
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
+    random = np.random.default_rng(0)
+    made = Place(tmp_path / "place", monkeypatch)
+    for kind in ("images", "labels"):
+        (made.data / kind).mkdir(parents=True)
+    for name in "abcde":
+        image = random.normal(size=(SIDE,) * 3).astype(np.float32)
+        write(made.data / "images" / f"{name}.nii.gz", image)
+        if name in "abc":
+            label = np.zeros((SIDE,) * 3, np.uint8)
+            label[4:10, 5:11, 6:12] = 1
+            write(made.data / "labels" / f"{name}.nii.gz", label)
+    made.plan({})
+    return made
+
+
+Fault = Callable[[Place], list[object]]
+FAULTS: dict[str, Fault] = {}
+
+
+def fault(row: str) -> Callable[[Fault], Fault]:
+    """Names the row of the table that a function brings about; it returns the command's words."""
+
+    def register(function: Fault) -> Fault:
+        FAULTS[row] = function
+        return function
+
+    return register
+
+
+@fault("a file is truncated")
+def _(place: Place) -> list[object]:
+    place.scan.write_bytes(place.scan.read_bytes()[:2000])
+    return place.train()
+
+
+@fault("a file is not an image")
+def _(place: Place) -> list[object]:
+    place.scan.write_text("Dear colleague, ...")
+    return place.train()
+
+
+@fault("image and label are of different shape")
+def _(place: Place) -> list[object]:
+    place.change(place.label, lambda label: label[:-1])
+    return place.train()
+
+
+@fault("image and label have different affines")
+def _(place: Place) -> list[object]:
+    image = nib.load(place.label)
+    write(place.label, np.asarray(image.dataobj), np.diag([1.0, 1.0, 2.0, 1.0]))
+    return place.train()
+
+
+@fault("4D where 3D is due")
+def _(place: Place) -> list[object]:
+    place.change(place.scan, lambda image: np.stack([image, image], -1))
+    return place.train()
+
+
+@fault("NaN or infinite voxels")
+def _(place: Place) -> list[object]:
+    def poison(image: np.ndarray) -> np.ndarray:
+        image[0, 0, 0], image[1, 1, 1] = np.nan, np.inf
+        return image
+
+    place.change(place.scan, poison)
+    return place.train()
+
+
+@fault("a constant image")
+def _(place: Place) -> list[object]:
+    place.change(place.scan, lambda image: np.full_like(image, 7))
+    return place.train()
+
+
+@fault("a label value that no class has")
+def _(place: Place) -> list[object]:
+    place.change(place.label, lambda label: label * 3)
+    return place.train()
+
+
+@fault("a label file without a scan")
+def _(place: Place) -> list[object]:
+    place.scan.unlink()
+    return place.train()
+
+
+@fault("no labelled case")
+def _(place: Place) -> list[object]:
+    for label in (place.data / "labels").iterdir():
+        label.unlink()
+    return place.train()
+
+
+@fault("fewer cases than asked for")
+def _(place: Place) -> list[object]:
+    return place.train("--labelled", 9)
+
+
+@fault("zero or absurd spacing")
+def _(place: Place) -> list[object]:
+    image = nib.load(place.scan)
+    write(place.scan, np.asarray(image.dataobj), np.diag([1.0, 1.0, 4000.0, 1.0]))
+    return place.train()
+
+
+@fault("duplicate case ids")
+def _(place: Place) -> list[object]:
+    image = nib.load(place.scan)
+    image.to_filename(place.scan.with_suffix(""))  # a.nii beside a.nii.gz
+    return place.train()
+
+
+@fault("a folder that is missing or cannot be read")
+def _(place: Place) -> list[object]:
+    return ["train", place.root / "nowhere", "--out", place.root / "run"]
+
+
+@fault("the output exists")
+def _(place: Place) -> list[object]:
+    (place.root / "run").mkdir()
+    (place.root / "run" / "notes.txt").write_text("precious")
+    return place.train()
+
+
+@fault("a plan with an impossible patch")
+def _(place: Place) -> list[object]:
+    text = (place.root / "plan.yaml").read_text("utf-8")
+    (place.root / "plan.yaml").write_text(text.replace("- 16\n- 16\n- 16", "- 16\n- 20\n- 16"))
+    return place.train()
+
+
+@fault("a model folder without its weights")
+def _(place: Place) -> list[object]:
+    run = trained(place)
+    (run / "weights.safetensors").unlink()
+    return predicting(place)
+
+
+@fault("a model folder with a truncated file")
+def _(place: Place) -> list[object]:
+    weights = trained(place) / "weights.safetensors"
+    weights.write_bytes(weights.read_bytes()[:1000])
+    return predicting(place)
+
+
+@fault("a model folder that was tampered with")
+def _(place: Place) -> list[object]:
+    plan = trained(place) / "plan.yaml"
+    plan.write_text(plan.read_text("utf-8").replace("lr: 0.01", "lr: 0.02"), encoding="utf-8")
+    return predicting(place)
+
+
+@fault("a mask exists")
+def _(place: Place) -> list[object]:
+    trained(place)
+    (place.root / "masks").mkdir()
+    (place.root / "masks" / "a.nii.gz").write_text("drawn by hand")
+    return predicting(place)
+
+
+@fault("no space for the output")
+def _(place: Place) -> list[object]:
+    trained(place)
+
+    def full(image: nib.Nifti1Image, path: Path) -> None:
+        Path(path).write_bytes(b"as far as it goes")
+        raise OSError(28, "No space left on device")
+
+    place.monkeypatch.setattr(nib.Nifti1Image, "to_filename", full)
+    return predicting(place)
+
+
+def trained(place: Place) -> Path:
+    with pytest.raises(SystemExit) as exit:
+        main([str(word) for word in place.train("--iterations", 1)])
+    assert not exit.value.code
+    return place.root / "run"
+
+
+def predicting(place: Place) -> list[object]:
+    return ["predict", place.root / "run", place.scan, "--out", place.root / "masks"]
+
+
+def poisoned(place: Place) -> list[object]:
+    """A training whose loss is NaN from its third step on, with a checkpoint at each step."""
+    original = Supervised.losses
+
+    def losses(self: Supervised, labelled: Any, unlabelled: Any, step: Any) -> dict[str, Any]:
+        terms = original(self, labelled, unlabelled, step)
+        return {"total": terms["total"] * (torch.nan if step.index == 2 else 1.0)}
+
+    place.monkeypatch.setattr(Supervised, "losses", losses)
+    return place.train()
+
+
+FAULTS["a loss becomes NaN"] = poisoned
+
+
+def snapshot(root: Path) -> dict[Path, bytes | None]:
+    """Every path with the content of the files."""
+    return {path: path.read_bytes() if path.is_file() else None for path in root.rglob("*")}
+
+
+@pytest.mark.parametrize("row", FAULTS)
+def test_fault(row: str, place: Place, command_line: Callable[..., Any]) -> None:
+    words = FAULTS[row](place)
+    before = snapshot(place.root)
+    result = command_line(*words)
+    assert result.code == 2, result
+    documented = re.escape(TABLE[row].replace("DIR", str(place.root))).replace("…", ".+")
+    assert re.fullmatch(f"error: {documented}\n", result.err)
+    if row == "a loss becomes NaN":
+        run = open_run(place.root / "run")
+        assert run.checkpoint.exists()
+        assert not run.weights.exists()
+    else:
+        assert snapshot(place.root) == before
+
+
+def test_the_table_and_the_tests_are_the_same_list() -> None:
+    assert TABLE.keys() == FAULTS.keys()
+
+
+def test_without_a_fault_it_works(place: Place, command_line: Callable[..., Any]) -> None:
+    """What the faults are made from is sound: otherwise each would be seen for a wrong reason."""
+    trained(place)
+    assert command_line(*predicting(place)).code == 0
+
+
+def test_a_scan_smaller_than_the_patch_is_no_fault(
+    place: Place, command_line: Callable[..., Any]
+) -> None:
+    place.plan({"patch_size": (32, 16, 32)})
+    trained(place)
+    assert command_line(*predicting(place)).code == 0
+    assert nib.load(place.root / "masks" / "a.nii.gz").shape == (SIDE,) * 3

@@ -1,0 +1,95 @@
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+
+from crln.training.stream import PatchStream
+
+
+@dataclass
+class Ramp:
+    """A stand-in for a prepared case: each voxel holds its own coordinates' code."""
+
+    id: str
+    shape: tuple[int, int, int]
+    foreground: dict[int, np.ndarray] = field(default_factory=dict)
+    reads: list[tuple[int, int, int]] = field(default_factory=list)
+
+    def read(self, start, size):  # type: ignore[no-untyped-def]
+        self.reads.append(start)
+        return np.zeros((1, *size), np.float32), np.zeros(size, np.int64)
+
+
+def stream(cases: list[Ramp], **changes: object) -> PatchStream:
+    settings: dict[str, object] = {
+        "patch": (16, 16, 16), "read": (20, 20, 16), "count": 2, "seed": 0, "purpose": "test",
+    }  # fmt: skip
+    return PatchStream(cases, **(settings | changes))  # type: ignore[arg-type]
+
+
+def test_every_case_is_seen_once_before_any_is_seen_twice() -> None:
+    cases = [Ramp(str(i), (32, 32, 32)) for i in range(5)]
+    patches = stream(cases)
+    seen = [case for step in range(5) for case in patches.cut(step).cases]
+    assert sorted(seen[:5]) == sorted(seen[5:]) == ["0", "1", "2", "3", "4"]
+    assert seen[:5] != seen[5:]
+
+
+def test_a_step_is_the_same_whenever_it_is_asked_for() -> None:
+    cases = [Ramp(str(i), (32, 40, 24)) for i in range(3)]
+    first = stream(cases)
+    for step in range(6):
+        first.cut(step)
+    there = {case.id: list(case.reads) for case in cases}
+    for case in cases:
+        case.reads.clear()
+    ahead = list(stream(cases).ahead(0, 6))
+    assert len(ahead) == 6
+    assert there == {case.id: case.reads for case in cases}
+
+
+def test_processes_share_a_step_between_them() -> None:
+    cases = [Ramp(str(i), (32, 32, 32)) for i in range(7)]
+    whole = stream(cases, count=4)
+    shares = [stream(cases, count=4, rank=rank, world=2) for rank in range(2)]
+    for step in range(5):
+        together = shares[0].cut(step).cases + shares[1].cut(step).cases
+        assert together == whole.cut(step).cases
+
+
+def test_positions_cover_all_of_the_scan_and_no_more() -> None:
+    case = Ramp("a", (20, 16, 12))
+    patches = stream([case], read=(16, 16, 16))
+    for step in range(400):
+        patches.cut(step)
+    starts = np.array(case.reads)
+    assert set(starts[:, 0]) == set(range(5))
+    assert set(starts[:, 1]) == {0}
+    assert set(starts[:, 2]) == set(range(-4, 1))
+    counts = np.bincount(starts[:, 0])
+    assert ((counts - 160) ** 2 / 160).sum() < 18.5  # chi-square, 4 degrees, p > 0.001
+
+
+def test_the_margin_lies_on_both_sides_of_the_patch() -> None:
+    case = Ramp("a", (16, 16, 16))
+    stream([case], read=(24, 20, 16)).cut(0)
+    assert case.reads == [(-4, -2, 0)] * 2
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_foreground_patches_hold_a_foreground_voxel(share: float) -> None:
+    voxel = np.array([[60, 5, 30]])
+    case = Ramp("a", (64, 64, 64), {1: voxel})
+    patches = stream([case], read=(16, 16, 16), foreground=share)
+    for step in range(20):
+        patches.cut(step)
+    starts = np.array(case.reads)
+    inside = ((starts <= voxel) & (voxel < starts + 16)).all(1)
+    assert inside.all() == (share == 1.0)
+
+
+def test_cuts_are_channels_last() -> None:
+    batch = stream([Ramp("a", (32, 32, 32))]).cut(0).batch
+    import torch
+
+    assert batch.images.is_contiguous(memory_format=torch.channels_last_3d)
