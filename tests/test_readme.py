@@ -102,7 +102,8 @@ def documented(page: str, heading: str) -> dict[str, str]:
     text = (ROOT / "docs/reference" / page).read_text(encoding="utf-8")
     section = text.split(f"\n{heading}\n", 1)[1]
     section = re.split(r"^##", section, flags=re.MULTILINE)[0]
-    return dict(re.findall(r"^\| `([^|]+)` \| ([^|]*) \|", section, re.MULTILINE))
+    rows = re.findall(r"^\| `([^|]+)` \|([^|]*)\|", section, re.MULTILINE)
+    return {name: cell.strip() for name, cell in rows}
 
 
 TABLES = ("intensity", "network", "views", "teacher", "training", "inference")

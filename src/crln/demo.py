@@ -116,7 +116,7 @@ def _make_room(out: Path, overwrite: bool) -> None:
 
 def _learn_and_measure(cohort: Cohort, plan: Plan, out: Path, method: str, seed: int) -> Outcome:
     """Trains, outlines the test scans, and only then opens their labels."""
-    run = train(cohort, plan, out / "runs" / method, method=method, seed=seed, cache=out / "cache")
+    run = train(cohort, plan, out / "runs" / method, method=method, seed=seed)
     predictor = load_predictor(run.path)
     folder = out / "masks" / method
     folder.mkdir()

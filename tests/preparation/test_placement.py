@@ -20,7 +20,7 @@ ORIENTATIONS = ["RAS", "LPS", "PIR", "SLA", "ASR", "IPL"]
 
 def make_volume(codes: str, shape: tuple[int, int, int], spacing: tuple[float, ...]) -> Volume:
     orientation = nib.orientations.axcodes2ornt(tuple(codes))
-    affine = nib.orientations.inv_ornt_aff(orientation, shape) @ np.diag([1.0, 1.0, 1.0, 1.0])
+    affine = np.linalg.inv(nib.orientations.inv_ornt_aff(orientation, shape))
     affine[:3, :3] = affine[:3, :3] * np.array(spacing)
     array = np.random.default_rng(0).random((1, *shape), dtype=np.float32)
     return Volume(array, affine)

@@ -80,4 +80,4 @@ def test_a_resampled_label_keeps_its_volume() -> None:
     result = prepare_label(scan(values, 1.7), plan, placement)
     assert result.shape == placement.shape == (27, 27, 27)
     for k in (1, 2):
-        assert (result == k).sum() == pytest.approx((values == k).sum() * 1.7**3, rel=0.06)
+        assert (result == k).sum() == pytest.approx((values == k).sum() * 1.7**3, rel=0.1)

@@ -31,7 +31,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 for verb in (plan, train, predict, evaluate, demo):
-    app.command(epilog=verb.EXAMPLES)(verb.command)
+    app.command(verb.__name__.rpartition(".")[2], epilog=verb.EXAMPLES)(verb.command)
 
 
 def _show_version(wanted: bool) -> None:

@@ -24,4 +24,4 @@ def command(
     from crln.demo import run_demo
 
     page = run_demo(out, seed=seed, iterations=iterations, overwrite=overwrite, say=console.print)
-    console.print(f"look at {page}", highlight=False, soft_wrap=True)
+    console.print(f"look at {page}")

@@ -49,7 +49,7 @@ def command(
     )  # fmt: skip
     written = evaluation.save(out, overwrite=overwrite)
     console.print(evaluation_table(evaluation, per_case=True))
-    console.print(f"written: {', '.join(str(path) for path in written)}", highlight=False)
+    console.print(f"written: {', '.join(str(path) for path in written)}")
 
 
 def _of_run(path: Path) -> dict[str, Any]:

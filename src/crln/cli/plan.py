@@ -54,7 +54,7 @@ def command(
     write_text(beside, yaml.safe_dump(fingerprint.model_dump(mode="json"), sort_keys=False))
     write_text(out, plan.to_yaml())
     console.print(_fingerprint_table(fingerprint), _plan_table(plan), sep="\n")
-    console.print(f"written: {out}, {beside}", highlight=False)
+    console.print(f"written: {out}, {beside}")
 
 
 def _fingerprint_table(found: "Fingerprint") -> Table:
@@ -99,7 +99,9 @@ def _plan_table(plan: "Plan") -> Table:
 
 
 def _facts(title: str) -> Table:
-    table = Table(title=title, title_justify="left", show_header=False, box=None, padding=(0, 2))
+    table = Table(
+        title=title, title_justify="left", show_header=False, box=None, padding=(0, 2, 0, 0)
+    )
     table.add_column(style="bold", no_wrap=True)
     table.add_column()
     return table

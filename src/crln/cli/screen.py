@@ -3,7 +3,8 @@
 from rich.console import Console
 from rich.text import Text
 
-console = Console()
+console = Console(highlight=False, markup=False, soft_wrap=True)
+"""Standard output; lines are the terminal's to wrap, so that paths can be copied whole."""
 
 
 def examples(*lines: str) -> str:

@@ -95,9 +95,7 @@ def command(
         cohort, chosen, out, method=method, seed=seed, device=device, precision=precision,
         resume=resume, overwrite=overwrite, transductive=transductive, cache=cache,
     )  # fmt: skip
-    console.print(
-        f"model in {run.path}: crln predict {run.path} SCANS --out MASKS", highlight=False
-    )
+    console.print(f"model in {run.path}; next: crln predict {run.path} SCANS --out MASKS")
 
 
 def _choose_plan(

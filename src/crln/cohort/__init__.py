@@ -3,7 +3,13 @@
 from crln.cohort.case import Case, Cohort
 from crln.cohort.layouts import load_cohort
 from crln.cohort.phantom import make_phantom
-from crln.cohort.splits import apply_split, save_split, split_cohort, unlabelled_pool
+from crln.cohort.splits import (
+    apply_split,
+    read_split,
+    save_split,
+    split_cohort,
+    unlabelled_pool,
+)
 
 __all__ = [
     "Case",
@@ -11,6 +17,7 @@ __all__ = [
     "apply_split",
     "load_cohort",
     "make_phantom",
+    "read_split",
     "save_split",
     "split_cohort",
     "unlabelled_pool",

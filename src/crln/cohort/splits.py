@@ -87,6 +87,19 @@ def save_split(cohort: Cohort, path: Path) -> None:
     beside.replace(path)
 
 
+def read_split(path: Path) -> dict[str, list[str]]:
+    """The ids of each part, of what `save_split` wrote.
+
+    Raises:
+        CrlnError: the file is missing or damaged.
+    """
+    try:
+        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        return {part: [str(case) for case in content[part]] for part in PARTS}
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError) as error:
+        raise CrlnError(f"{path}: not a readable split; restore it or split anew") from error
+
+
 def apply_split(cohort: Cohort, path: Path) -> Cohort:
     """Splits a cohort as a saved split says.
 
@@ -94,11 +107,7 @@ def apply_split(cohort: Cohort, path: Path) -> Cohort:
         CrlnError: the file is damaged, names a case that is missing or twice, or a case without a
             label where one is due.
     """
-    try:
-        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-        parts = {part: [str(case) for case in content[part]] for part in PARTS}
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError) as error:
-        raise CrlnError(f"{path}: not a readable split; restore it or split anew") from error
+    parts = read_split(path)
     cases = {case.id: case for case in cohort}
     ids = [case for part in PARTS for case in parts[part]]
     if len(set(ids)) < len(ids):

@@ -1,5 +1,24 @@
 """Outlining scans with a trained network."""
 
+from crln.inference.discover import discover_inputs
+from crln.inference.files import Outcome, predict_files
+from crln.inference.fold import accelerate, fold_norms
+from crln.inference.postprocess import keep_largest_components
+from crln.inference.predictor import Prediction, Predictor, load_predictor
 from crln.inference.sliding import Precision, Slab, score_slabs, sliding_window
 
-__all__ = ["Precision", "Slab", "score_slabs", "sliding_window"]
+__all__ = [
+    "Outcome",
+    "Precision",
+    "Prediction",
+    "Predictor",
+    "Slab",
+    "accelerate",
+    "discover_inputs",
+    "fold_norms",
+    "keep_largest_components",
+    "load_predictor",
+    "predict_files",
+    "score_slabs",
+    "sliding_window",
+]

@@ -1,4 +1,4 @@
-"""The same network, faster: norms folded into convolutions, and convolutions that suit the device."""
+"""The same network, faster: norms folded away, and convolutions that suit the device."""
 
 import copy
 

@@ -1,8 +1,9 @@
 """Sliding-window prediction whose memory is one slab, not one score per class and voxel."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import chain, combinations
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import numpy as np
 import torch
@@ -20,7 +21,8 @@ BATCH = {"cpu": 1}
 """Windows in one forward pass: one fills a processor, 4 any other device."""
 
 
-class Slab(NamedTuple):
+@dataclass(frozen=True)
+class Slab:
     """Finished planes of the scan.
 
     Attributes:
@@ -69,10 +71,9 @@ def score_slabs(
     patch = plan.patch_size
     tiling = Tiling.of(image.shape[1:], patch, plan.inference)
     axis = tiling.slab_axis
-    padded = F.pad(
-        torch.as_tensor(image, dtype=torch.float32).to(device),
-        list(chain.from_iterable(reversed(tiling.margin))),
-    )
+    padded = torch.as_tensor(image, dtype=torch.float32).to(device)
+    if tiling.padded != tiling.shape:
+        padded = F.pad(padded, list(chain.from_iterable(reversed(tiling.margin))))
     weights = window_weights(plan.inference, patch, device).movedim(axis, 0)
     across = [length for i, length in enumerate(tiling.padded) if i != axis]
     sums = torch.zeros(patch[axis], plan.classes, *across, device=device)

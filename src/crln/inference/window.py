@@ -12,7 +12,7 @@ from crln.planning.plan import InferencePlan, Triple
 
 
 def window_stride(plan: InferencePlan, patch: Triple) -> Triple:
-    """Voxels from one window to the next along X, Y, Z; at most the patch, so that none is missed."""
+    """Voxels from one window to the next along X, Y, Z; at most the patch, so none is missed."""
     if plan.stride is not None:
         x, y, z = (min(step, side) for step, side in zip(plan.stride, patch, strict=True))
     else:
@@ -82,8 +82,8 @@ class Tiling:
     def along(self, axis: int) -> list[tuple[int, list[Triple]]]:
         """The windows by their start along `axis`: (start, [(x, y, z), ...]), ascending."""
         groups: dict[int, list[Triple]] = {start: [] for start in self.starts[axis]}
-        for corner in product(*self.starts):
-            groups[corner[axis]].append(corner)
+        for x, y, z in product(*self.starts):
+            groups[(x, y, z)[axis]].append((x, y, z))
         return list(groups.items())
 
 

@@ -1,5 +1,6 @@
 """V-Net, 3D U-Net, the Dynamic Interaction Module and the heads."""
 
+from crln.networks.blocks import Pointwise
 from crln.networks.dim import DynamicInteractionModule
 from crln.networks.projection import ProjectionHead
 from crln.networks.rectified import RectifiedNetwork
@@ -9,6 +10,7 @@ from crln.networks.vnet import VNet, VNetDecoder, VNetEncoder
 
 __all__ = [
     "DynamicInteractionModule",
+    "Pointwise",
     "ProjectionHead",
     "RectifiedNetwork",
     "SegmentationNetwork",

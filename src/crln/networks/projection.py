@@ -5,13 +5,16 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from crln.networks.blocks import Pointwise
+
 
 class ProjectionHead(nn.Module):
     """3x3x3 convolution (no bias), batch norm, ReLU, 1x1x1 convolution: r(x).
 
     The contrastive loss looks at a few thousand voxels, so `at` embeds just those: computed
     everywhere, this head alone would cost about a sixth of the V-Net. Its batch norm then takes
-    its statistics from the sampled voxels, the ones that the loss sees.
+    its statistics from the sampled voxels, the ones that the loss sees; this departs from the
+    paper, whose norm sees every voxel, background for the most part.
 
     Args:
         channels: of the decoder's finest features.
@@ -22,8 +25,8 @@ class ProjectionHead(nn.Module):
         super().__init__()
         self.convolution = nn.Conv3d(channels, channels, 3, padding=1, bias=False)
         self.norm = nn.BatchNorm3d(channels)
-        self.activation = nn.ReLU()
-        self.embed = nn.Conv3d(channels, embedding, 1)
+        self.activation = nn.ReLU(inplace=True)
+        self.embed = Pointwise(channels, embedding)
 
     def forward(self, features: Tensor) -> Tensor:
         """(B, C, X, Y, Z) -> (B, E, X, Y, Z)."""
@@ -31,7 +34,7 @@ class ProjectionHead(nn.Module):
         return result
 
     def at(self, features: Sequence[Tensor], voxels: Tensor) -> Tensor:
-        """Embeddings of single voxels.
+        """Embeddings of single voxels: in evaluation mode, those of `forward`.
 
         Args:
             features: feature maps (B, C, X, Y, Z) of one size, as if concatenated along B.
@@ -50,23 +53,28 @@ class ProjectionHead(nn.Module):
 
 def _gather(features: Sequence[Tensor], voxels: Tensor) -> Tensor:
     """The 3x3x3 neighbourhoods of voxels, zero outside: (n, 27, C)."""
-    shape = torch.tensor(features[0].shape[2:], device=voxels.device)
-    size = shape.prod()
-    batch, place = voxels // size, voxels % size
-    x, y, z = place // (shape[1] * shape[2]), place // shape[2] % shape[1], place % shape[2]
-    step = torch.arange(-1, 2, device=voxels.device)
-    offsets = torch.cartesian_prod(step, step, step)  # (27, 3), the order of a flattened kernel
-    at = torch.stack([x, y, z], 1)[:, None] + offsets  # (n, 27, 3)
-    inside = ((at >= 0) & (at < shape)).all(2)
-    at = at.clamp(min=0).minimum(shape - 1)
-    row = ((batch[:, None] * shape[0] + at[..., 0]) * shape[1] + at[..., 1]) * shape[2] + at[..., 2]
-    total = torch.zeros((), device=voxels.device)
+    around, inside = _neighbours(voxels, features[0].shape[2:])
+    parts = []
     first = 0
     for part in features:
-        rows = part.permute(0, 2, 3, 4, 1).flatten(0, 3)  # a view where the layout is channels-last
-        here = (row >= first) & (row < first + rows.shape[0])
-        local = (row - first).clamp(0, rows.shape[0] - 1)
+        rows = part.movedim(1, -1).flatten(0, 3)  # a view where the layout is channels-last
+        here = inside & (around >= first) & (around < first + rows.shape[0])
+        local = (around - first).clamp(0, rows.shape[0] - 1)
+        # index_select, as the backward pass of rows[local] is far slower
         chosen = rows.index_select(0, local.flatten()).unflatten(0, local.shape)
-        total = total + chosen * (here & inside)[..., None]
+        parts.append(chosen * here[..., None])
         first += rows.shape[0]
-    return total
+    return torch.stack(parts).sum(0)
+
+
+def _neighbours(voxels: Tensor, size: torch.Size) -> tuple[Tensor, Tensor]:
+    """Flat index of the 27 neighbours, in a kernel's order, and which lie in the patch: (n, 27)."""
+    _, y, z = size
+    strides = (y * z, z, 1)
+    step = torch.arange(-1, 2, device=voxels.device)
+    around, inside = voxels[:, None], torch.ones_like(voxels, dtype=torch.bool)[:, None]
+    for side, stride in zip(size, strides, strict=True):
+        place = (voxels // stride % side)[:, None] + step
+        around = (around[:, :, None] + stride * step).flatten(1)
+        inside = (inside[:, :, None] & ((place >= 0) & (place < side))[:, None]).flatten(1)
+    return around, inside

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from crln.networks.blocks import initialise
+from crln.networks.blocks import Pointwise, initialise
 from crln.networks.dim import DynamicInteractionModule
 from crln.networks.projection import ProjectionHead
 from crln.networks.segmentation import build_backbone
@@ -18,7 +18,7 @@ class RectifiedNetwork(nn.Module):
         network, classes = plan.network, plan.classes
         self.backbone = build_backbone(network, len(plan.channels))
         finest, fine, coarse = self.backbone.widths[:3]
-        self.head = nn.Conv3d(finest, classes, 1)
+        self.head = Pointwise(finest, classes)
         self.projection = ProjectionHead(finest, network.embedding)
         self.interaction = DynamicInteractionModule((coarse, fine), classes, network.prototypes)
         self.to_embedding = nn.Linear(coarse, network.embedding)
@@ -36,7 +36,7 @@ class RectifiedNetwork(nn.Module):
         return relation
 
     def rectify(self, logits: Tensor, relation: Tensor) -> Tensor:
-        """z = f + (1 - a) M."""
+        """Rectified logits z = f + (1 - a) M."""
         return logits + (1 - self.rectifier) * relation
 
     def prototype_embeddings(self) -> Tensor:

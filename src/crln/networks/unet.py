@@ -24,6 +24,7 @@ class UNet3D(nn.Module):
         dropout: float = 0.3,
     ) -> None:
         super().__init__()
+        self.in_channels = in_channels
         self.widths = tuple(widths)
         inputs = [in_channels, *widths[:-1]]
         self.encoder = nn.ModuleList(_double(i, o) for i, o in zip(inputs, widths, strict=True))
@@ -39,8 +40,12 @@ class UNet3D(nn.Module):
         initialise(self)
 
     def encode(self, images: Tensor) -> list[Tensor]:
-        """(B, C, X, Y, Z) -> one feature map per level, finest first."""
-        check_patch(images, len(self.ups))
+        """(B, C, X, Y, Z) -> one feature map per level, finest first.
+
+        Raises:
+            ValueError: the patch does not fit the network (`check_patch`).
+        """
+        check_patch(images, self.in_channels, len(self.ups))
         features = [self.encoder[0](images)]
         for level in list(self.encoder)[1:]:
             features.append(level(self.pool(features[-1])))

@@ -27,6 +27,7 @@ class VNetEncoder(nn.Module):
         self, in_channels: int, widths: Sequence[int], dropout: float, norm: Norm = "batch"
     ) -> None:
         super().__init__()
+        self.in_channels = in_channels
         self.levels = nn.ModuleList()
         self.downs = nn.ModuleList()
         for level, (width, depth) in enumerate(zip(widths, DEPTHS, strict=True)):
@@ -41,8 +42,12 @@ class VNetEncoder(nn.Module):
         self.dropout = nn.Dropout3d(dropout)
 
     def forward(self, images: Tensor) -> list[Tensor]:
-        """(B, C, X, Y, Z) -> one feature map per level, finest first."""
-        check_patch(images, len(self.downs))
+        """(B, C, X, Y, Z) -> one feature map per level, finest first.
+
+        Raises:
+            ValueError: the patch does not fit the network (`check_patch`).
+        """
+        check_patch(images, self.in_channels, len(self.downs))
         features = [self.levels[0](images)]
         for down, level in zip(self.downs, list(self.levels)[1:], strict=True):
             features.append(level(down(features[-1])))

@@ -1,0 +1,157 @@
+"""One cell of the comparison: an ordinary model folder, and its masks of the test scans."""
+
+import fcntl
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+
+from crln.cohort import Case, Cohort, load_cohort, split_cohort
+from crln.comparison.opened import Recorder
+from crln.comparison.variant import Variant
+from crln.errors import CrlnError
+from crln.imaging import output_suffix, write_mask
+from crln.inference import load_predictor
+from crln.memory import keep_freed_memory
+from crln.planning import Plan
+from crln.runs import RunFolder, open_run, write_text
+from crln.training import train
+
+FAULT = "fault.txt"
+
+
+@dataclass(frozen=True)
+class Part:
+    """How the cohort is split for each cell, but for label count and seed."""
+
+    data: Path
+    validation: int
+    test: int
+
+    def split(self, labelled: int | None, seed: int) -> Cohort:
+        """As `crln train` splits it with the same numbers."""
+        return split_cohort(
+            load_cohort(self.data),
+            labelled=labelled, validation=self.validation, test=self.test, seed=seed,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Compute:
+    """Where and how cells are computed.
+
+    Attributes:
+        device: "auto", "cpu" or "cuda".
+        precision: "32", "bf16" or "16".
+        cache: where prepared scans are kept.
+        threads: of each process; None leaves it to torch.
+    """
+
+    device: str = "auto"
+    precision: str = "32"
+    cache: Path | None = None
+    threads: int | None = None
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A method, a number of labels and a seed.
+
+    Attributes:
+        folder: the model folder.
+        variant: the method with its options.
+        plan: with the variant's options.
+        labelled: how many labels it learns from.
+        seed: of split and training.
+        part: of the cohort.
+    """
+
+    folder: Path
+    variant: Variant
+    plan: Plan
+    labelled: int
+    seed: int
+    part: Part
+
+    @property
+    def name(self) -> str:
+        """Of its folder."""
+        return self.folder.name
+
+    @property
+    def run(self) -> RunFolder | None:
+        """The model folder, if the training has begun."""
+        return open_run(self.folder) if (self.folder / "run.yaml").exists() else None
+
+    @property
+    def fault(self) -> str | None:
+        """Why the last attempt ended, if it was for something that the user can mend."""
+        path = self.folder.with_name(f"{self.name}.{FAULT}")
+        return path.read_text(encoding="utf-8").strip() if path.exists() else None
+
+    def mask(self, case: Case) -> Path:
+        """Where the prediction of a test scan lies."""
+        return self.folder / "masks" / f"{case.id}{output_suffix(case.images[0])}"
+
+    def done(self, test: tuple[Case, ...]) -> bool:
+        """Whether it is trained and has outlined every test scan."""
+        run = self.run
+        return bool(run and run.finished) and all(self.mask(case).exists() for case in test)
+
+    def complete(self, compute: Compute, command: tuple[str, ...] = ()) -> None:
+        """Trains what is left to train and outlines what is left to outline; a process's only job.
+
+        A fault that the user can mend is written beside the folder, for whoever started this.
+        """
+        keep_freed_memory()  # before torch allocates anything
+        if command:
+            sys.argv[1:] = command  # what the model folder names as its command
+        if compute.threads:
+            torch.set_num_threads(compute.threads)
+        beside = self.folder.with_name(f"{self.name}.{FAULT}")
+        try:
+            with _alone(self.folder.with_name(f"{self.name}.lock")):
+                beside.unlink(missing_ok=True)
+                self._train(compute)
+                self._outline(compute)
+        except CrlnError as error:
+            write_text(beside, f"{' '.join(str(error).split())}\n")
+
+    def _train(self, compute: Compute) -> None:
+        if self.folder.exists() and self.run is None:
+            shutil.rmtree(self.folder)  # cut off before there was anything in it to keep
+        with Recorder(self.folder):
+            cohort = self.part.split(self.labelled, self.seed)
+            # The training has no use for these labels; what it does not know it cannot open.
+            test = tuple(replace(case, label=None) for case in cohort.test)
+            train(
+                replace(cohort, test=test), self.plan, self.folder, method=self.variant.method,
+                seed=self.seed, device=compute.device, precision=compute.precision,
+                cache=compute.cache, resume=True, progress=False,
+            )  # fmt: skip
+
+    def _outline(self, compute: Compute) -> None:
+        test = self.part.split(self.labelled, self.seed).test
+        missing = [case for case in test if not self.mask(case).exists()]
+        if not missing:
+            return
+        predictor = load_predictor(self.folder, compute.device, compute.precision)
+        for case in missing:
+            write_mask(self.mask(case), predictor.predict(case.images).mask, case.images[0])
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Waits until no other process works on the cell; a process that dies gives its place up."""
+    with path.open("w", encoding="utf-8") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX)
+        except OSError as error:
+            raise CrlnError(
+                f"{path}: cannot be locked ({error.strerror}); give an --out on a local disk"
+            ) from error
+        yield

@@ -1,0 +1,133 @@
+"""Which files a training opened, and whether a test label was among them.
+
+Python tells of every file that it opens itself (`sys.addaudithook`, PEP 578). The libraries behind
+NRRD, MetaImage and h5 open files without Python, so `crln.imaging` tells of what it reads, and of
+which dataset of an h5 archive, by audit events of its own. A prepared copy of a label in the cache
+counts as the label.
+"""
+
+import json
+import os
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any
+
+from crln.cohort import Case
+from crln.errors import CrlnError
+from crln.imaging import is_archive
+
+RECORD = "opened.jsonl"
+READ_EVENT = "crln.read"
+"""The audit event of `crln.imaging`: path, and "header", "image" or "label"."""
+
+_CODE = (".py", ".pyc", ".so")
+_PREPARED = "case.json"
+
+
+class Recorder:
+    """Writes each file that this process opens to the model folder, once, as it is opened.
+
+    The record is appended to, so that it covers every session of a training that was cut off. It
+    starts once the folder holds a run; what was opened before that is written then.
+
+    Args:
+        folder: the model folder of the training that this process is for.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.path = os.path.abspath(folder / RECORD)
+        self.begun = folder / "run.yaml"
+        self._seen: set[tuple[str, str]] = set()
+        self._waiting: list[tuple[str, str]] = []
+        self._file: IO[str] | None = None
+        self._lock = threading.Lock()
+        self._listening = False
+
+    def __enter__(self) -> "Recorder":
+        sys.addaudithook(self._hear)  # for the life of the process: no hook can be taken away
+        self._listening = True
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._listening = False
+        for how, path in list(self._seen):
+            if how == "open" and os.path.basename(path) == _PREPARED:
+                self._note(*_prepared_case(path))
+        if self._file is not None:
+            self._file.close()
+
+    def _hear(self, event: str, arguments: tuple[Any, ...]) -> None:
+        if not self._listening or event not in ("open", READ_EVENT):
+            return
+        path = arguments[0]
+        if isinstance(path, bytes):
+            path = os.fsdecode(path)
+        if not isinstance(path, str | os.PathLike):  # a file that is open already, by its number
+            return
+        path = os.path.abspath(path)
+        if path != self.path and not path.endswith(_CODE):
+            self._note(arguments[1] if event == READ_EVENT else "open", path)
+
+    def _note(self, how: str, what: str) -> None:
+        with self._lock:
+            if (how, what) in self._seen:
+                return
+            self._seen.add((how, what))
+            self._waiting.append((how, what))
+            if self._file is None and self.begun.exists():
+                self._file = open(self.path, "a", encoding="utf-8", buffering=1)  # noqa: SIM115
+            if self._file is not None:
+                for line in self._waiting:
+                    self._file.write(json.dumps(line) + "\n")
+                self._waiting.clear()
+
+
+def _prepared_case(path: str) -> tuple[str, str]:
+    """Of a case in the cache of prepared scans: whether with its label, and its id."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            notes = json.load(file)
+        labelled = "label.b2nd" in notes["bytes"]
+        return ("prepared label" if labelled else "prepared image"), str(notes["case"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return "prepared", path
+
+
+def opened_labels(folder: Path, cases: Sequence[Case]) -> list[str] | None:
+    """The ids of those `cases` whose label the training in `folder` opened.
+
+    Returns:
+        Sorted ids; None where the training was not recorded.
+
+    Raises:
+        CrlnError: the record is damaged.
+    """
+    record = folder / RECORD
+    if not record.exists():
+        return None
+    labels = {os.path.realpath(case.label): case.id for case in cases if case.label}
+    ids = {case.id for case in cases}
+    found = set()
+    try:
+        # A line that was cut off with its process is the last of its session: nothing followed it.
+        for line in record.read_text(encoding="utf-8").splitlines():
+            if not line.endswith("]"):
+                continue
+            how, what = json.loads(line)
+            if how == "prepared label" and what in ids:
+                found.add(what)
+            elif case := labels.get(os.path.realpath(what)):
+                # An h5 archive holds scan and label: only its dataset "label" is the label.
+                if how == "label" or not is_archive(Path(what)):
+                    found.add(case)
+    except (OSError, ValueError) as error:
+        raise CrlnError(f"{record}: damaged; remove {folder} to train this cell anew") from error
+    return sorted(found)

@@ -1,0 +1,85 @@
+"""What papers and released code report, for the presets of papers; never mixed with measurements."""
+
+from dataclasses import dataclass
+from importlib import resources
+from typing import Any
+
+import yaml
+
+from crln.comparison.variant import Variant, parse_variant
+
+
+@dataclass(frozen=True)
+class Published:
+    """One published row; figures in per cent and voxels, None where the source gives none.
+
+    Attributes:
+        method: the method of this package that it corresponds to, or None.
+        name: what the source calls it.
+        labelled: how many labels.
+        source: where the figures are from.
+        checkpoint: which weights they are of.
+    """
+
+    method: str | None
+    name: str
+    labelled: int
+    source: str
+    checkpoint: str
+    dice: float | None = None
+    jaccard: float | None = None
+    hd95: float | None = None
+    asd: float | None = None
+
+
+@dataclass(frozen=True)
+class Publication:
+    """What is published for one data set.
+
+    Attributes:
+        dataset: which, and how it is split.
+        notes: what a reader must know before comparing.
+        rows: by number of labels.
+    """
+
+    dataset: str
+    notes: tuple[str, ...]
+    rows: tuple[Published, ...]
+
+    def of(self, variant: Variant, labelled: int) -> tuple[Published, ...]:
+        """The rows of a method with its options and a number of labels."""
+        return tuple(
+            row for row in self.rows
+            if row.labelled == labelled and row.method is not None
+            and _same(parse_variant(row.method), variant)
+        )  # fmt: skip
+
+
+def read_published(preset: str | None) -> Publication | None:
+    """What is published for a preset; None for one that is of no paper."""
+    text = (resources.files(__package__) / "published.yaml").read_text(encoding="utf-8")
+    content: dict[str, Any] = yaml.safe_load(text)
+    if preset not in content["presets"]:
+        return None
+    entry = content["presets"][preset]
+    rows = [
+        Published(
+            method=row.get("method"),
+            name=row["name"],
+            labelled=row["labelled"],
+            source=content["sources"][row["source"]],
+            checkpoint=row["checkpoint"],
+            **{m: v for m, v in zip(content["order"], row["figures"], strict=True)},
+        )
+        for row in entry["rows"]
+    ]
+    rows.sort(key=lambda row: row.labelled)
+    return Publication(entry["dataset"], tuple(entry["notes"]), tuple(rows))
+
+
+def _same(one: Variant, other: Variant) -> bool:
+    """Whether two names mean the same, however their options are written.
+
+    Learning from every label is the same as `supervised` with that many.
+    """
+    return (one.method, one.changes) == (other.method, other.changes)

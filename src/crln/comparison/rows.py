@@ -1,0 +1,178 @@
+"""From the evaluations of cells to the rows of the table."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from crln.comparison.published import Published
+from crln.comparison.variant import EVERY_LABEL
+from crln.evaluation import (
+    FOREGROUND,
+    Evaluation,
+    PairedDifference,
+    bootstrap_interval,
+    paired_differences,
+)
+
+METRICS = ("dice", "jaccard", "hd95", "asd")
+"""What the table shows; overlaps are 0..1 here, shown in per cent."""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One metric of one row.
+
+    Attributes:
+        mean: over seeds, of the mean over cases.
+        std: over seeds (n - 1) of the mean over cases; NaN with one seed.
+        low: lower end of the bootstrap 95 % interval of the mean over cases (each the mean over
+            seeds); it tells how far other scans could move the mean, `std` how far another seed.
+        high: upper end of it.
+        undefined: values of all seeds, cases and classes that are undefined, and left out.
+    """
+
+    mean: float
+    std: float
+    low: float
+    high: float
+    undefined: int
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The test masks of one cell, or of an outside tool.
+
+    Attributes:
+        last: of the masks as they are.
+        largest: of the largest component of each class.
+    """
+
+    last: Evaluation
+    largest: Evaluation
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a training took, the mean over seeds; memory is the most that any took."""
+
+    seconds_per_step: float
+    peak_memory_gib: float
+    parameters: int
+
+
+@dataclass(frozen=True)
+class Row:
+    """A method with one number of labels.
+
+    Attributes:
+        method: as it was typed, or an outside tool's name.
+        labelled: how many labels it learnt from.
+        seeds: of its cells; empty for an outside tool.
+        measured: one entry per seed.
+        cost: None for an outside tool.
+        checkpoint: which weights were measured: "last", "validation", or "" for an outside tool.
+        published: what papers report for it.
+        differences: per metric, to the reference method with the same labels; None for itself.
+    """
+
+    method: str
+    labelled: int
+    seeds: tuple[int, ...]
+    measured: tuple[Measured, ...]
+    cost: Cost | None = None
+    checkpoint: str = ""
+    published: tuple[Published, ...] = ()
+    differences: Mapping[str, PairedDifference] | None = field(default=None)
+
+    @property
+    def last(self) -> list[Evaluation]:
+        """Of each seed."""
+        return [measured.last for measured in self.measured]
+
+    def figure(self, metric: str, name: str = FOREGROUND, *, largest: bool = False) -> Figure:
+        """A metric of one class, or of the mean over classes."""
+        return summarise([m.largest if largest else m.last for m in self.measured], metric, name)
+
+    def by_seed(self, metric: str) -> list[float]:
+        """The mean over cases of each seed."""
+        return [_mean(list(e.values(metric).values())) for e in self.last]
+
+    def by_case(self, metric: str) -> dict[str, float]:
+        """Of each case, the mean over the seeds in which it is defined."""
+        return by_case(self.last, metric)
+
+
+def summarise(evaluations: Sequence[Evaluation], metric: str, name: str = FOREGROUND) -> Figure:
+    """One metric over seeds and cases."""
+    value = next((v for v, n in evaluations[0].class_names.items() if n == name), None)
+    means = np.array([_mean(list(e.values(metric, value).values())) for e in evaluations])
+    low, high = bootstrap_interval(list(by_case(evaluations, metric, value).values()))
+    defined = means[~np.isnan(means)]
+    return Figure(
+        mean=_mean(means),
+        std=float(defined.std(ddof=1)) if len(defined) > 1 else math.nan,
+        low=low,
+        high=high,
+        undefined=sum(e.summarised(metric, name).undefined for e in evaluations),
+    )
+
+
+def by_case(
+    evaluations: Sequence[Evaluation], metric: str, value: int | None = None
+) -> dict[str, float]:
+    """Case id to the mean over seeds of one metric; NaN where it is undefined in all of them."""
+    tables = [evaluation.values(metric, value) for evaluation in evaluations]
+    return {case: _mean([table[case] for table in tables]) for case in tables[0]}
+
+
+def compare_rows(rows: Sequence[Row], reference: str) -> list[Row]:
+    """The rows with their differences to the reference.
+
+    Each row is compared with the reference at its own number of labels; one that stands at a single
+    number, such as all labels, is the reference of every row. p values are corrected for the number
+    of methods compared at one number of labels.
+    """
+    references = [row for row in rows if row.method == reference]
+    compared = {id(row): row for row in rows}
+    for count in sorted({row.labelled for row in rows}):
+        same = [row for row in references if row.labelled == count]
+        chosen = same or (references if reference == EVERY_LABEL else [])
+        if not chosen:
+            continue
+        others = [row for row in rows if row.labelled == count and row is not chosen[0]]
+        tables = {metric: _differences(others, chosen[0], metric) for metric in METRICS}
+        for place, row in enumerate(others):
+            differences = {metric: table[str(place)] for metric, table in tables.items()}
+            compared[id(row)] = replace(row, differences=differences)
+    return list(compared.values())
+
+
+def _differences(
+    rows: Sequence[Row], reference: Row, metric: str
+) -> dict[str, PairedDifference]:
+    """By the row's place: two outside tools may have one name."""
+    truth = reference.by_case(metric)
+    values = {
+        str(place): [row.by_case(metric)[case] for case in truth] for place, row in enumerate(rows)
+    }
+    return paired_differences(values, list(truth.values()))
+
+
+def best_rows(rows: Sequence[Row], value: Callable[[Row], float], *, most: bool) -> set[int]:
+    """The places of the rows that lead among those with the same number of labels."""
+    leading = set()
+    for count in {row.labelled for row in rows}:
+        found = {i: value(row) for i, row in enumerate(rows) if row.labelled == count}
+        defined = {i: v for i, v in found.items() if not math.isnan(v)}
+        if len(defined) > 1:
+            lead = (max if most else min)(defined.values())
+            leading |= {i for i, v in defined.items() if v == lead}
+    return leading
+
+
+def _mean(values: Sequence[float] | np.ndarray) -> float:
+    """The mean of what is defined; NaN where nothing is."""
+    defined = [value for value in values if not math.isnan(value)]
+    return float(np.mean(defined)) if defined else math.nan

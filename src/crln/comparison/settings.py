@@ -1,0 +1,181 @@
+"""What a comparison is of, and the folder that remembers it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from crln.cohort import Cohort
+from crln.comparison.cell import Cell, Part
+from crln.comparison.variant import Variant, parse_variant
+from crln.errors import CrlnError
+from crln.evaluation.results import Unit
+from crln.methods import build_method
+from crln.planning import Plan, make_plan
+from crln.runs import write_text
+
+MARK, PLAN, CELLS, JOBS = "comparison.yaml", "plan.yaml", "cells", "jobs"
+PAPER_PRESETS = ("la", "pancreas", "brats19")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """One comparison.
+
+    Attributes:
+        data: the cohort.
+        methods: as `crln.comparison.parse_variant` reads them.
+        labelled: label counts.
+        seeds: of split and training; each cell is what `crln train --seed` would make.
+        iterations: steps of each training; None: the plan's.
+        test: how many labelled cases to keep for the test, beside those that lists name.
+        validation: how many to keep for choosing checkpoints; 0: the last checkpoint counts.
+        preset: the plan to start from; of a paper, its published numbers are shown.
+        plan: a plan's file, instead.
+        reference: the method that the others are compared with; None: `supervised` if it is there,
+            else the first.
+        unit: of distances; None: voxels with a paper's preset, else millimetres.
+    """
+
+    data: Path
+    methods: tuple[str, ...]
+    labelled: tuple[int, ...]
+    seeds: tuple[int, ...] = (0,)
+    iterations: int | None = None
+    test: int = 0
+    validation: int = 0
+    preset: str | None = None
+    plan: Path | None = None
+    reference: str | None = None
+    unit: Unit | None = None
+
+    def __post_init__(self) -> None:
+        if not (self.methods and self.labelled and self.seeds):
+            raise CrlnError("nothing to compare; give --methods, --labelled and --seeds")
+        for name in ("methods", "labelled", "seeds"):
+            values = getattr(self, name)
+            if len(set(values)) < len(values):
+                raise CrlnError(f"--{name} names one twice: {' '.join(map(str, values))}")
+        if self.plan and self.preset:
+            raise CrlnError(
+                f"--plan {self.plan} and --preset {self.preset} exclude each other; give one"
+            )
+        if self.reference and self.reference not in self.methods:
+            raise CrlnError(f"--reference {self.reference} is not among --methods; add it there")
+
+    @property
+    def variants(self) -> tuple[Variant, ...]:
+        """The methods, read."""
+        return tuple(parse_variant(method) for method in self.methods)
+
+    @property
+    def compared_with(self) -> str:
+        """The reference method."""
+        default = "supervised" if "supervised" in self.methods else self.methods[0]
+        return self.reference or default
+
+    @property
+    def distances(self) -> Unit:
+        """The unit of distances."""
+        return self.unit or ("voxel" if self.preset in PAPER_PRESETS else "mm")
+
+    @property
+    def part(self) -> Part:
+        """How the cohort is split."""
+        return Part(self.data, self.validation, self.test)
+
+    def fixed(self) -> dict[str, Any]:
+        """What must not change from one call to the next: cells of the folder depend on it."""
+        return {
+            "data": str(self.data.resolve()),
+            "test": self.test,
+            "validation": self.validation,
+            "preset": self.preset,
+            "plan": str(self.plan.resolve()) if self.plan else None,
+            "iterations": self.iterations,
+        }
+
+
+def open_folder(out: Path, settings: Settings) -> Plan:
+    """Makes the comparison's folder, or opens it again; returns the plan of all its cells.
+
+    The plan is made once, from the first seed's split with the fewest labels, so that it rests on
+    no label that a cell may not use.
+
+    Raises:
+        CrlnError: the folder holds something else, or a comparison with other settings.
+    """
+    begun = _begun(out, settings)
+    plan = Plan.read(out / PLAN) if (out / PLAN).exists() else _make_plan(settings)
+    if begun and settings.plan and plan != _make_plan(settings):
+        raise CrlnError(
+            f"{settings.plan}: is not the plan that the cells of {out} have; give another --out"
+        )
+    try:
+        for name in (CELLS, JOBS):
+            (out / name).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CrlnError(f"{out}: cannot be made ({error.strerror}); give another --out") from error
+    write_text(out / MARK, yaml.safe_dump(settings.fixed(), sort_keys=False))
+    write_text(out / PLAN, plan.to_yaml())
+    return plan
+
+
+def _begun(out: Path, settings: Settings) -> bool:
+    """Whether `out` holds this comparison already; CrlnError where it holds something else."""
+    mark, fixed = out / MARK, settings.fixed()
+    if not mark.exists():
+        made = {CELLS, JOBS, PLAN, MARK}
+        if out.exists() and (not out.is_dir() or {path.name for path in out.iterdir()} - made):
+            raise CrlnError(f"{out}: holds no comparison; give another --out")
+        return False
+    try:
+        begun = yaml.safe_load(mark.read_text(encoding="utf-8"))
+        changed = [name for name in fixed if begun[name] != fixed[name]]
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError) as error:
+        raise CrlnError(f"{mark}: damaged; restore it or give another --out") from error
+    if changed:
+        name = changed[0]
+        raise CrlnError(
+            f"{out}: holds a comparison with {name} {begun[name]}, not {fixed[name]}; "
+            "give another --out"
+        )
+    return True
+
+
+def _make_plan(settings: Settings) -> Plan:
+    training = {"iterations": settings.iterations} if settings.iterations else {}
+    if settings.plan:
+        return Plan.read(settings.plan).updated({"training": training})
+    cohort = settings.part.split(min(settings.labelled), settings.seeds[0])
+    return make_plan(cohort, preset=settings.preset, changes={"training": training})
+
+
+def make_cells(settings: Settings, plan: Plan, cohort: Cohort, out: Path) -> list[Cell]:
+    """Every method with every label count and seed, by label count, then method, then seed.
+
+    Args:
+        settings: of the comparison.
+        plan: of all cells.
+        cohort: split with every label.
+        out: the comparison's folder.
+
+    Raises:
+        CrlnError: an option that its method does not have, or two methods of the same name.
+    """
+    cells = []
+    every = len(cohort.labelled)
+    for variant in settings.variants:
+        own = variant.plan(plan)
+        build_method(variant.method, own)  # tells of an unknown option before anything is trained
+        for count in (every,) if variant.every_label else settings.labelled:
+            for seed in settings.seeds:
+                folder = out / CELLS / f"{variant.slug}-{count}-seed{seed}"
+                cells.append(Cell(folder, variant, own, count, seed, settings.part))
+    names = [cell.name for cell in cells]
+    for name in names:
+        if names.count(name) > 1:
+            raise CrlnError(f"--methods: two would share the folder {name}; name one differently")
+    order = {method: place for place, method in enumerate(settings.methods)}
+    return sorted(cells, key=lambda cell: (cell.labelled, order[cell.variant.name]))

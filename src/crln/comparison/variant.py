@@ -1,0 +1,88 @@
+"""Methods as a person names them: `crln`, `crln[positive_weight=0]`, `supervised_all`."""
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from crln.errors import CrlnError
+from crln.methods import METHODS
+from crln.planning import Plan
+
+EVERY_LABEL = "supervised_all"
+"""The upper bound: `supervised` with every label that the test does not need."""
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A method with the options that make it differ from the plan.
+
+    Attributes:
+        name: as it was typed; what tables call it.
+        method: its name in `crln.methods.METHODS`.
+        changes: of the plan.
+        every_label: whether it learns from all labels, whatever the label count.
+    """
+
+    name: str
+    method: str
+    changes: dict[str, Any] = field(default_factory=dict)
+    every_label: bool = False
+
+    @property
+    def slug(self) -> str:
+        """The name as part of a folder's name."""
+        return re.sub(r"[^\w.=+-]+", "-", self.name).strip("-")
+
+    def plan(self, base: Plan) -> Plan:
+        """The plan with the variant's options.
+
+        Raises:
+            CrlnError: a field of the plan that does not exist, or an impossible value.
+        """
+        try:
+            return base.updated(self.changes)
+        except ValidationError as error:
+            fault = error.errors()[0]
+            place = ".".join(str(part) for part in fault["loc"]) or "plan"
+            raise CrlnError(f"{self.name}: {place}: {fault['msg']}; correct the option") from error
+
+
+def parse_variant(text: str) -> Variant:
+    """Reads `method` or `method[option=value,...]`.
+
+    A plain option is one of the method's; one with dots is a field of the plan, such as
+    `network.prototypes`. Values are YAML: `0`, `true`, `[1, 2]`.
+
+    Raises:
+        CrlnError: it is not of that form, or there is no such method.
+    """
+    matched = re.fullmatch(r"(\w+)(?:\[(.+)\])?", text.strip())
+    if not matched:
+        raise CrlnError(f"{text!r}: not a method; write it like crln or crln[positive_weight=0]")
+    name, inner = matched.groups()
+    method = "supervised" if name == EVERY_LABEL else name
+    if method not in METHODS:
+        known = ", ".join(sorted([*METHODS, EVERY_LABEL]))
+        raise CrlnError(f"no method {name!r}; choose among {known}")
+    changes: dict[str, Any] = {}
+    for option, value in _options(text, inner or "").items():
+        *path, last = option.split(".") if "." in option else ("options", method, option)
+        place = changes
+        for part in path:
+            place = place.setdefault(part, {})
+        place[last] = value
+    return Variant(text.strip(), method, changes, name == EVERY_LABEL)
+
+
+def _options(text: str, inner: str) -> dict[str, Any]:
+    try:
+        options = yaml.safe_load("{" + inner.replace("=", ": ") + "}")
+    except yaml.YAMLError as error:
+        raise CrlnError(f"{text!r}: options cannot be read; write [name=value,...]") from error
+    for option, value in options.items():
+        if value is None or not isinstance(option, str):
+            raise CrlnError(f"{text!r}: {option} has no value; write [name=value,...]")
+    return dict(options)

@@ -1,0 +1,167 @@
+"""Scans in, masks out: many scans, of which some may fail."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from crln.cohort import Case
+from crln.errors import CrlnError
+from crln.imaging import output_suffix, write_mask, write_scalar
+from crln.inference.discover import discover_inputs
+from crln.inference.predictor import Predictor
+
+PROBABILITIES, UNCERTAINTY, CLAIMS = "probabilities", "uncertainty", ".claims"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one case.
+
+    Attributes:
+        case: its id.
+        mask: the file that was written; None if it failed.
+        error: one line that says why it failed; None if it did not.
+        seconds: that it took.
+    """
+
+    case: str
+    mask: Path | None
+    error: str | None
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """The files of one case: `OUT/<case>.nii.gz`, or with the scan's own suffix.
+
+    Probabilities and uncertainty lie in folders of their own, so that `OUT` holds masks alone.
+    """
+
+    case: Case
+    out: Path
+    probabilities: bool
+    uncertainty: bool
+
+    @property
+    def mask(self) -> Path:
+        """The mask; written last, so that where it is, all is."""
+        return self.out / f"{self.case.id}{self._suffix}"
+
+    @property
+    def maps(self) -> dict[str, Path]:
+        """Name of each further output asked for, to its file."""
+        wanted = {PROBABILITIES: self.probabilities, UNCERTAINTY: self.uncertainty}
+        # A map in an h5 file could be taken for the archive of a case.
+        suffix = ".nii.gz" if self._suffix == ".h5" else self._suffix
+        name = f"{self.case.id}{suffix}"
+        return {kind: self.out / kind / name for kind, asked in wanted.items() if asked}
+
+    @property
+    def _suffix(self) -> str:
+        return output_suffix(self.case.images[0])
+
+
+def predict_files(
+    predictor: Predictor,
+    inputs: Sequence[Path | str],
+    out: Path | str,
+    *,
+    probabilities: bool = False,
+    uncertainty: bool = False,
+    largest_component: bool = False,
+    overwrite: bool = False,
+    share: bool = False,
+    progress: Callable[[Outcome, int], None] | None = None,
+) -> list[Outcome]:
+    """Outlines scans and writes a mask for each; a scan that fails does not stop the others.
+
+    Args:
+        predictor: from `load_predictor`.
+        inputs: scans and folders of scans, see `discover_inputs`.
+        out: the folder to write to.
+        probabilities: write `probabilities/<case>` too, K values a voxel.
+        uncertainty: write `uncertainty/<case>` too.
+        largest_component: keep each class's largest component only.
+        overwrite: replace masks that exist.
+        share: other processes predict the same inputs into the same folder. Each case is done
+            once; masks that exist count as done, and those of a process that died are taken over.
+        progress: called after each case with its outcome and the number of cases.
+
+    Returns:
+        An outcome for each case that this process worked on.
+
+    Raises:
+        CrlnError: before any work: an input holds no scan, or a mask exists.
+    """
+    cases = discover_inputs(inputs, len(predictor.plan.channels))
+    out = Path(out)
+    outputs = [Outputs(case, out, probabilities, uncertainty) for case in cases]
+    if share and overwrite:
+        raise CrlnError("sharing takes masks that exist as done; remove them, or do not overwrite")
+    if not share and not overwrite:
+        _refuse_existing(outputs)
+    fresh = [f for f in (out / PROBABILITIES, out / UNCERTAINTY, out) if not f.exists()]
+    outcomes = []
+    for files in _claimed(outputs, out / CLAIMS) if share else outputs:
+        outcome = _predict_one(predictor, files, largest_component, overwrite or share)
+        outcomes.append(outcome)
+        if progress:
+            progress(outcome, len(cases))
+    for folder in fresh:
+        if folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()  # every scan failed
+    return outcomes
+
+
+def _refuse_existing(outputs: Sequence[Outputs]) -> None:
+    for files in outputs:
+        for path in (files.mask, *files.maps.values()):
+            if path.exists():
+                raise CrlnError(f"{path}: exists; give another output, or --overwrite")
+
+
+def _predict_one(
+    predictor: Predictor, files: Outputs, largest_component: bool, overwrite: bool
+) -> Outcome:
+    start = time.perf_counter()
+    scan = files.case.images[0]
+    written: list[Path] = []
+    error = None
+    try:
+        prediction = predictor.predict(
+            files.case.images,
+            probabilities=files.probabilities,
+            uncertainty=files.uncertainty,
+            largest_component=largest_component,
+        )
+        for name, path in files.maps.items():
+            write_scalar(path, getattr(prediction, name), scan, overwrite=overwrite)
+            written.append(path)
+        write_mask(files.mask, prediction.mask, scan, overwrite=overwrite)
+    except CrlnError as fault:
+        error = str(fault)
+    except (OSError, MemoryError, RuntimeError) as fault:  # RuntimeError: torch, out of memory
+        reason = " ".join(str(fault).split()) or type(fault).__name__
+        error = f"{scan}: {reason}; mend that and predict it again"
+    if error:
+        for path in written:
+            path.unlink(missing_ok=True)
+    return Outcome(files.case.id, None if error else files.mask, error, time.perf_counter() - start)
+
+
+def _claimed(outputs: Sequence[Outputs], claims: Path) -> Iterator[Outputs]:
+    """The outputs that fall to this process: first those that are free, then those left over."""
+    from crln.inference.claims import claim  # on systems with fcntl
+
+    claims.mkdir(parents=True, exist_ok=True)
+    busy: list[Outputs] = []
+    for wait, round_ in ((False, outputs), (True, busy)):
+        for files in round_:
+            if files.mask.exists():
+                continue
+            with claim(claims / files.case.id, wait=wait) as ours:
+                if not ours:
+                    busy.append(files)
+                elif not files.mask.exists():
+                    yield files

@@ -1,0 +1,135 @@
+"""A trained network that outlines scans."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from crln.errors import CrlnError
+from crln.imaging import Volume, read_image
+from crln.inference.fold import accelerate
+from crln.inference.postprocess import keep_largest_components
+from crln.inference.restore import outline
+from crln.inference.sliding import Precision, score_slabs
+from crln.planning import Plan
+from crln.preparation import prepare_image
+from crln.runs import open_run
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The outline of one scan, on the scan's own grid and in its order of axes.
+
+    Attributes:
+        mask: (X, Y, Z), values of the label files (`plan.labels`).
+        probabilities: (K, X, Y, Z) float32 in the order of `plan.labels`, or None.
+        uncertainty: (X, Y, Z) float32, entropy of the probabilities over log K (0 certain,
+            1 undecided), or None.
+    """
+
+    mask: np.ndarray
+    probabilities: np.ndarray | None = None
+    uncertainty: np.ndarray | None = None
+
+
+class Predictor:
+    """Outlines scans with one network.
+
+    Args:
+        network: (B, C, *plan.patch_size) -> logits (B, K, *plan.patch_size); it is copied.
+        plan: how scans are prepared and windows laid.
+        device: where to compute.
+        precision: of the network's arithmetic: "32", "bf16" or "16".
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        plan: Plan,
+        device: torch.device | str = "cpu",
+        precision: Precision = "32",
+    ) -> None:
+        self.plan = plan
+        self.device = torch.device(device)
+        self.precision = precision
+        self.network = accelerate(network, self.device, exact=precision != "32")
+
+    def predict(
+        self,
+        scan: Path | str | Sequence[Path | str] | Volume,
+        *,
+        probabilities: bool = False,
+        uncertainty: bool = False,
+        largest_component: bool = False,
+    ) -> Prediction:
+        """Outlines one scan.
+
+        Args:
+            scan: one path per channel; or one h5 archive, one folder of DICOM slices, a `Volume`.
+            probabilities: give those of every class too.
+            uncertainty: give their entropy too.
+            largest_component: keep each class's largest component only.
+
+        Raises:
+            CrlnError: the scan cannot be read or prepared.
+        """
+        source = None
+        if not isinstance(scan, Volume):
+            paths = [Path(path) for path in ([scan] if isinstance(scan, Path | str) else scan)]
+            source = paths[0]
+            scan = read_image(paths)
+        image, placement = prepare_image(scan, self.plan, source)
+        del scan  # as large as the prepared image
+        slabs = score_slabs(self.network, image, self.plan, self.device, self.precision)
+        found = outline(
+            slabs, placement, self.plan.classes,
+            probabilities=probabilities, uncertainty=uncertainty,
+        )  # fmt: skip
+        classes = keep_largest_components(found.classes) if largest_component else found.classes
+        mask = _label_values(classes, self.plan.labels)
+        return Prediction(mask, found.probabilities, found.uncertainty)
+
+
+def load_predictor(
+    run: Path | str,
+    device: str = "auto",
+    precision: Precision = "32",
+    *,
+    overlap: float | None = None,
+) -> Predictor:
+    """The predictor of a model folder.
+
+    Args:
+        run: the folder that training wrote.
+        device: "auto" (a GPU if there is one), "cpu", "cuda" or "cuda:1".
+        precision: of the network's arithmetic: "32", "bf16" or "16".
+        overlap: share of a window that its neighbour covers too; None takes the plan's.
+
+    Raises:
+        CrlnError: the folder is missing a file, or one is damaged; or there is no such device.
+    """
+    folder = open_run(Path(run))
+    plan = folder.plan
+    if overlap is not None:
+        plan = plan.updated({"inference": {"overlap": overlap, "stride": None}})
+    place = _device(device)
+    return Predictor(folder.load_method(place).predictor(), plan, place, precision)
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name.startswith("cuda") and not torch.cuda.is_available():
+        raise CrlnError("no CUDA device found; use --device cpu, or install a CUDA build of torch")
+    return torch.device(name)
+
+
+def _label_values(classes: np.ndarray, labels: tuple[int, ...]) -> np.ndarray:
+    """Classes 0..K-1 -> the values of the label files, in the smallest type that holds them."""
+    if labels == tuple(range(len(labels))):
+        return classes
+    dtype = np.result_type(*(np.min_scalar_type(value) for value in labels))
+    return np.array(labels, dtype)[classes]

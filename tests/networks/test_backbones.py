@@ -1,0 +1,120 @@
+import pytest
+import torch
+from torch import nn
+
+from crln.networks import (
+    RectifiedNetwork,
+    SegmentationNetwork,
+    UNet3D,
+    VNet,
+    VNetDecoder,
+    build_backbone,
+)
+from crln.planning import Plan
+from crln.planning.plan import NetworkPlan
+
+WIDTHS = (4, 8, 8, 12, 12)
+
+
+def convolutions(network: nn.Module, kernel: int) -> int:
+    return sum(
+        isinstance(m, nn.Conv3d) and m.kernel_size == (kernel,) * 3 for m in network.modules()
+    )
+
+
+def test_the_vnet_is_the_fields() -> None:
+    network = VNet(1)
+    assert convolutions(network.encoder, 3) == 1 + 2 + 3 + 3 + 3
+    assert convolutions(network.decoder, 3) == 3 + 3 + 2 + 1
+    assert convolutions(network, 2) == 4
+    assert sum(isinstance(m, nn.ConvTranspose3d) for m in network.modules()) == 4
+    # The published V-Net of this field has 9.44 million parameters with its two-class head.
+    total = sum(p.numel() for p in SegmentationNetwork(network, 2).parameters())
+    assert total == pytest.approx(9.44e6, rel=0.01)
+
+
+@pytest.mark.parametrize("make", [VNet, UNet3D])
+def test_features_halve_per_level(make: type[VNet] | type[UNet3D]) -> None:
+    features = make(2, WIDTHS)(torch.randn(1, 2, 32, 16, 48))
+    assert [f.shape for f in features] == [
+        (1, w, 32 // 2**i, 16 // 2**i, 48 // 2**i) for i, w in enumerate(WIDTHS[:4])
+    ]
+
+
+@pytest.mark.parametrize("make", [VNet, UNet3D])
+def test_an_odd_patch_is_refused_with_the_remedy(make: type[VNet] | type[UNet3D]) -> None:
+    with pytest.raises(ValueError, match=r"multiple of 16, got \(16, 20, 16\)"):
+        make(1, WIDTHS)(torch.randn(1, 1, 16, 20, 16))
+
+
+def test_skips_are_added() -> None:
+    network = VNet(1, WIDTHS, 0.0).eval()
+    skips = network.encode(torch.randn(1, 1, 16, 16, 16))
+    up, level = network.decoder.ups[-1], network.decoder.levels[-1]
+    features = network.decode(skips)
+    torch.testing.assert_close(features[0], level(up(features[1]) + skips[0]))
+
+
+@pytest.mark.parametrize("kind", ["transposed", "trilinear", "nearest"])
+def test_decoders_share_an_encoder(kind: str) -> None:
+    encoder = VNet(1, WIDTHS).encoder.eval()
+    decoder = VNetDecoder(WIDTHS, 0.5, kind).eval()  # type: ignore[arg-type]
+    assert decoder(encoder(torch.randn(1, 1, 16, 16, 16)))[0].shape == (1, 4, 16, 16, 16)
+
+
+def test_dropout_falls_on_whole_channels_at_bottleneck_and_head() -> None:
+    torch.manual_seed(0)
+    network = VNet(1, (64, 8, 8, 8, 64), 0.5).train()
+    image = torch.randn(1, 1, 32, 16, 16)
+    finest = network(image)[0][0].flatten(1)
+    silent = (finest == 0).all(1)
+    assert 0.3 < silent.float().mean() < 0.7
+    bottleneck = network.encode(image)[-1][0].flatten(1)
+    assert (bottleneck == 0).all(1).any()
+
+
+def test_convolutions_start_kaiming_normal() -> None:
+    torch.manual_seed(0)
+    weight = VNet(1).encoder.levels[4][1][0].weight
+    fan_in = weight[0].numel()
+    assert float(weight.detach().std()) == pytest.approx((2 / fan_in) ** 0.5, rel=0.02)
+
+
+@pytest.mark.parametrize("kind", ["vnet", "unet"])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_the_rectified_network_adds_the_map(kind: str, channels: int) -> None:
+    torch.manual_seed(0)
+    plan = Plan.model_validate({
+        "channels": [f"c{i}" for i in range(channels)],
+        "intensity": [{}] * channels,
+        "labels": [0, 1, 2],
+        "class_names": ["background", "a", "b"],
+        "network": {"kind": kind, "widths": WIDTHS, "prototypes": 3, "embedding": 5},
+    })  # fmt: skip
+    network = RectifiedNetwork(plan).eval()
+    image = torch.randn(1, channels, 16, 32, 16)
+    features = network.features(image)
+    logits, relation = network.head(features[0]), network.relation(features)
+    assert logits.shape == relation.shape == (1, 3, 16, 32, 16)
+    torch.testing.assert_close(network(image), logits + relation)  # a starts at 0
+    with torch.no_grad():
+        network.rectifier.fill_(0.75)
+    torch.testing.assert_close(network(image), logits + 0.25 * relation)
+    assert network.prototype_embeddings().shape == (3, 5)
+    weight, bias = network.to_embedding.weight, network.to_embedding.bias
+    expected = network.interaction.prototypes[1].mean(0) @ weight.T + bias
+    torch.testing.assert_close(network.prototype_embeddings()[1], expected)
+
+
+def test_shapes_are_known_without_computing() -> None:
+    with torch.device("meta"):
+        network = SegmentationNetwork(build_backbone(NetworkPlan(), 1), 2)
+        assert network(torch.empty(2, 1, 112, 112, 80)).shape == (2, 2, 112, 112, 80)
+
+
+@pytest.mark.slow
+def test_compiling_breaks_no_graph() -> None:
+    plan = Plan.model_validate({"network": {"widths": WIDTHS, "prototypes": 2}})
+    network = RectifiedNetwork(plan).eval()
+    explanation = torch._dynamo.explain(network)(torch.randn(1, 1, 16, 16, 16))
+    assert explanation.graph_break_count == 0
