@@ -66,9 +66,9 @@ class TeacherPlan(Section):
     """The mean teacher."""
 
     decay: float = Field(default=0.99, ge=0, le=1, description="EMA decay a: min(1 - 1/(t+1), a)")
-    dropout: bool = Field(default=True, description="dropout on while the teacher labels")
+    dropout: bool = Field(default=False, description="dropout on while the teacher labels")
     norm: Literal["own", "ema"] = Field(
-        default="own",
+        default="ema",
         description="norm statistics: `own`, from its own passes; `ema`, following the student's",
     )
 
