@@ -13,8 +13,9 @@ from crln.errors import CrlnError
 from crln.planning import Plan
 
 TINY = {
-    "patch_size": (16, 16, 16),
+    "patch_size": (48, 48, 32),
     "network": {"widths": (4, 4, 8, 8, 8), "prototypes": 2, "embedding": 4},
+    "inference": {"overlap": 0.0},
     "options": {"crln": {"queries": 8, "negatives": 16}},
 }
 

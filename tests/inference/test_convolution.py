@@ -4,12 +4,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from crln.inference.convolution import PointwiseConv3d, StackedConv3d, WinogradConv3d
+from crln.inference.convolution import StackedConv3d, WinogradConv3d
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(
-    shape=st.tuples(*[st.integers(1, 23)] * 3),
+    shape=st.tuples(*[st.integers(1, 12)] * 3),
     batch=st.integers(1, 2), inputs=st.integers(1, 5), outputs=st.integers(1, 5),
     bias=st.booleans(), channels_last=st.booleans(),
 )  # fmt: skip
@@ -20,11 +20,9 @@ def test_equal_to_the_convolution(
     layout = torch.channels_last_3d if channels_last else torch.contiguous_format
     images = torch.randn(batch, inputs, *shape).contiguous(memory_format=layout)
     wide = nn.Conv3d(inputs, outputs, 3, padding=1, bias=bias)
-    point = nn.Conv3d(inputs, outputs, 1, bias=bias)
     with torch.inference_mode():
         for faster in (WinogradConv3d(wide), StackedConv3d(wide)):
             torch.testing.assert_close(faster(images), wide(images), atol=2e-5, rtol=1e-5)
-        torch.testing.assert_close(PointwiseConv3d(point)(images), point(images))
 
 
 @pytest.mark.parametrize("kind", [WinogradConv3d, StackedConv3d])

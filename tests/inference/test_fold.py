@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from crln.inference import accelerate, fold_norms
-from crln.inference.convolution import PointwiseConv3d, StackedConv3d, WinogradConv3d
+from crln.inference.convolution import StackedConv3d, WinogradConv3d
 from crln.networks import RectifiedNetwork, SegmentationNetwork, build_backbone
 from crln.planning import Plan
 
@@ -53,7 +53,7 @@ def test_no_batch_norm_is_left_but_instance_norms_are() -> None:
     assert nn.BatchNorm3d not in kinds(fold_norms(make_network("vnet")))
     unet = kinds(fold_norms(make_network("unet")))
     assert nn.BatchNorm3d not in unet
-    assert nn.InstanceNorm3d in unet
+    assert any(issubclass(kind, nn.InstanceNorm3d) for kind in unet)
 
 
 def test_a_network_in_train_mode_is_folded_in_evaluation_mode() -> None:
@@ -74,9 +74,9 @@ def test_a_norm_that_follows_no_convolution_stays() -> None:
 
 def test_which_convolutions_are_replaced() -> None:
     faster = accelerate(make_network("vnet"), "cpu")
-    assert {WinogradConv3d, StackedConv3d, PointwiseConv3d, nn.Conv3d} <= kinds(faster)
+    assert {WinogradConv3d, StackedConv3d, nn.Conv3d} <= kinds(faster)
     exact = kinds(accelerate(make_network("vnet"), "cpu", exact=True))
-    assert not exact & {WinogradConv3d, StackedConv3d, PointwiseConv3d}
+    assert not exact & {WinogradConv3d, StackedConv3d}
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,8 @@ def test_which_convolutions_are_replaced() -> None:
         nn.Conv3d(16, 16, 3, padding=1, stride=2),
         nn.Conv3d(16, 16, 3, padding=1, padding_mode="replicate"),
         nn.Conv3d(16, 16, 3),
-        nn.Conv3d(16, 16, 1, padding=1),
+        nn.Conv3d(16, 16, 1),
+        nn.Conv3d(8, 16, 3, padding=1),
     ],
 )
 def test_other_convolutions_are_left_alone(convolution: nn.Module) -> None:

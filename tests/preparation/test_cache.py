@@ -9,8 +9,8 @@ from crln.cohort import Case
 from crln.errors import CrlnError
 from crln.labels import IGNORE
 from crln.planning.plan import Plan
-from crln.preparation import prepare_cohort
 from crln.preparation import cache as cache_module
+from crln.preparation import prepare_cohort
 
 SHAPE = (20, 24, 18)
 
@@ -127,7 +127,9 @@ def test_a_damaged_cache_is_rebuilt(
     (prepared.folder / name).write_bytes(content[: len(content) // 2])
     (again,) = prepare_cohort([case], Plan(), cache)
     assert builds == ["a", "a"]
-    np.testing.assert_array_equal(again.read((0, 0, 0), SHAPE)[1] == 1, nib.load(case.label).get_fdata() == 1)
+    np.testing.assert_array_equal(
+        again.read((0, 0, 0), SHAPE)[1] == 1, nib.load(case.label).get_fdata() == 1
+    )
 
 
 def test_image_and_label_must_lie_on_one_grid(case: Case, tmp_path: Path) -> None:

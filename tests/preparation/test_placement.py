@@ -73,7 +73,9 @@ def test_a_mask_comes_back_to_the_scan(codes: str) -> None:
     grid = np.stack(np.meshgrid(*map(np.arange, volume.shape), indexing="ij"))
     truth = (np.abs(grid - np.array([8, 10, 6])[:, None, None, None]).max(0) < 5).astype(np.uint8)
     placement = place(volume, (1.0, 1.0, 1.0))
-    prepared = np.stack([to_plan_grid((truth == k).astype(np.float32), placement, 1) for k in (0, 1)])
+    prepared = np.stack(
+        [to_plan_grid((truth == k).astype(np.float32), placement, 1) for k in (0, 1)]
+    )
     for mask in (
         restore_mask(prepared, placement),
         restore_classes(prepared.argmax(0), placement, 2),

@@ -13,6 +13,10 @@ def scan(array: np.ndarray, spacing: float = 1.0) -> Volume:
     return Volume(array, np.diag([spacing, spacing, spacing, 1.0]))
 
 
+def noise(side: int) -> np.ndarray:
+    return np.random.default_rng(0).random((1, side, side, side), dtype=np.float32)
+
+
 VALUES = np.random.default_rng(0).normal(100, 30, (1, 8, 9, 10)).astype(np.float32)
 
 
@@ -47,15 +51,17 @@ def test_a_constant_scan_is_named(scheme: str) -> None:
 
 
 def test_the_channels_must_be_the_plans() -> None:
-    with pytest.raises(CrlnError, match=r"a\.nii\.gz: has 1 channels where the plan has 2 \(T1, T2\)"):
-        plan = Plan(channels=("T1", "T2"), intensity=(Intensity(), Intensity()))
+    plan = Plan(channels=("T1", "T2"), intensity=(Intensity(), Intensity()))
+    with pytest.raises(
+        CrlnError, match=r"a\.nii\.gz: has 1 channels where the plan has 2 \(T1, T2\)"
+    ):
         prepare_image(scan(VALUES), plan, Path("a.nii.gz"))
 
 
 def test_labels_are_mapped_to_classes() -> None:
     plan = Plan(labels=(0, 255, 7), class_names=("background", "a", "b"))
     values = np.random.default_rng(1).choice([0, 7, 255], (1, 6, 6, 6)).astype(np.int32)
-    _, placement = prepare_image(scan(np.random.rand(1, 6, 6, 6).astype(np.float32)), plan)
+    _, placement = prepare_image(scan(noise(6)), plan)
     result = prepare_label(scan(values), plan, placement)
     expected = np.select([values[0] == 255, values[0] == 7], [1, 2], 0)
     np.testing.assert_array_equal(result, expected)
@@ -65,7 +71,7 @@ def test_a_value_without_a_class_is_named() -> None:
     plan = Plan(labels=(0, 1), class_names=("background", "a"))
     values = np.zeros((1, 4, 4, 4), np.int32)
     values[0, 1, 1, 1] = 9
-    _, placement = prepare_image(scan(np.random.rand(1, 4, 4, 4).astype(np.float32)), plan)
+    _, placement = prepare_image(scan(noise(4)), plan)
     with pytest.raises(CrlnError, match=r"l\.nii: holds the value 9, .* labels \[0, 1\]"):
         prepare_label(scan(values), plan, placement, Path("l.nii"))
 
@@ -75,7 +81,7 @@ def test_a_resampled_label_keeps_its_volume() -> None:
     values = np.zeros((1, 16, 16, 16), np.int32)
     values[0, 4:10, 3:12, 4:12] = 1
     values[0, 10:14, 3:12, 4:12] = 2
-    image = np.random.rand(1, 16, 16, 16).astype(np.float32)
+    image = noise(16)
     _, placement = prepare_image(scan(image, 1.7), plan)
     result = prepare_label(scan(values, 1.7), plan, placement)
     assert result.shape == placement.shape == (27, 27, 27)

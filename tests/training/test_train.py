@@ -16,7 +16,7 @@ from crln.methods import METHODS, Supervised
 from crln.planning import Plan
 from crln.runs import RunFolder, open_run, read_tensors
 from crln.training import Intervals, train
-from crln.training.log import NotFinite
+from crln.training.log import NotFiniteError
 
 KILLED = """
 import sys, torch
@@ -120,7 +120,9 @@ def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_good_checkpoint(
 
     monkeypatch.setattr(Supervised, "losses", poisoned)
     plan = tiny_plan.updated({"training": {"iterations": 6}})
-    with pytest.raises(NotFinite, match=r"step 3: the loss is not finite \(total\); cases .+") as e:
+    with pytest.raises(
+        NotFiniteError, match=r"step 3: the loss is not finite \(total\); cases .+"
+    ) as e:
         quick(
             cohort, plan, tmp_path / "run", method="supervised",
             intervals=Intervals(log=2, checkpoint=2),
@@ -132,9 +134,7 @@ def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_good_checkpoint(
     assert not (tmp_path / "run" / "weights.safetensors").exists()
 
 
-def test_validation_chooses_the_checkpoint(
-    phantom: Path, tiny_plan: Plan, tmp_path: Path
-) -> None:
+def test_validation_chooses_the_checkpoint(phantom: Path, tiny_plan: Plan, tmp_path: Path) -> None:
     cohort = split_cohort(load_cohort(phantom), validation=1)
     run = quick(
         cohort, tiny_plan, tmp_path / "run", method="supervised",

@@ -1,20 +1,16 @@
-"""Which scans there are, how they lie on disk, and what each may be used for."""
+"""Which scans there are, and what each may be used for."""
 
 from crln.cohort.case import Case, Cohort
 from crln.cohort.layouts import load_cohort
+from crln.cohort.listing import group_channels
 from crln.cohort.phantom import make_phantom
-from crln.cohort.splits import (
-    apply_split,
-    read_split,
-    save_split,
-    split_cohort,
-    unlabelled_pool,
-)
+from crln.cohort.split import apply_split, read_split, save_split, split_cohort, unlabelled_pool
 
 __all__ = [
     "Case",
     "Cohort",
     "apply_split",
+    "group_channels",
     "load_cohort",
     "make_phantom",
     "read_split",

@@ -1,255 +1,105 @@
-"""Recognises how a data set lies on disk. No voxel is read: directories, lists and one JSON."""
+"""Recognises how a data set lies in its folder, and reads it without opening a scan."""
 
-import json
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+import os
 from pathlib import Path
-from typing import Any
 
-import h5py
-import yaml
-
-from crln.cohort.case import Case, Cohort
+from crln.cohort.case import Cohort
+from crln.cohort.description import read_description
+from crln.cohort.listing import group_channels, list_folder, pair_labels, scans_by_stem
+from crln.cohort.names import Names, read_names
+from crln.cohort.parts import find_lists, sort_into_parts
 from crln.errors import CrlnError
-from crln.imaging import is_archive, is_dicom_folder, is_scan, scan_stem
+from crln.imaging import scan_suffix
 
-LISTS = {"training": ("train.list",), "validation": ("val.list", "eval.list"), "test": ("test.list",)}
-CHANNEL_DIGITS = 4
+_DESCRIPTION = "cohort.yaml"
+# root / "2018LA_Seg_Training Set" / case / mri_norm2.h5
+_ARCHIVE_DEPTH = 2
 
 
 def load_cohort(path: Path) -> Cohort:
-    """Reads which cases there are.
+    """Reads which scans there are, what each may be used for, and what the classes are called.
 
-    Layouts: `images/` and `labels/`; Medical Segmentation Decathlon or nnU-Net (`imagesTr`,
-    `labelsTr`, `dataset.json`, optional `imagesUn`); the field's h5 archives; a `cohort.yaml`. In
-    the first and third, `train.list`, `val.list` (or `eval.list`) and `test.list` name the parts.
+    Recognised, in this order: a `cohort.yaml`, or a folder that holds one; `imagesTr/` (Medical
+    Segmentation Decathlon, nnU-Net); `images/` and `labels/`; h5 archives up to two folders deep.
+    In the folder layouts a case without a label file is unlabelled, and `train.list`, `val.list`,
+    `test.list` (or `eval.list`) in the folder say which case is for what. Only folders are listed:
+    no scan is opened, so that ten thousand cases take seconds.
 
     Args:
-        path: the folder, or the cohort.yaml.
-
-    Returns:
-        Cases with a label as labelled, those without as unlabelled, listed ones in their part.
+        path: the folder, or the yaml.
 
     Raises:
-        CrlnError: no layout is recognised, ids repeat, a label has no scan, or a listed case is
-            missing.
+        CrlnError: the folder is missing, unreadable or of no known layout; a label has no scan; two
+            files are of the same case; a list is at odds with the scans.
     """
     path = Path(path)
-    try:
-        if path.is_file() and path.suffix in (".yaml", ".yml"):
-            return _from_yaml(path)
-        if (path / "cohort.yaml").is_file():
-            return _from_yaml(path / "cohort.yaml")
-        if (path / "imagesTr").is_dir():
-            return _from_decathlon(path)
-        if (path / "images").is_dir():
-            return _from_folders(path)
-        if path.is_dir():
-            archives = sorted(p for p in path.rglob("*.h5") if not p.name.startswith("."))
-            if archives:
-                return _from_archives(path, archives)
-    except OSError as error:
-        raise CrlnError(
-            f"{error.filename or path}: cannot be read ({error.strerror}); check its permissions"
-        ) from error
-    if not path.exists():
-        raise CrlnError(f"{path}: no such folder; give the folder that holds the scans")
+    if path.is_file():
+        if path.suffix not in (".yaml", ".yml"):
+            raise CrlnError(f"{path}: not a cohort; give its folder, or a {_DESCRIPTION}")
+        return read_description(path)
+    entries = {entry.name for entry in list_folder(path)}
+    if _DESCRIPTION in entries:
+        return read_description(path / _DESCRIPTION)
+    if "imagesTr" in entries:
+        return _load_decathlon(path)
+    if "images" in entries:
+        return _load_folders(path)
+    if archives := _find_archives(path):
+        return _load_archives(path, archives)
     raise CrlnError(
-        f"{path}: no known layout; it should hold images/ and labels/, or imagesTr/ and labelsTr/, "
-        "or h5 archives, or a cohort.yaml"
+        f"{path}: no known layout; put scans in images/ and labels in labels/, or write a "
+        f"{_DESCRIPTION}"
     )
 
 
-def _from_folders(root: Path) -> Cohort:
-    scans = _by_id(_scans(root / "images"))
-    labels = _by_id(_scans(root / "labels")) if (root / "labels").is_dir() else {}
-    cases = _pair(scans, labels)
-    channels = _channel_names(cases)
-    return _parted(Cohort(root, "folders", channels=channels), cases, root)
+def _load_folders(root: Path) -> Cohort:
+    """Layout (a): images/ and labels/."""
+    return _load_pairs(root, "folders", ["images"], "labels")
 
 
-def _from_decathlon(root: Path) -> Cohort:
-    notes = _dataset_json(root / "dataset.json")
-    names = notes.get("channel_names") or notes.get("modality") or {}
-    channels = tuple(str(names[key]) for key in sorted(names, key=int))
-    scans = _by_id(_scans(root / "imagesTr"))
-    labels = _by_id(_scans(root / "labelsTr")) if (root / "labelsTr").is_dir() else {}
-    cases = _pair(scans, labels)
-    if (root / "imagesUn").is_dir():
-        extra = _by_id(_scans(root / "imagesUn"))
-        for repeated in extra.keys() & scans.keys():
-            raise CrlnError(f"{extra[repeated][0]}: case {repeated!r} is in imagesTr too; rename it")
-        cases += _pair(extra, {})
-    _check_channels(root, cases, len(channels))
+def _load_decathlon(root: Path) -> Cohort:
+    """Layout (b): imagesTr/, labelsTr/ and imagesUn/; the test scans in imagesTs/ stay unread."""
+    return _load_pairs(root, "decathlon", ["imagesTr", "imagesUn"], "labelsTr")
+
+
+def _load_pairs(root: Path, layout: str, image_folders: list[str], label_folder: str) -> Cohort:
+    folders = [root / name for name in image_folders if (root / name).exists()]
+    scans = scans_by_stem(entry for folder in folders for entry in list_folder(folder))
+    labels_at = root / label_folder
+    labels = scans_by_stem(list_folder(labels_at)) if labels_at.exists() else {}
+    images = group_channels(scans, labels)
+    names = read_names(root / "dataset.json")
+    count = len(next(iter(images.values()), ()))
     cohort = Cohort(
-        root, "decathlon", channels=channels or _channel_names(cases),
-        class_names=_class_names(notes.get("labels", {})),
-    )  # fmt: skip
-    return _parted(cohort, cases, root)
-
-
-def _from_archives(root: Path, archives: Sequence[Path]) -> Cohort:
-    files = _by_id(archives)
-    cases = []
-    for case, (path,) in files.items():
-        try:
-            with h5py.File(path, "r") as file:
-                labelled = "label" in file
-        except OSError as error:
-            raise CrlnError(f"{path}: not a readable h5 archive; copy it again") from error
-        cases.append(Case(case, (path,), path if labelled else None))
-    return _parted(Cohort(root, "h5"), cases, root)
-
-
-def _from_yaml(path: Path) -> Cohort:
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (UnicodeDecodeError, yaml.YAMLError) as error:
-        raise CrlnError(f"{path}: not readable YAML; correct it") from error
-    parts = ("labelled", "unlabelled", "validation", "test")
-    known = {*parts, "channels", "classes", "ordered"}
-    if not isinstance(content, dict) or content.keys() - known:
-        raise CrlnError(f"{path}: may hold {', '.join(sorted(known))} and nothing else")
-    cases = {part: [_yaml_case(path, entry, part) for entry in content.get(part) or []] for part in parts}
-    everyone = [case for part in parts for case in cases[part]]
-    _check_unique(path, [case.id for case in everyone])
-    return Cohort(
-        path, "yaml",
-        **{part: tuple(cases[part]) for part in parts},
-        channels=tuple(content.get("channels") or _channel_names(everyone)),
-        class_names={int(k): str(v) for k, v in (content.get("classes") or {}).items()},
-        ordered=bool(content.get("ordered", False)),
-    )  # fmt: skip
-
-
-def _yaml_case(path: Path, entry: Any, part: str) -> Case:
-    if not isinstance(entry, dict) or not {"images"} <= entry.keys() <= {"id", "images", "label"}:
-        raise CrlnError(f"{path}: under {part}: each case has images, and may have id and label")
-    images = entry["images"] if isinstance(entry["images"], list) else [entry["images"]]
-    files = tuple(path.parent / str(image) for image in images)
-    label = path.parent / str(entry["label"]) if entry.get("label") else None
-    for file in (*files, *([label] if label else [])):
-        if not file.exists():
-            raise CrlnError(f"{file}: no such file, but {path} names it; correct either")
-    if part == "labelled" and label is None:
-        raise CrlnError(f"{path}: case {files[0].name} is under labelled without a label")
-    if part == "unlabelled":
-        label = None
-    return Case(str(entry.get("id") or scan_stem(files[0])), files, label)
-
-
-def _scans(folder: Path) -> list[Path]:
-    """Scan files and DICOM folders, sorted by name."""
-    return sorted(p for p in folder.iterdir() if is_scan(p) or (p.is_dir() and is_dicom_folder(p)))
-
-
-def _by_id(paths: Iterable[Path]) -> dict[str, tuple[Path, ...]]:
-    """Case id -> its files, channels `_0000`, `_0001`, ... in order."""
-    found: dict[str, dict[int, Path]] = {}
-    for path in paths:
-        stem, channel = scan_stem(path), 0
-        head, _, tail = stem.rpartition("_")
-        if head and len(tail) == CHANNEL_DIGITS and tail.isdigit() and not is_archive(path):
-            stem, channel = head, int(tail)
-        channels = found.setdefault(stem, {})
-        if channel in channels:
-            raise CrlnError(
-                f"{path}: a second scan of case {stem!r} besides {channels[channel].name}; "
-                "rename or remove one"
-            )
-        channels[channel] = path
-    return {case: tuple(files[i] for i in sorted(files)) for case, files in found.items()}
-
-
-def _pair(
-    scans: Mapping[str, tuple[Path, ...]], labels: Mapping[str, tuple[Path, ...]]
-) -> list[Case]:
-    for case, files in labels.items():
-        if case not in scans:
-            raise CrlnError(f"{files[0]}: a label without a scan; add the scan or remove the label")
-    return [
-        Case(case, files, labels[case][0] if case in labels else None)
-        for case, files in scans.items()
-    ]
-
-
-def _parted(cohort: Cohort, cases: Sequence[Case], folder: Path) -> Cohort:
-    """Puts cases into their parts, by the lists if there are any."""
-    if not cases:
-        raise CrlnError(f"{folder}: holds no scan in a known format")
-    by_id = {case.id: case for case in cases}
-    lists = {part: _read_list(folder, names, by_id) for part, names in LISTS.items()}
-    held = (lists["validation"] or []) + (lists["test"] or [])
-    training = lists["training"]
-    if training is None:
-        training = [case for case in by_id if case not in held]
-    _check_unique(folder, training + held)
-    chosen = [by_id[case] for case in training]
-    return replace(
-        cohort,
-        labelled=tuple(case for case in chosen if case.label is not None),
-        unlabelled=tuple(case for case in chosen if case.label is None),
-        validation=tuple(by_id[case] for case in lists["validation"] or []),
-        test=tuple(by_id[case] for case in lists["test"] or []),
-        ordered=lists["training"] is not None,
+        root, layout, channels=_channel_names(root, names, count), class_names=names.classes
     )
+    return sort_into_parts(cohort, pair_labels(images, labels), find_lists([root]))
 
 
-def _read_list(
-    folder: Path, names: Sequence[str], cases: Mapping[str, Case]
-) -> list[str] | None:
-    """The ids of a list file in the folder, or None where there is none."""
-    for path in (folder / name for name in names):
-        if path.is_file():
-            lines = path.read_text(encoding="utf-8").split("\n")
-            entries = [line.strip() for line in lines if line.strip()]
-            ids = [scan_stem(Path(e)) if is_scan(Path(e)) else e.removesuffix("_norm") for e in entries]
-            missing = [case for case in ids if case not in cases]
-            if missing:
-                raise CrlnError(f"{path}: names the case {missing[0]!r}, of which there is no scan")
-            return ids
-    return None
+def _channel_names(root: Path, names: Names, count: int) -> tuple[str, ...]:
+    if names.channels and count and len(names.channels) != count:
+        raise CrlnError(
+            f"{root / 'dataset.json'}: names {len(names.channels)} channels, but a case has "
+            f"{count} files; give one 3D file per channel, case_0000, case_0001, ..."
+        )
+    if names.channels:
+        return names.channels
+    return ("image",) if count <= 1 else tuple(f"channel {c}" for c in range(count))
 
 
-def _check_unique(path: Path, ids: Sequence[str]) -> None:
-    seen: set[str] = set()
-    for case in ids:
-        if case in seen:
-            raise CrlnError(f"{path}: case {case!r} appears twice; every id must be unique")
-        seen.add(case)
+def _find_archives(root: Path) -> list[Path]:
+    """The h5 files at most two folders below the root."""
+    found = []
+    for folder, children, files in os.walk(root, followlinks=True):
+        deepest = len(Path(folder).relative_to(root).parts) == _ARCHIVE_DEPTH
+        children[:] = [c for c in children if not deepest and not c.startswith(".")]
+        found += [Path(folder, file) for file in files if scan_suffix(Path(file)) == ".h5"]
+    return sorted(found)
 
 
-def _check_channels(root: Path, cases: Sequence[Case], channels: int) -> None:
-    expected = channels or max((len(case.images) for case in cases), default=1)
-    for case in cases:
-        if len(case.images) != expected:
-            raise CrlnError(
-                f"{case.images[0]}: case {case.id!r} has {len(case.images)} channel files where "
-                f"{root / 'dataset.json'} has {expected} channels"
-            )
-
-
-def _channel_names(cases: Sequence[Case]) -> tuple[str, ...]:
-    most = max((len(case.images) for case in cases), default=1)
-    return ("image",) if most == 1 else tuple(f"channel {i}" for i in range(most))
-
-
-def _dataset_json(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        return {}
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise CrlnError(f"{path}: not readable JSON ({error}); correct or remove it") from error
-    return content if isinstance(content, dict) else {}
-
-
-def _class_names(labels: Mapping[str, Any]) -> dict[int, str]:
-    """Decathlon: value -> name; nnU-Net: name -> value."""
-    names: dict[int, str] = {}
-    for key, value in labels.items():
-        if str(key).lstrip("-").isdigit():
-            names[int(key)] = str(value)
-        elif isinstance(value, int):
-            names[value] = str(key)
-    return names
+def _load_archives(root: Path, archives: list[Path]) -> Cohort:
+    """Layout (c): h5 archives, each with its scan and its label."""
+    scans = scans_by_stem(archives)
+    images = {id: (path,) for id, path in scans.items()}
+    lists = find_lists([root, *(entry for entry in list_folder(root) if entry.is_dir())])
+    return sort_into_parts(Cohort(root, "h5"), pair_labels(images, scans), lists)

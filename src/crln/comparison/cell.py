@@ -15,7 +15,7 @@ from crln.comparison.opened import Recorder
 from crln.comparison.variant import Variant
 from crln.errors import CrlnError
 from crln.imaging import output_suffix, write_mask
-from crln.inference import load_predictor
+from crln.inference import Precision, load_predictor
 from crln.memory import keep_freed_memory
 from crln.planning import Plan
 from crln.runs import RunFolder, open_run, write_text
@@ -52,7 +52,7 @@ class Compute:
     """
 
     device: str = "auto"
-    precision: str = "32"
+    precision: Precision = "32"
     cache: Path | None = None
     threads: int | None = None
 
@@ -136,7 +136,7 @@ class Cell:
 
     def _outline(self, compute: Compute) -> None:
         test = self.part.split(self.labelled, self.seed).test
-        missing = [case for case in test if not self.mask(case).exists()]
+        missing = [case for case in test if case.label and not self.mask(case).exists()]
         if not missing:
             return
         predictor = load_predictor(self.folder, compute.device, compute.precision)

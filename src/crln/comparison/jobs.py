@@ -31,7 +31,7 @@ class Jobs:
         count: cells side by side; None: one on this machine, all at once on a cluster.
         slurm: whether each is a Slurm job.
         options: of the Slurm jobs, as submitit calls them: `slurm_partition`, `gpus_per_node`,
-            `mem_gb`, `cpus_per_task`, `timeout_min` (after which a job is queued again and goes on).
+            `mem_gb`, `cpus_per_task`, `timeout_min` (then a job is queued again and goes on).
     """
 
     count: int | None = None

@@ -2,8 +2,8 @@
 
 Python tells of every file that it opens itself (`sys.addaudithook`, PEP 578). The libraries behind
 NRRD, MetaImage and h5 open files without Python, so `crln.imaging` tells of what it reads, and of
-which dataset of an h5 archive, by audit events of its own. A prepared copy of a label in the cache
-counts as the label.
+which dataset of an h5 archive, by audit events of its own. `crln.preparation` tells of labels whose
+prepared copies it finds in its cache: they count as the label.
 """
 
 import json
@@ -21,10 +21,9 @@ from crln.imaging import is_archive
 
 RECORD = "opened.jsonl"
 READ_EVENT = "crln.read"
-"""The audit event of `crln.imaging`: path, and "header", "image" or "label"."""
+"""The audit event of both rooms: a path, and "header", "image" or "label"."""
 
 _CODE = (".py", ".pyc", ".so")
-_PREPARED = "case.json"
 
 
 class Recorder:
@@ -58,9 +57,6 @@ class Recorder:
         trace: TracebackType | None,
     ) -> None:
         self._listening = False
-        for how, path in list(self._seen):
-            if how == "open" and os.path.basename(path) == _PREPARED:
-                self._note(*_prepared_case(path))
         if self._file is not None:
             self._file.close()
 
@@ -76,29 +72,18 @@ class Recorder:
         if path != self.path and not path.endswith(_CODE):
             self._note(arguments[1] if event == READ_EVENT else "open", path)
 
-    def _note(self, how: str, what: str) -> None:
+    def _note(self, how: str, path: str) -> None:
         with self._lock:
-            if (how, what) in self._seen:
+            if (how, path) in self._seen:
                 return
-            self._seen.add((how, what))
-            self._waiting.append((how, what))
+            self._seen.add((how, path))
+            self._waiting.append((how, path))
             if self._file is None and self.begun.exists():
                 self._file = open(self.path, "a", encoding="utf-8", buffering=1)  # noqa: SIM115
             if self._file is not None:
                 for line in self._waiting:
                     self._file.write(json.dumps(line) + "\n")
                 self._waiting.clear()
-
-
-def _prepared_case(path: str) -> tuple[str, str]:
-    """Of a case in the cache of prepared scans: whether with its label, and its id."""
-    try:
-        with open(path, encoding="utf-8") as file:
-            notes = json.load(file)
-        labelled = "label.b2nd" in notes["bytes"]
-        return ("prepared label" if labelled else "prepared image"), str(notes["case"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return "prepared", path
 
 
 def opened_labels(folder: Path, cases: Sequence[Case]) -> list[str] | None:
@@ -114,20 +99,17 @@ def opened_labels(folder: Path, cases: Sequence[Case]) -> list[str] | None:
     if not record.exists():
         return None
     labels = {os.path.realpath(case.label): case.id for case in cases if case.label}
-    ids = {case.id for case in cases}
     found = set()
     try:
         # A line that was cut off with its process is the last of its session: nothing followed it.
         for line in record.read_text(encoding="utf-8").splitlines():
             if not line.endswith("]"):
                 continue
-            how, what = json.loads(line)
-            if how == "prepared label" and what in ids:
-                found.add(what)
-            elif case := labels.get(os.path.realpath(what)):
-                # An h5 archive holds scan and label: only its dataset "label" is the label.
-                if how == "label" or not is_archive(Path(what)):
-                    found.add(case)
+            how, path = json.loads(line)
+            case = labels.get(os.path.realpath(path))
+            # An h5 archive holds scan and label: only its dataset "label" is the label.
+            if case and (how == "label" or not is_archive(Path(path))):
+                found.add(case)
     except (OSError, ValueError) as error:
         raise CrlnError(f"{record}: damaged; remove {folder} to train this cell anew") from error
     return sorted(found)

@@ -1,4 +1,4 @@
-"""What papers and released code report, for the presets of papers; never mixed with measurements."""
+"""What papers and released code report, for their presets; never mixed with measurements."""
 
 from dataclasses import dataclass
 from importlib import resources
@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from crln.comparison.variant import Variant, parse_variant
+from crln.comparison.variant import Variant, read_variant
 
 
 @dataclass(frozen=True)
@@ -14,14 +14,14 @@ class Published:
     """One published row; figures in per cent and voxels, None where the source gives none.
 
     Attributes:
-        method: the method of this package that it corresponds to, or None.
+        method: the method of this package that it corresponds to, with its options.
         name: what the source calls it.
         labelled: how many labels.
         source: where the figures are from.
         checkpoint: which weights they are of.
     """
 
-    method: str | None
+    method: str
     name: str
     labelled: int
     source: str
@@ -50,8 +50,7 @@ class Publication:
         """The rows of a method with its options and a number of labels."""
         return tuple(
             row for row in self.rows
-            if row.labelled == labelled and row.method is not None
-            and _same(parse_variant(row.method), variant)
+            if row.labelled == labelled and _same(read_variant(row.method), variant)
         )  # fmt: skip
 
 
@@ -64,12 +63,12 @@ def read_published(preset: str | None) -> Publication | None:
     entry = content["presets"][preset]
     rows = [
         Published(
-            method=row.get("method"),
+            method=row["method"],
             name=row["name"],
             labelled=row["labelled"],
             source=content["sources"][row["source"]],
             checkpoint=row["checkpoint"],
-            **{m: v for m, v in zip(content["order"], row["figures"], strict=True)},
+            **dict(zip(content["order"], row["figures"], strict=True)),
         )
         for row in entry["rows"]
     ]

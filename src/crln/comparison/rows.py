@@ -1,11 +1,13 @@
 """From the evaluations of cells to the rows of the table."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
+from crln.comparison.cell import Cell
 from crln.comparison.published import Published
 from crln.comparison.variant import EVERY_LABEL
 from crln.evaluation import (
@@ -45,10 +47,12 @@ class Measured:
     """The test masks of one cell, or of an outside tool.
 
     Attributes:
+        masks: case id to mask.
         last: of the masks as they are.
         largest: of the largest component of each class.
     """
 
+    masks: Mapping[str, Path]
     last: Evaluation
     largest: Evaluation
 
@@ -69,8 +73,8 @@ class Row:
     Attributes:
         method: as it was typed, or an outside tool's name.
         labelled: how many labels it learnt from.
-        seeds: of its cells; empty for an outside tool.
-        measured: one entry per seed.
+        cells: a seed each; none for an outside tool.
+        measured: an entry per cell; one for an outside tool.
         cost: None for an outside tool.
         checkpoint: which weights were measured: "last", "validation", or "" for an outside tool.
         published: what papers report for it.
@@ -79,12 +83,17 @@ class Row:
 
     method: str
     labelled: int
-    seeds: tuple[int, ...]
+    cells: tuple[Cell, ...]
     measured: tuple[Measured, ...]
     cost: Cost | None = None
     checkpoint: str = ""
     published: tuple[Published, ...] = ()
-    differences: Mapping[str, PairedDifference] | None = field(default=None)
+    differences: Mapping[str, PairedDifference] | None = None
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """Of its cells."""
+        return tuple(cell.seed for cell in self.cells)
 
     @property
     def last(self) -> list[Evaluation]:
@@ -115,7 +124,12 @@ def summarise(evaluations: Sequence[Evaluation], metric: str, name: str = FOREGR
         std=float(defined.std(ddof=1)) if len(defined) > 1 else math.nan,
         low=low,
         high=high,
-        undefined=sum(e.summarised(metric, name).undefined for e in evaluations),
+        undefined=sum(
+            math.isnan(getattr(row.metrics, metric))
+            for evaluation in evaluations
+            for row in evaluation.rows
+            if value is None or row.value == value
+        ),
     )
 
 
@@ -143,32 +157,28 @@ def compare_rows(rows: Sequence[Row], reference: str) -> list[Row]:
             continue
         others = [row for row in rows if row.labelled == count and row is not chosen[0]]
         tables = {metric: _differences(others, chosen[0], metric) for metric in METRICS}
-        for place, row in enumerate(others):
-            differences = {metric: table[str(place)] for metric, table in tables.items()}
+        for row in others:
+            differences = {metric: table[row.method] for metric, table in tables.items()}
             compared[id(row)] = replace(row, differences=differences)
     return list(compared.values())
 
 
-def _differences(
-    rows: Sequence[Row], reference: Row, metric: str
-) -> dict[str, PairedDifference]:
-    """By the row's place: two outside tools may have one name."""
-    truth = reference.by_case(metric)
-    values = {
-        str(place): [row.by_case(metric)[case] for case in truth] for place, row in enumerate(rows)
-    }
-    return paired_differences(values, list(truth.values()))
+def _differences(rows: Sequence[Row], reference: Row, metric: str) -> dict[str, PairedDifference]:
+    theirs = reference.by_case(metric)
+    ours = {row.method: row.by_case(metric) for row in rows}
+    values = {method: [own[case] for case in theirs] for method, own in ours.items()}
+    return paired_differences(values, list(theirs.values()))
 
 
-def best_rows(rows: Sequence[Row], value: Callable[[Row], float], *, most: bool) -> set[int]:
+def best_rows(rows: Sequence[Row], means: Sequence[float], *, most: bool) -> set[int]:
     """The places of the rows that lead among those with the same number of labels."""
     leading = set()
     for count in {row.labelled for row in rows}:
-        found = {i: value(row) for i, row in enumerate(rows) if row.labelled == count}
-        defined = {i: v for i, v in found.items() if not math.isnan(v)}
-        if len(defined) > 1:
+        same = {i: means[i] for i, row in enumerate(rows) if row.labelled == count}
+        defined = {i: mean for i, mean in same.items() if not math.isnan(mean)}
+        if len(same) > 1 and defined:
             lead = (max if most else min)(defined.values())
-            leading |= {i for i, v in defined.items() if v == lead}
+            leading |= {i for i, mean in defined.items() if mean == lead}
     return leading
 
 

@@ -59,14 +59,20 @@ def parse_variant(text: str) -> Variant:
     Raises:
         CrlnError: it is not of that form, or there is no such method.
     """
+    variant = read_variant(text)
+    if variant.method not in METHODS:
+        known = ", ".join(sorted([*METHODS, EVERY_LABEL]))
+        raise CrlnError(f"no method {variant.method!r}; choose among {known}")
+    return variant
+
+
+def read_variant(text: str) -> Variant:
+    """As `parse_variant`, whether or not there is such a method."""
     matched = re.fullmatch(r"(\w+)(?:\[(.+)\])?", text.strip())
     if not matched:
         raise CrlnError(f"{text!r}: not a method; write it like crln or crln[positive_weight=0]")
     name, inner = matched.groups()
     method = "supervised" if name == EVERY_LABEL else name
-    if method not in METHODS:
-        known = ", ".join(sorted([*METHODS, EVERY_LABEL]))
-        raise CrlnError(f"no method {name!r}; choose among {known}")
     changes: dict[str, Any] = {}
     for option, value in _options(text, inner or "").items():
         *path, last = option.split(".") if "." in option else ("options", method, option)

@@ -1,18 +1,17 @@
-"""One scan: its voxels, its place in the patient, and the formats it is kept in."""
+"""One scan: voxels and where they lie, read from and written to every format of the field."""
 
 from crln.imaging.formats import (
     is_archive,
     is_dicom_folder,
     is_scan,
     output_suffix,
-    scan_format,
     scan_stem,
     scan_suffix,
 )
 from crln.imaging.header import Header, check_same_grid
 from crln.imaging.read import read_header, read_image, read_label
 from crln.imaging.volume import Volume
-from crln.imaging.write import write_mask, write_scalar
+from crln.imaging.write import whole_file, write_mask, write_scalar
 
 __all__ = [
     "Header",
@@ -25,9 +24,9 @@ __all__ = [
     "read_header",
     "read_image",
     "read_label",
-    "scan_format",
     "scan_stem",
     "scan_suffix",
+    "whole_file",
     "write_mask",
     "write_scalar",
 ]

@@ -1,5 +1,6 @@
 """The research archives: h5 files with a dataset `image`, most with a dataset `label` too."""
 
+from io import BytesIO
 from pathlib import Path
 from typing import Literal
 
@@ -30,8 +31,11 @@ def read_voxels(path: Path, name: Dataset) -> np.ndarray:
 
 def write(target: Path, array: np.ndarray, name: Dataset) -> None:
     """Writes one dataset, compressed."""
-    with h5py.File(target, "w") as file:
+    # By way of memory: HDF5 brings the process down when a disk fills up while it closes a file.
+    buffer = BytesIO()
+    with h5py.File(buffer, "w") as file:
         file.create_dataset(name, data=array, compression="gzip", compression_opts=4)
+    target.write_bytes(buffer.getbuffer())
 
 
 def _dataset(path: Path, file: h5py.File, name: Dataset) -> h5py.Dataset:

@@ -33,12 +33,10 @@ def reading(path: Path) -> Iterator[None]:
     except PermissionError as error:
         raise CrlnError(f"{path}: may not be read; check its permissions") from error
     except LIBRARY_FAULTS as error:
-        raise CrlnError(
-            f"{path}: truncated or not an image ({reason(error)}); copy or export it again"
-        ) from error
+        raise CrlnError(f"{path}: truncated or not an image; copy or export it again") from error
 
 
 def reason(error: Exception) -> str:
-    """The last line of an error's text: SimpleITK puts the cause below the place in its source."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[-1] if lines else type(error).__name__
+    """Why a file could not be written; SimpleITK tells it in its last line."""
+    told = getattr(error, "strerror", None) or str(error).strip() or type(error).__name__
+    return str(told).splitlines()[-1].removeprefix("Reason: ")

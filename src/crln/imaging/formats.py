@@ -1,82 +1,92 @@
-"""Which file is a scan, and what it is called."""
+"""Which files are scans, of what format, and of which case."""
 
 from pathlib import Path
 from typing import Literal
+
+from pydicom.misc import is_dicom
 
 from crln.errors import CrlnError
 
 Format = Literal["nifti", "itk", "h5", "dicom"]
 
-NIFTI = (".nii.gz", ".nii")
-ITK = (".nrrd", ".nhdr", ".mha", ".mhd")
-ARCHIVE = (".h5", ".hdf5")
-SUFFIXES = NIFTI + ITK + ARCHIVE
+_FORMAT_OF: dict[str, Format] = {
+    ".nii.gz": "nifti",
+    ".nii": "nifti",
+    ".nrrd": "itk",
+    ".nhdr": "itk",
+    ".mha": "itk",
+    ".mhd": "itk",
+    ".h5": "h5",
+}
+# Headers whose voxels lie in a second file: written as the one-file sibling instead.
+_OUTPUT_SUFFIX = {".nii": ".nii.gz", ".nhdr": ".nrrd", ".mhd": ".mha"}
+KNOWN = "NIfTI, NRRD, MetaImage, h5 or a folder of DICOM slices"
 
-LA_ARCHIVE = "mri_norm2"
-"""The file name that every case of the LA archive shares; its folder names the case."""
+# The research archives name files after what was done to them, not after the case alone.
+_LA_ARCHIVE = "mri_norm2"
+_PANCREAS_ENDING = "_norm"
 
-PANCREAS_ENDING = "_norm"
 
-
-def scan_suffix(path: Path) -> str | None:
-    """The ending by which a format is known, or None."""
+def scan_suffix(path: Path) -> str:
+    """The suffix that tells the format, such as ".nii.gz"; "" if the name is not a scan's."""
     name = path.name.lower()
-    return next((suffix for suffix in SUFFIXES if name.endswith(suffix)), None)
+    if name.startswith("."):
+        return ""
+    return next((suffix for suffix in _FORMAT_OF if name.endswith(suffix)), "")
 
 
 def scan_format(path: Path) -> Format:
-    """By which library a file or DICOM folder is read.
+    """The format of a file, by its name, or "dicom" for a folder.
 
     Raises:
-        CrlnError: the name's ending is of no format that can be read.
+        CrlnError: there is no such file, or no scan has such a name.
     """
-    suffix = scan_suffix(path)
-    if suffix in NIFTI:
-        return "nifti"
-    if suffix in ITK:
-        return "itk"
-    if suffix in ARCHIVE:
-        return "h5"
     if path.is_dir():
         return "dicom"
+    if suffix := scan_suffix(path):
+        return _FORMAT_OF[suffix]
     if not path.exists():
         raise CrlnError(f"{path}: no such file; check the path")
-    raise CrlnError(f"{path}: not a known format; give one of {', '.join(SUFFIXES)}, or DICOM")
+    raise CrlnError(f"{path}: not a scan by its name; give {KNOWN}")
 
 
 def is_scan(path: Path) -> bool:
-    """Whether a file's name is that of a scan in a format that can be read."""
-    return not path.name.startswith(".") and scan_suffix(path) is not None
+    """Whether a file has a scan's name, or a folder holds DICOM slices."""
+    return is_dicom_folder(path) if path.is_dir() else bool(scan_suffix(path))
 
 
 def is_archive(path: Path) -> bool:
-    """Whether it is a research h5 archive that holds image and label."""
-    return path.name.lower().endswith(ARCHIVE)
+    """Whether a file's name is that of a research archive (h5)."""
+    return scan_suffix(path) == ".h5"
 
 
 def is_dicom_folder(path: Path) -> bool:
-    """Whether a folder's first file is DICOM (by its magic word at byte 128)."""
-    if not path.is_dir():
+    """Whether a folder holds DICOM slices; False if it is none, or may not be read."""
+    try:
+        # Slices often have no suffix, so files of other names are looked into.
+        return any(
+            is_dicom(file)
+            for file in path.iterdir()
+            if file.is_file() and not scan_suffix(file) and not file.name.startswith(".")
+        )
+    except OSError:
         return False
-    files = sorted(p for p in path.iterdir() if p.is_file() and not p.name.startswith("."))
-    if not files or is_scan(files[0]):
-        return False
-    with files[0].open("rb") as file:
-        return file.read(132)[128:] == b"DICM"
 
 
 def scan_stem(path: Path) -> str:
-    """A scan's name without its format: the case's id in most layouts."""
+    """The case that a file's name tells.
+
+    "case.nii.gz", "case_norm.h5" (Pancreas) and "case/mri_norm2.h5" (LA) are of "case"; so is the
+    folder "case" of DICOM slices.
+    """
     suffix = scan_suffix(path)
-    stem = path.name[: -len(suffix)] if suffix else path.name
-    if is_archive(path):
-        return path.parent.name if stem == LA_ARCHIVE else stem.removesuffix(PANCREAS_ENDING)
-    return stem
+    stem = path.name[: len(path.name) - len(suffix)]
+    if suffix != ".h5":
+        return stem
+    return path.parent.name if stem == _LA_ARCHIVE else stem.removesuffix(_PANCREAS_ENDING)
 
 
 def output_suffix(like: Path) -> str:
-    """The ending of a mask for a scan: its own; `.nii.gz` for NIfTI and DICOM."""
+    """The suffix of a mask that goes with a scan: its own format, or NIfTI for DICOM."""
     suffix = scan_suffix(like)
-    if suffix is None or suffix in NIFTI:
-        return ".nii.gz"
-    return {".nhdr": ".nrrd", ".mhd": ".mha", ".hdf5": ".h5"}.get(suffix, suffix)
+    return _OUTPUT_SUFFIX.get(suffix, suffix) or ".nii.gz"

@@ -1,5 +1,6 @@
 """Reads scans, labels and grids of every format."""
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -29,6 +30,7 @@ def read_header(path: Path) -> Header:
     """
     path = Path(path)
     kind = scan_format(path)
+    sys.audit("crln.read", str(path), "header")  # some libraries open files unheard by Python
     with reading(path):
         return check_grid(path, _HEADER_OF[kind](path))
 
@@ -81,6 +83,7 @@ def read_label(path: Path) -> Volume:
 
 def _read_voxels(path: Path, name: archive.Dataset) -> np.ndarray:
     kind = scan_format(path)
+    sys.audit("crln.read", str(path), name)
     with reading(path):
         return archive.read_voxels(path, name) if kind == "h5" else _VOXELS_OF[kind](path)
 

@@ -1,7 +1,7 @@
 """Writes masks and maps that lie on their scan."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from os import getpid, replace
 from pathlib import Path
 
@@ -102,7 +102,8 @@ def whole_file(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
             f"{path}: cannot be written ({reason(error)}); free space or give another output"
         ) from error
     finally:
-        target.unlink(missing_ok=True)
+        with suppress(OSError):  # renamed, or never made
+            target.unlink()
 
 
 def _advice(path: Path) -> str:

@@ -123,27 +123,3 @@ class StackedConv3d(nn.Module):
         planes = stacked.flatten(1, 2).permute(0, 2, 3, 4, 1).flatten(0, 1)  # (B X, Y, Z, 3 I)
         result = F.conv2d(planes.permute(0, 3, 1, 2), self.weight, self.bias, padding=1)
         return result.unflatten(0, (batch, length)).transpose(1, 2)
-
-
-class PointwiseConv3d(nn.Module):
-    """1x1x1 convolution as a matrix product, result laid out channel by channel.
-
-    Made for a head: few classes come out of it, and the softmax that follows wants them apart.
-
-    Args:
-        convolution: the one to replace.
-    """
-
-    def __init__(self, convolution: nn.Conv3d) -> None:
-        super().__init__()
-        weight = convolution.weight.detach().flatten(1)  # (O, I)
-        self.weight = nn.Parameter(weight, requires_grad=False)
-        self.bias = convolution.bias
-
-    def forward(self, features: Tensor) -> Tensor:
-        """(B, I, X, Y, Z) -> (B, O, X, Y, Z)."""
-        voxels = features.permute(0, 2, 3, 4, 1).flatten(1, 3)  # (B, V, I)
-        result = torch.matmul(self.weight, voxels.transpose(1, 2))
-        if self.bias is not None:
-            result += self.bias[:, None]
-        return result.unflatten(2, features.shape[2:])

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from crln.inference.convolution import PointwiseConv3d, StackedConv3d, WinogradConv3d
+from crln.inference.convolution import StackedConv3d, WinogradConv3d
 
 _FEW, _MANY = 2, 16
 """At most so many input channels are stacked; from so many on, Winograd's saving outweighs its
@@ -59,7 +59,7 @@ def _fold_pairs(chain: nn.Sequential) -> None:
 
 def _replace_convolutions(network: nn.Module) -> None:
     for name, child in network.named_children():
-        if isinstance(child, nn.Conv3d):
+        if type(child) is nn.Conv3d:  # a subclass has a way of its own
             setattr(network, name, _equal(child))
         else:
             _replace_convolutions(child)
@@ -68,14 +68,11 @@ def _replace_convolutions(network: nn.Module) -> None:
 def _equal(convolution: nn.Conv3d) -> nn.Module:
     """The fastest module that does what `convolution` does."""
     size, step, padding = convolution.kernel_size, convolution.stride, convolution.padding
-    plain = convolution.groups == 1 and convolution.dilation == (1, 1, 1) and step == (1, 1, 1)
-    if not plain or convolution.padding_mode != "zeros":
+    same = size == (3, 3, 3) and step == padding == convolution.dilation == (1, 1, 1)
+    if not same or convolution.groups > 1 or convolution.padding_mode != "zeros":
         return convolution
-    if size == (3, 3, 3) and padding == (1, 1, 1):
-        if convolution.in_channels <= _FEW:
-            return StackedConv3d(convolution)
-        if min(convolution.in_channels, convolution.out_channels) >= _MANY:
-            return WinogradConv3d(convolution)
-    if size == (1, 1, 1) and padding == (0, 0, 0):
-        return PointwiseConv3d(convolution)
+    if convolution.in_channels <= _FEW:
+        return StackedConv3d(convolution)
+    if min(convolution.in_channels, convolution.out_channels) >= _MANY:
+        return WinogradConv3d(convolution)
     return convolution

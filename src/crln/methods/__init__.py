@@ -4,16 +4,26 @@ from pydantic import ValidationError
 
 from crln.augmentation import build_views
 from crln.errors import CrlnError
+from crln.methods.ad_mt import AlternateTeaching
 from crln.methods.base import Batch, Method, Step
+from crln.methods.bcp import BidirectionalCopyPaste
 from crln.methods.crln import CRLN
+from crln.methods.cross_pseudo import CrossPseudo
+from crln.methods.mcnet import MCNet
 from crln.methods.mean_teacher import MeanTeacher
 from crln.methods.supervised import Supervised
+from crln.methods.tracoco import TraCoCo
 from crln.planning import Plan
 
 METHODS: dict[str, type[Method]] = {
+    "ad_mt": AlternateTeaching,
+    "bcp": BidirectionalCopyPaste,
+    "cross_pseudo": CrossPseudo,
     "crln": CRLN,
+    "mcnet": MCNet,
     "mean_teacher": MeanTeacher,
     "supervised": Supervised,
+    "tracoco": TraCoCo,
 }
 
 

@@ -1,5 +1,6 @@
 """What every way of learning answers, so that the training loop never asks which one it runs."""
 
+from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
 import torch
@@ -24,7 +25,8 @@ class Batch(NamedTuple):
     labels: Tensor
 
 
-class Step(NamedTuple):
+@dataclass
+class Step:
     """Where the training stands.
 
     Attributes:

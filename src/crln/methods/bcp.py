@@ -46,9 +46,7 @@ class BidirectionalCopyPaste(Method):
         assert unlabelled is not None
         generator = step.generator("views", "cpu")
         images, target = self.views.labelled(labelled.images, labelled.labels, generator)
-        box = draw_copy_paste_box(
-            host_random(generator), self.plan.patch_size, self.options.box
-        )
+        box = draw_copy_paste_box(host_random(generator), self.plan.patch_size, self.options.box)
         if self._pretraining(step):
             partner, labels, weight = images.roll(1, 0), target.roll(1, 0), 1.0
         else:

@@ -5,6 +5,8 @@ Prototypes learnt from labels alone relate to every voxel (M), rectify the teach
 (cooperative positive supervision). doi 10.1016/j.media.2025.103461.
 """
 
+from typing import cast
+
 import torch
 from pydantic import Field
 from torch import Tensor, nn
@@ -99,7 +101,7 @@ class CRLN(Method):
     @torch.no_grad()
     def _pseudo_label(self, weak: Tensor, inside: Tensor, rectified: bool) -> tuple[Tensor, Tensor]:
         """The teacher's class and confidence per voxel; IGNORE and 0 outside the scan."""
-        teacher = self.teacher.network
+        teacher = self._taught
         features = teacher.features(weak)
         logits = teacher.head(features[0])
         if rectified:
@@ -140,8 +142,12 @@ class CRLN(Method):
     def predictor(self) -> nn.Module:
         """The teacher, rectified."""
         if self.options.relation and self.options.rectify_prediction:
-            return self.teacher.network
-        return _Unrectified(self.teacher.network)
+            return self._taught
+        return _Unrectified(self._taught)
+
+    @property
+    def _taught(self) -> RectifiedNetwork:
+        return cast(RectifiedNetwork, self.teacher.network)
 
 
 class _Unrectified(nn.Module):

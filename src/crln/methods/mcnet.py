@@ -10,13 +10,14 @@ from torch import Tensor, nn
 from crln.augmentation import Views
 from crln.errors import CrlnError
 from crln.labels import IGNORE
-from crln.losses import gaussian_ramp, soft_dice_loss
+from crln.losses import gaussian_ramp, mean_squared_difference, sharpen, soft_dice_loss
 from crln.methods.base import Batch, Method, Step
 from crln.networks import VNetDecoder, VNetEncoder
+from crln.networks.vnet import Upsampling
 from crln.planning import Plan
 from crln.planning.plan import Section
 
-UPSAMPLING = ("transposed", "trilinear", "nearest")
+UPSAMPLING: tuple[Upsampling, ...] = ("transposed", "trilinear", "nearest")
 
 
 class Branches(nn.Module):
@@ -49,7 +50,7 @@ class MCNet(Method):
     """Decoders that differ in upsampling match each other's sharpened output.
 
     L = 0.5 sum_k Dice(p_k, y) + w(t) sum_{i != j} mean (p_i - sharpen_T(p_j))^2 over labelled and
-    unlabelled patches; sharpen_T(softmax(z)) = softmax(z / T). The sharpened side keeps its
+    unlabelled patches. The sharpened side keeps its
     gradient and the cross-entropy is not optimised, both as published.
     """
 
@@ -80,13 +81,12 @@ class MCNet(Method):
         supervised = torch.stack(
             [soft_dice_loss(z[:known], target, squared=False) for z in logits]
         ).sum()
-        valid = (torch.cat([target, inside]) != IGNORE).unsqueeze(1)
-        count = self.plan.classes * valid.sum().clamp(min=1)
+        valid = torch.cat([target, inside]) != IGNORE
         soft = [z.softmax(1) for z in logits]
-        sharp = [(z / self.options.temperature).softmax(1) for z in logits]
+        sharp = [sharpen(p, self.options.temperature) for p in soft]
         pairs = permutations(range(len(logits)), 2)
         agreement = torch.stack(
-            [((soft[i] - sharp[j]).square() * valid).sum() / count for i, j in pairs]
+            [mean_squared_difference(soft[i], sharp[j], valid) for i, j in pairs]
         ).sum()
         weight = self.options.weight * gaussian_ramp(step.index, self.options.ramp * step.total)
         return {

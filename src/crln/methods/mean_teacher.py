@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from crln.augmentation import Views
 from crln.labels import IGNORE
-from crln.losses import consistency_loss, gaussian_ramp, segmentation_loss
+from crln.losses import consistency_loss, entropy, gaussian_ramp, segmentation_loss
 from crln.methods.base import Batch, Method, Step
 from crln.methods.teacher import Teacher
 from crln.networks import SegmentationNetwork, build_backbone
@@ -30,7 +30,9 @@ class MeanTeacher(Method):
         weight: float = Field(default=0.1, ge=0, description="w, when the ramp is over")
         ramp: float = Field(default=1.0, gt=0, description="share of training that w ramps up over")
         noise: float = Field(default=0.1, ge=0, description="std of n, clipped at twice that")
-        uncertainty: bool = Field(default=False, description="UA-MT: only where the teacher is sure")
+        uncertainty: bool = Field(
+            default=False, description="UA-MT: only where the teacher is sure"
+        )
         passes: int = Field(default=8, ge=2, description="teacher passes for the uncertainty")
 
     options: Options
@@ -62,7 +64,7 @@ class MeanTeacher(Method):
         }
 
     def _noisy(self, images: Tensor, generator: torch.Generator) -> Tensor:
-        """u + n, n Gaussian, clipped at two standard deviations."""
+        """U + n, n Gaussian, clipped at two standard deviations."""
         noise = torch.empty_like(images).normal_(generator=generator).clamp_(-2, 2)
         return images + self.options.noise * noise
 
@@ -73,9 +75,8 @@ class MeanTeacher(Method):
             for _ in range(self.options.passes)
         )
         mean = sum(passes, torch.zeros((), device=images.device)) / self.options.passes
-        entropy = -(mean * (mean + 1e-6).log()).sum(1)
         share = 0.75 + 0.25 * gaussian_ramp(step.index, step.total)
-        return entropy < share * math.log(self.plan.classes)
+        return entropy(mean) < share * math.log(self.plan.classes)
 
     def update(self, step: Step) -> None:
         """The teacher's moving average."""

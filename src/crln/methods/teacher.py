@@ -3,7 +3,7 @@
 import copy
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.dropout import _DropoutNd
 
@@ -40,8 +40,8 @@ class Teacher(nn.Module):
     def update(self, student: nn.Module, step: Step, decay: float | None = None) -> None:
         """Moves towards the student after its step; `decay` replaces the plan's schedule."""
         weight = 1 - (ema_decay(step.index, self.plan.decay) if decay is None else decay)
-        ours = list(self.network.parameters())
-        theirs = list(student.parameters())
+        ours: list[Tensor] = list(self.network.parameters())
+        theirs: list[Tensor] = list(student.parameters())
         if self.plan.norm == "ema":
             ours += [b for b in self.network.buffers() if b.is_floating_point()]
             theirs += [b for b in student.buffers() if b.is_floating_point()]

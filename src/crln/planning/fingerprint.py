@@ -1,23 +1,34 @@
 """What a cohort looks like, as far as a plan needs to know."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
+from nibabel.orientations import io_orientation
 from pydantic import Field
 
 from crln.cohort import Case, Cohort
 from crln.errors import CrlnError
-from crln.imaging import check_same_grid, read_header, read_image, read_label
-from crln.planning.plan import Section
+from crln.imaging import Header, check_same_grid, read_header, read_image, read_label
+from crln.planning.plan import Section, Triple
 
 MOST_HEADERS = 500
-"""Scans whose grid is read; of a larger cohort an even sample."""
+"""Scans whose grid is read; of a larger cohort an even sample, as below."""
 
 MOST_SCANS = 32
-"""Scans whose voxels are read, labelled ones first."""
+"""Scans whose voxels are read, half of them labelled ones."""
 
-VOXELS = 20_000
-"""Voxels sampled from a scan for the intensity statistics."""
+MOST_LABELS = 200
+"""Labels that are read for the classes and their volumes."""
+
+VOXEL_BUDGET = 2 * 10**9
+"""Voxels read of scans, and of labels: under a minute, however large the scans are."""
+
+FEWEST = 4
+"""Scans that are read whatever their size."""
+
+SAMPLE = 20_000
+"""Voxels of a scan that the intensity statistics take."""
 
 
 class Statistics(Section):
@@ -35,11 +46,20 @@ class Statistics(Section):
 class Fingerprint(Section):
     """The facts that a plan is derived from.
 
+    Axes are those of the prepared scans, RAS: left to right, back to front, foot to head. An h5
+    archive knows neither; its axes stay, and a voxel counts as 1 mm.
+
     Attributes:
-        spacing: median voxel size in mm along X, Y, Z of the file; None for archives without it.
+        headers_read: how many training scans `spacing` and `size` are of.
+        scans_read: how many the intensities are of.
+        labels_read: how many labels the classes and volumes are of.
+        spacing: median voxel size in mm along X, Y, Z.
+        spacing_low: its 10th percentile.
         size: median number of voxels along X, Y, Z.
+        intensity: per channel, statistics of the whole scans.
         foreground: per channel, statistics of the labelled structures' voxels.
-        volumes: label value -> mean volume in voxels over the labelled scans that were read.
+        volumes: label value -> mean volume in voxels over the labels that hold it; 0 for a class
+            that the data set names and no label that was read holds.
     """
 
     labelled: int
@@ -50,9 +70,11 @@ class Fingerprint(Section):
     channels: tuple[str, ...]
     headers_read: int
     scans_read: int
+    labels_read: int
     spacing: tuple[float, float, float]
+    spacing_low: tuple[float, float, float]
     spacing_range: tuple[tuple[float, float], tuple[float, float], tuple[float, float]]
-    size: tuple[int, int, int]
+    size: Triple
     size_range: tuple[tuple[int, int], tuple[int, int], tuple[int, int]]
     intensity: tuple[Statistics, ...]
     foreground: tuple[Statistics, ...]
@@ -61,82 +83,116 @@ class Fingerprint(Section):
 
     @property
     def labels(self) -> tuple[int, ...]:
-        """Label values, background (the smallest) first."""
-        return tuple(sorted(self.volumes))
+        """Label values, background first: 0, or the smallest where no label holds 0."""
+        return tuple(sorted(self.volumes, key=lambda value: (value != 0, value)))
 
 
 def make_fingerprint(cohort: Cohort) -> Fingerprint:
     """Measures the training scans; only labels of labelled cases are opened.
 
     Raises:
-        CrlnError: no labelled case, or a file has a fault.
+        CrlnError: no labelled case, no structure in their labels, or a file has a fault.
     """
     if not cohort.labelled:
         raise CrlnError(f"{cohort.root}: no labelled case; put at least one outline in labels/")
-    grids = [read_header(case.images[0]) for case in _sample(cohort.training, MOST_HEADERS)]
-    spacings = np.array([grid.spacing for grid in grids])
-    sizes = np.array([grid.shape for grid in grids])
-    scans = _sample(cohort.labelled, MOST_SCANS // 2)
-    scans += _sample(cohort.unlabelled, MOST_SCANS - len(scans))
-    everywhere, inside, volumes = _voxels(scans)
-    labels = sorted(volumes)
-    if len(labels) < 2:
+    grids = [_ras(read_header(case.images[0])) for case in _spread(cohort.training, MOST_HEADERS)]
+    spacings, sizes = (np.array(column) for column in zip(*grids, strict=True))
+    affordable = VOXEL_BUDGET // int(np.median(sizes.prod(1)))
+    voxels = _read_voxels(cohort, affordable)
+    found = sorted(voxels.volumes)
+    if len(found) < 2:
         raise CrlnError(
-            f"{cohort.root}: the labels hold one value only ({labels[0]}); outline a structure"
+            f"{cohort.root}: the labels hold one value only ({found[0]}); outline a structure"
         )
-    return Fingerprint(
-        labelled=len(cohort.labelled),
-        unlabelled=len(cohort.unlabelled),
-        validation=len(cohort.validation),
-        test=len(cohort.test),
-        layout=cohort.layout,
-        channels=cohort.channels,
-        headers_read=len(grids),
-        scans_read=len(scans),
-        spacing=tuple(float(v) for v in np.median(spacings, 0)),
-        spacing_range=_ranges(spacings, float),
-        size=tuple(int(v) for v in np.median(sizes, 0)),
-        size_range=_ranges(sizes, int),
-        intensity=tuple(_statistics(channel) for channel in everywhere),
-        foreground=tuple(_statistics(channel) for channel in inside),
-        volumes={value: float(np.mean(counts)) for value, counts in volumes.items()},
-        class_names=cohort.class_names,
+    means = {value: float(np.mean(counts)) for value, counts in voxels.volumes.items()}
+    return Fingerprint.model_validate({
+        "labelled": len(cohort.labelled),
+        "unlabelled": len(cohort.unlabelled),
+        "validation": len(cohort.validation),
+        "test": len(cohort.test),
+        "layout": cohort.layout,
+        "channels": cohort.channels,
+        "headers_read": len(grids),
+        "scans_read": len(voxels.everywhere),
+        "labels_read": voxels.labels_read,
+        "spacing": np.median(spacings, 0).tolist(),
+        "spacing_low": np.percentile(spacings, 10, 0).tolist(),
+        "spacing_range": _ranges(spacings),
+        "size": np.median(sizes, 0).astype(int).tolist(),
+        "size_range": _ranges(sizes),
+        "intensity": _statistics(voxels.everywhere),
+        "foreground": _statistics(voxels.inside or voxels.everywhere),
+        "volumes": dict.fromkeys(cohort.class_names, 0.0) | means,
+        "class_names": cohort.class_names,
+    })  # fmt: skip
+
+
+@dataclass
+class _Voxels:
+    """What was seen of scans and labels: samples (C, n) of each, and label value -> counts."""
+
+    everywhere: list[np.ndarray] = field(default_factory=list)
+    inside: list[np.ndarray] = field(default_factory=list)
+    volumes: dict[int, list[int]] = field(default_factory=dict)
+    labels_read: int = 0
+
+    def count(self, label: np.ndarray) -> np.ndarray:
+        """Takes note of a label's values; returns them, ascending."""
+        values, counts = np.unique(label, return_counts=True)
+        for value, count in zip(values.tolist(), counts.tolist(), strict=True):
+            self.volumes.setdefault(value, []).append(count)
+        self.labels_read += 1
+        return values
+
+
+def _read_voxels(cohort: Cohort, affordable: int) -> _Voxels:
+    """Reads as many scans and labels as bounds and budget allow."""
+    random = np.random.default_rng(0)
+    most_scans, most_labels = (
+        max(FEWEST, min(most, affordable)) for most in (MOST_SCANS, MOST_LABELS)
     )
+    outlined = _spread(cohort.labelled, most_scans - min(len(cohort.unlabelled), most_scans // 2))
+    others = _spread(cohort.unlabelled, most_scans - len(outlined))
+    seen = _Voxels()
+    for case in (*outlined, *others):
+        image = read_image(case.images)
+        flat = image.array.reshape(len(image.array), -1)
+        seen.everywhere.append(flat[:, random.integers(flat.shape[1], size=SAMPLE)])
+        if case.label is None:
+            continue
+        label = read_label(case.label)
+        check_same_grid(case.images[0], image, case.label, label)
+        values = seen.count(label.array)
+        structures = np.flatnonzero(label.array != (0 if 0 in values else values[0]))
+        if len(structures):
+            seen.inside.append(flat[:, random.choice(structures, SAMPLE)])
+    read = {case.id for case in outlined}
+    rest = [case for case in cohort.labelled if case.id not in read]
+    for case in _spread(rest, most_labels - len(outlined)):
+        if case.label is not None:
+            seen.count(read_label(case.label).array)
+    return seen
 
 
-def _sample(cases: Sequence[Case], most: int) -> list[Case]:
+def _spread(cases: Sequence[Case], most: int) -> list[Case]:
     """Up to `most` cases, evenly spread."""
     if len(cases) <= most:
         return list(cases)
     return [cases[i] for i in np.linspace(0, len(cases) - 1, most).astype(int)]
 
 
-def _voxels(
-    scans: Sequence[Case],
-) -> tuple[list[np.ndarray], list[np.ndarray], dict[int, list[int]]]:
-    """Sampled intensities per channel, those inside structures, and label value -> counts."""
-    random = np.random.default_rng(0)
-    everywhere, inside = [], []
-    volumes: dict[int, list[int]] = {}
-    for case in scans:
-        image = read_image(case.images)
-        flat = image.array.reshape(len(image.array), -1)
-        everywhere.append(flat[:, random.integers(flat.shape[1], size=VOXELS)])
-        if case.label is None:
-            continue
-        label = read_label(case.label)
-        check_same_grid(case.images[0], image, case.label, label)
-        values, counts = np.unique(label.array, return_counts=True)
-        for value, count in zip(values, counts, strict=True):
-            volumes.setdefault(int(value), []).append(int(count))
-        structure = np.flatnonzero(label.array[0] != values[0])
-        if len(structure):
-            inside.append(flat[:, random.choice(structure, VOXELS)])
-    whole = np.concatenate(everywhere, 1)
-    return list(whole), list(np.concatenate(inside, 1) if inside else whole), volumes
+def _ras(grid: Header) -> tuple[list[float], list[int]]:
+    """Spacing and size of a scan once its axes are in RAS order."""
+    axes = np.argsort(io_orientation(grid.affine)[:, 0])
+    return [grid.spacing[axis] for axis in axes], [grid.shape[axis] for axis in axes]
 
 
-def _statistics(values: np.ndarray) -> Statistics:
+def _statistics(samples: list[np.ndarray]) -> list[Statistics]:
+    """Of each channel of samples (C, n)."""
+    return [_channel_statistics(channel) for channel in np.concatenate(samples, 1)]
+
+
+def _channel_statistics(values: np.ndarray) -> Statistics:
     low, median, high = np.percentile(values, [0.5, 50, 99.5])
     return Statistics(
         minimum=float(values.min()),
@@ -144,10 +200,11 @@ def _statistics(values: np.ndarray) -> Statistics:
         median=float(median),
         high=float(high),
         maximum=float(values.max()),
-        mean=float(values.mean()),
-        std=float(values.std()),
+        mean=float(values.mean(dtype=np.float64)),
+        std=float(values.std(dtype=np.float64)),
     )
 
 
-def _ranges(table: np.ndarray, kind: type) -> tuple:  # type: ignore[type-arg]
-    return tuple((kind(column.min()), kind(column.max())) for column in table.T)
+def _ranges(table: np.ndarray) -> list[tuple[float, float]]:
+    """Smallest and largest of each column."""
+    return list(zip(table.min(0).tolist(), table.max(0).tolist(), strict=True))

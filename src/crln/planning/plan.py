@@ -56,7 +56,8 @@ class ViewsPlan(Section):
 
     kind: Literal["paper", "rich"] = "rich"
     mirror_axes: tuple[int, ...] = Field(
-        default=(), description="array axes (0, 1, 2 of X, Y, Z) along which patches may be mirrored"
+        default=(),
+        description="array axes (0, 1, 2 of X, Y, Z) along which patches may be mirrored",
     )
     rotate90: bool = Field(default=False, description="90-degree turns in the X-Y plane")
     brightness: bool = Field(default=True, description="weak view: brightness x 0.75..1.25 (paper)")
@@ -88,7 +89,9 @@ class TrainingPlan(Section):
     weight_decay: float = Field(default=5e-4, ge=0)
     schedule: Literal["poly", "step", "constant"] = "poly"
     power: float = Field(default=0.9, ge=0, description="of the polynomial decay")
-    warmup: float = Field(default=0.0, ge=0, lt=1, description="share of linear learning-rate warm-up")
+    warmup: float = Field(
+        default=0.0, ge=0, lt=1, description="share of linear learning-rate warm-up"
+    )
     gradient_clip: float | None = Field(default=None, gt=0, description="largest gradient norm")
 
 
@@ -174,10 +177,14 @@ class Plan(Section):
         except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
             raise CrlnError(f"{path}: not a readable plan ({_first_line(error)})") from error
         except ValidationError as error:
-            fault = error.errors()[0]
-            field = ".".join(str(part) for part in fault["loc"]) or "plan"
-            message = fault["msg"].removeprefix("Value error, ")
-            raise CrlnError(f"{path}: {field}: {message}; edit the plan") from error
+            raise CrlnError(f"{path}: {fault_of(error)}; edit the plan") from error
+
+
+def fault_of(error: ValidationError) -> str:
+    """The first fault that validation found, as "field: what is wrong with it"."""
+    fault = error.errors()[0]
+    field = ".".join(str(part) for part in fault["loc"]) or "plan"
+    return f"{field}: {fault['msg'].removeprefix('Value error, ')}"
 
 
 def _merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:

@@ -1,29 +1,35 @@
 """From a fingerprint to a plan: the rules, each with its reason."""
 
 from importlib import resources
+from math import ceil, prod
 from typing import Any
 
 import yaml
+from pydantic import ValidationError
 
 from crln.cohort import Cohort
 from crln.errors import CrlnError
 from crln.planning.fingerprint import Fingerprint, make_fingerprint
-from crln.planning.plan import Intensity, Plan, Triple
+from crln.planning.plan import Intensity, Plan, Triple, fault_of
 
 STEP = 16
 """A patch's sides are multiples of this: the networks halve four times."""
 
 VOXEL_BUDGET = 112 * 112 * 80
-"""Most voxels in a patch: the paper's LA patch, some 6 GiB to train on with 2 + 2 patches."""
+"""Most voxels in a patch: the paper's LA patch. 2 + 2 of them train the default V-Net in float32 in
+some 6 GiB, of a GPU or of the machine; who has less edits `patch_size` or the batch."""
+
+UNCOVERED = 4
+"""Voxels of the median scan that a patch may leave out, where 16 more would mostly hold padding."""
 
 ANISOTROPY = 3.0
-"""Beyond this ratio of coarsest to finest voxel side, the coarse axis is made a little finer."""
+"""Ratio of the coarsest voxel side to the finest from which a cohort counts as thick-sliced."""
 
 CT_FLOOR = -500.0
-"""Air: a channel that reaches below it holds Hounsfield units."""
+"""Between air and fat: a channel that reaches below it holds Hounsfield units."""
 
-FOREGROUND_SHARE = 0.02
-"""Structures smaller than this share of the patch get a third of the patches centred on them."""
+RARE, CENTRED = 0.02, 1 / 3
+"""Structures below this share of the scan get this share of the patches centred on them."""
 
 
 def make_plan(
@@ -36,92 +42,119 @@ def make_plan(
     """The plan for a cohort.
 
     Args:
-        cohort: its training scans are looked at, its test scans never.
+        cohort: its training scans are looked at, its validation and test scans never.
         preset: a name from `preset_names()`, laid over what the cohort suggests.
         fingerprint: if it has been made already.
         changes: laid over both.
 
     Raises:
-        CrlnError: no such preset, or a file of the cohort has a fault.
+        CrlnError: no such preset, an impossible change, or a file of the cohort has a fault.
     """
-    plan = plan_for(fingerprint or make_fingerprint(cohort))
+    layers = [changes or {}]
     if preset is not None:
-        plan = plan.updated(_read_preset(preset))
-        if len(plan.intensity) != len(plan.channels):
-            plan = plan.updated({"intensity": [plan.intensity[0].model_dump()] * len(plan.channels)})
-    return plan.updated(changes or {})
+        layers.insert(0, read_preset(preset, len(cohort.channels)))
+    plan = plan_for(fingerprint or make_fingerprint(cohort))
+    try:
+        for layer in layers:
+            plan = plan.updated(layer)
+    except ValidationError as error:
+        raise CrlnError(f"impossible plan: {fault_of(error)}; change that field") from error
+    return plan
 
 
 def plan_for(fingerprint: Fingerprint) -> Plan:
-    """The automatic plan.
+    """The automatic plan; network, batch, iterations and views are the defaults of `Plan`.
 
-    Spacing: the median; of a strongly anisotropic cohort the coarse axis becomes
-    `ANISOTROPY` times the finest. Patch: the median scan rounded to multiples of 16, its longest
-    side halved (in mm) until `VOXEL_BUDGET` holds it. Intensities: a window and the structures'
-    mean and std for CT, each scan's own mean and std otherwise.
+    Spacing: the cohort's median; for a thick-sliced cohort see `_target_spacing`. Archives keep
+    their grid and, normalised by who made them, their intensities. Patch: see `_patch_size`.
+    Intensities: for CT a window over the structures' values and their mean and deviation; for all
+    else each scan's own mean and deviation.
     """
-    spacing = fingerprint.spacing
     archive = fingerprint.layout == "h5"
-    if max(spacing) > ANISOTROPY * min(spacing):
-        spacing = tuple(min(s, ANISOTROPY * min(spacing)) for s in spacing)  # type: ignore[assignment]
-    size = [n * old / new for n, old, new in zip(
-        fingerprint.size, fingerprint.spacing, spacing, strict=True
-    )]  # fmt: skip
-    patch = _patch_size(size)
-    structures = sum(v for k, v in fingerprint.volumes.items() if k != fingerprint.labels[0])
-    whole = fingerprint.size[0] * fingerprint.size[1] * fingerprint.size[2]
-    rare = structures / whole < FOREGROUND_SHARE
-    schemes = [_intensity(fingerprint, channel, archive) for channel in range(_channels(fingerprint))]
-    names = [
-        fingerprint.class_names.get(value, "background" if i == 0 else f"class {value}")
-        for i, value in enumerate(fingerprint.labels)
+    spacing = fingerprint.spacing if archive else _target_spacing(fingerprint)
+    size = [
+        n * own / target
+        for n, own, target in zip(fingerprint.size, fingerprint.spacing, spacing, strict=True)
     ]
+    background, *structures = fingerprint.labels
+    share = sum(fingerprint.volumes[value] for value in structures) / prod(fingerprint.size)
+    names = {background: "background"} | {value: f"class {value}" for value in structures}
+    names |= fingerprint.class_names
     return Plan.model_validate({
         "channels": fingerprint.channels,
-        "intensity": [scheme.model_dump() for scheme in schemes],
+        "intensity": [
+            {"scheme": "none"} if archive else _intensity(fingerprint, channel).model_dump()
+            for channel in range(len(fingerprint.channels))
+        ],
         "labels": fingerprint.labels,
-        "class_names": names,
+        "class_names": [names[value] for value in fingerprint.labels],
         "spacing": None if archive else spacing,
-        "patch_size": patch,
-        "training": {"foreground": 1 / 3 if rare else 0.0},
+        "patch_size": _patch_size(size, spacing),
+        "training": {"foreground": CENTRED if share < RARE else 0.0},
     })  # fmt: skip
 
 
-def _channels(fingerprint: Fingerprint) -> int:
-    return len(fingerprint.channels)
+def _target_spacing(fingerprint: Fingerprint) -> tuple[float, float, float]:
+    """The median, but along thick slices the 10th percentile, not below the next coarser axis.
+
+    Isensee et al., Nature Methods 2021: resampling all scans to the typical thick slice would
+    throw away what the thinner-sliced ones show; interpolating to cubes would invent planes.
+    """
+    spacing = list(fingerprint.spacing)
+    coarse = spacing.index(max(spacing))
+    others = [side for axis, side in enumerate(spacing) if axis != coarse]
+    if spacing[coarse] > ANISOTROPY * max(others):
+        spacing[coarse] = max(fingerprint.spacing_low[coarse], *others)
+    x, y, z = spacing
+    return x, y, z
 
 
-def _patch_size(size: list[float]) -> Triple:
-    """Multiples of 16 that cover the scan where the budget allows, else shrink the longest side."""
-    patch = [max(STEP, round(side / STEP) * STEP) for side in size]
-    while patch[0] * patch[1] * patch[2] > VOXEL_BUDGET:
-        longest = patch.index(max(patch))
-        patch[longest] -= STEP
-    return patch[0], patch[1], patch[2]
+def _patch_size(size: list[float], spacing: tuple[float, float, float]) -> Triple:
+    """Covers the median scan where the budget allows; else its side that is longest in mm shrinks.
+
+    So a patch of a large scan sees as far along one axis as along the others.
+
+    Args:
+        size: voxels of the median prepared scan.
+        spacing: mm of a prepared voxel.
+    """
+    patch = [STEP * max(1, ceil((side - UNCOVERED) / STEP)) for side in size]
+    while prod(patch) > VOXEL_BUDGET:
+        extent = [n * side if n > STEP else 0 for n, side in zip(patch, spacing, strict=True)]
+        patch[extent.index(max(extent))] -= STEP
+    x, y, z = patch
+    return x, y, z
 
 
-def _intensity(fingerprint: Fingerprint, channel: int, archive: bool) -> Intensity:
-    if archive:
-        return Intensity(scheme="none")
-    everywhere, inside = fingerprint.intensity[channel], fingerprint.foreground[channel]
+def _intensity(fingerprint: Fingerprint, channel: int) -> Intensity:
     name = fingerprint.channels[channel].lower()
-    if "ct" in name.split() or everywhere.minimum < CT_FLOOR:
-        return Intensity(
-            scheme="window", low=inside.low, high=inside.high, mean=inside.mean,
-            std=inside.std or 1.0,
-        )  # fmt: skip
-    return Intensity(scheme="zscore")
+    if name != "ct" and fingerprint.intensity[channel].minimum >= CT_FLOOR:
+        return Intensity(scheme="zscore")
+    inside = fingerprint.foreground[channel]
+    return Intensity(
+        scheme="window", low=inside.low, high=inside.high, mean=inside.mean, std=inside.std or 1.0
+    )
 
 
 def preset_names() -> list[str]:
     """The presets that come with the package."""
-    folder = resources.files("crln") / "presets"
-    return sorted(f.name.removesuffix(".yaml") for f in folder.iterdir() if f.name.endswith(".yaml"))
+    names = (file.name for file in (resources.files("crln") / "presets").iterdir())
+    return sorted(name.removesuffix(".yaml") for name in names if name.endswith(".yaml"))
 
 
-def _read_preset(name: str) -> dict[str, Any]:
+def read_preset(name: str, channels: int = 1) -> dict[str, Any]:
+    """A part of a plan, to lay over another with `Plan.updated`.
+
+    Args:
+        name: one of `preset_names()`.
+        channels: how many channels its intensity scheme is repeated for.
+
+    Raises:
+        CrlnError: no such preset.
+    """
     if name not in preset_names():
         raise CrlnError(f"no preset {name!r}; choose one of {', '.join(preset_names())}")
     text = (resources.files("crln") / "presets" / f"{name}.yaml").read_text(encoding="utf-8")
     content: dict[str, Any] = yaml.safe_load(text)
+    content["intensity"] *= channels
     return content

@@ -1,6 +1,6 @@
 """Plan and case -> prepared arrays in a cache, and back to the scan's own grid."""
 
-from crln.preparation.cache import PreparedCase, default_cache, prepare_cohort
+from crln.preparation.cache import default_cache, prepare_cohort
 from crln.preparation.placement import (
     Placement,
     restore_classes,
@@ -8,6 +8,7 @@ from crln.preparation.placement import (
     restore_scores,
 )
 from crln.preparation.prepare import normalise, prepare_image, prepare_label
+from crln.preparation.store import PreparedCase
 
 __all__ = [
     "Placement",

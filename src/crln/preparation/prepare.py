@@ -1,5 +1,6 @@
 """One scan as the network sees it."""
 
+from math import prod
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,15 @@ import numpy as np
 from crln.errors import CrlnError
 from crln.imaging import Volume
 from crln.planning.plan import Intensity, Plan
-from crln.preparation.placement import Placement, place, to_plan_grid
+from crln.preparation.placement import (
+    Placement,
+    classes_to_plan_grid,
+    image_to_plan_grid,
+    place,
+)
+
+MOST_VOXELS = 2**31
+"""Of a prepared channel (8 GiB); beyond, the scan's spacing or the plan's is wrong."""
 
 
 def prepare_image(
@@ -24,39 +33,50 @@ def prepare_image(
         (C, X, Y, Z) float32 and where it lies.
 
     Raises:
-        CrlnError: another number of channels than the plan's, or a constant channel.
+        CrlnError: another number of channels than the plan's, voxels that are not finite, a
+            constant channel, or a spacing far from the plan's.
     """
+    name = source or "scan"
     if len(volume.array) != len(plan.channels):
         raise CrlnError(
-            f"{source or 'scan'}: has {len(volume.array)} channels where the plan has "
+            f"{name}: has {len(volume.array)} channels where the plan has "
             f"{len(plan.channels)} ({', '.join(plan.channels)}); give one file per channel"
         )
+    for channel, scheme in zip(volume.array, plan.intensity, strict=True):
+        _check(channel, scheme, name)
     placement = place(volume, plan.spacing)
-    channels = [
-        normalise(to_plan_grid(channel, placement, 3), scheme, source)
-        for channel, scheme in zip(volume.array, plan.intensity, strict=True)
-    ]
-    return np.stack(channels), placement
+    if prod(placement.shape) > MOST_VOXELS:
+        raise CrlnError(
+            f"{name}: {' x '.join(f'{s:.3g}' for s in volume.spacing)} mm voxels become "
+            f"{' x '.join(map(str, placement.shape))} voxels at the plan's spacing; correct the "
+            "file's header or the plan's spacing"
+        )
+    image = np.empty((len(volume.array), *placement.shape), np.float32)
+    for k, (channel, scheme) in enumerate(zip(volume.array, plan.intensity, strict=True)):
+        image[k] = normalise(image_to_plan_grid(channel, placement), scheme)
+    return image, placement
 
 
-def normalise(array: np.ndarray, scheme: Intensity, source: Path | None = None) -> np.ndarray:
-    """Applies an intensity scheme to one channel, in float32.
+def _check(channel: np.ndarray, scheme: Intensity, name: Path | str) -> None:
+    low, high = float(channel.min()), float(channel.max())
+    if not np.isfinite([low, high]).all():
+        raise CrlnError(f"{name}: holds NaN or infinite voxels; replace them or leave it out")
+    if low == high and scheme.scheme in ("zscore", "minmax"):
+        raise CrlnError(f"{name}: every voxel is {low:g}; leave this scan out")
 
-    Raises:
-        CrlnError: the channel is constant, so that its scheme would divide by zero.
-    """
-    array = array.astype(np.float32)
-    if scheme.scheme == "none":
-        return array
+
+def normalise(array: np.ndarray, scheme: Intensity) -> np.ndarray:
+    """Applies an intensity scheme to one channel that is not constant, in float32."""
+    array = array.astype(np.float32, copy=False)
     if scheme.scheme == "window":
-        array = (np.clip(array, scheme.low, scheme.high) - scheme.mean) / scheme.std
-        return array.astype(np.float32)
-    low, high = float(array.min()), float(array.max())
-    if high <= low:
-        raise CrlnError(f"{source or 'scan'}: every voxel is {low:g}; leave this scan out")
+        return (np.clip(array, scheme.low, scheme.high) - np.float32(scheme.mean)) / np.float32(
+            scheme.std
+        )
     if scheme.scheme == "minmax":
-        return (array - low) / (high - low)
-    return (array - array.mean()) / array.std()
+        return (array - array.min()) / np.ptp(array)
+    if scheme.scheme == "zscore":
+        return (array - array.mean()) / array.std()
+    return array
 
 
 def prepare_label(
@@ -68,22 +88,15 @@ def prepare_label(
         CrlnError: a value that no class of the plan has.
     """
     values = volume.array[0]
-    present = np.unique(values)
-    strange = [int(v) for v in present if v not in plan.labels]
-    if strange:
+    classes = np.zeros(values.shape, np.min_scalar_type(plan.classes - 1))
+    known = values == plan.labels[0]
+    for k, value in enumerate(plan.labels[1:], 1):
+        here = values == value
+        classes[here] = k
+        known |= here
+    if not known.all():
         raise CrlnError(
-            f"{source or 'label'}: holds the value {strange[0]}, which is none of the plan's labels "
-            f"{list(plan.labels)}; correct the file or add the class to the plan"
+            f"{source or 'label'}: holds the value {values[~known][0]}, which is none of the "
+            f"plan's labels {list(plan.labels)}; correct the file or add the class to the plan"
         )
-    order = np.argsort(plan.labels)
-    classes = order[np.searchsorted(np.array(plan.labels)[order], values)].astype(np.uint8)
-    if placement.turned == placement.shape:
-        return to_plan_grid(classes, placement, 0)
-    # Each class is resampled linearly and the largest wins: smoother than nearest.
-    best = np.zeros(placement.shape, np.float32)
-    result = np.zeros(placement.shape, np.uint8)
-    for k in range(plan.classes):
-        score = to_plan_grid((classes == k).astype(np.float32), placement, 1)
-        better = score > best
-        best[better], result[better] = score[better], k
-    return result
+    return classes_to_plan_grid(classes, placement, plan.classes)

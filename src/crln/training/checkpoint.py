@@ -64,5 +64,5 @@ def load_checkpoint(path: Path, method: Method, optimiser: torch.optim.Optimizer
         return Progress(**json.loads(notes["progress"]))
     except (RuntimeError, ValueError, KeyError, TypeError) as error:
         raise CrlnError(
-            f"{path}: this checkpoint does not belong to the run's plan; train again without --resume"
+            f"{path}: this checkpoint is not of this plan; train again without --resume"
         ) from error

@@ -36,18 +36,24 @@ def start_run(
                     "resume it with its own settings"
                 )
         if run.plan != plan:
-            raise CrlnError(f"{out}: the run was begun with another plan; give it --plan {out}/plan.yaml")
+            raise CrlnError(
+                f"{out}: the run was begun with another plan; give it --plan {out}/plan.yaml"
+            )
         return run
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         if not overwrite:
             raise CrlnError(f"{out}: exists already; use --resume, --overwrite or another --out")
         if not (out / "run.yaml").exists():
-            raise CrlnError(f"{out}: is no model folder, so it is not overwritten; remove it yourself")
+            raise CrlnError(
+                f"{out}: is no model folder, so it is not overwritten; remove it yourself"
+            )
         shutil.rmtree(out)
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise CrlnError(f"{out}: cannot be made ({error.strerror}); choose another --out") from error
+        raise CrlnError(
+            f"{out}: cannot be made ({error.strerror}); choose another --out"
+        ) from error
     run = RunFolder(out, plan, facts)
     run.write_facts()
     return run

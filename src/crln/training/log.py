@@ -12,7 +12,7 @@ from torch.utils.tensorboard import SummaryWriter
 from crln.errors import CrlnError
 
 
-class NotFinite(CrlnError):
+class NotFiniteError(CrlnError):
     """A loss became NaN or infinite."""
 
 
@@ -33,8 +33,7 @@ class Log:
         self._file = path.open("w", newline="", encoding="utf-8")
         self._writer: csv.DictWriter[str] | None = None
         if kept:
-            self._start(list(kept[0]))
-            self._writer.writerows(kept)
+            self._start(list(kept[0])).writerows(kept)
         self._board = SummaryWriter(str(path.parent / "tensorboard"), purge_step=first)
         self._bar = Progress(
             TextColumn("{task.description}"),
@@ -50,9 +49,10 @@ class Log:
         self._names: list[str] = []
         self._seconds = 0.0
 
-    def _start(self, fields: list[str]) -> None:
+    def _start(self, fields: list[str]) -> "csv.DictWriter[str]":
         self._writer = csv.DictWriter(self._file, fields, restval="")
         self._writer.writeheader()
+        return self._writer
 
     def add(
         self, step: int, losses: dict[str, Tensor], cases: Sequence[str], seconds: float
@@ -72,7 +72,7 @@ class Log:
         """Writes the mean of the waiting steps as one row.
 
         Raises:
-            NotFinite: a loss was NaN or infinite; names its step and cases.
+            NotFiniteError: a loss was NaN or infinite; names its step and cases.
         """
         if not self._pending:
             return
@@ -81,7 +81,7 @@ class Log:
         if bad.any():
             step, cases, values = self._pending[int(bad.float().argmax())]
             names = [n for n, v in zip(self._names, values, strict=True) if not v.isfinite()]
-            raise NotFinite(
+            raise NotFiniteError(
                 f"step {step}: the loss is not finite ({', '.join(names)}); "
                 f"cases {', '.join(cases)}: look at these scans, or lower training.lr in the plan"
             )
@@ -96,10 +96,8 @@ class Log:
 
     def row(self, step: int, values: dict[str, float]) -> None:
         """Appends one CSV row and the same to TensorBoard."""
-        if self._writer is None:
-            self._start(["step", *values, "validation"])
-        assert self._writer is not None
-        self._writer.writerow({"step": step, **{k: f"{v:.6g}" for k, v in values.items()}})
+        writer = self._writer or self._start(["step", *values, "validation"])
+        writer.writerow({"step": step, **{k: f"{v:.6g}" for k, v in values.items()}})
         self._file.flush()
         for name, value in values.items():
             self._board.add_scalar(name, value, step)

@@ -1,6 +1,6 @@
 """Patches for each step, cut from the cache ahead of time."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
@@ -92,7 +92,7 @@ class PatchStream:
             start = np.clip(centred, low, high)
         return start - (self.read - self.patch) // 2
 
-    def ahead(self, first: int, last: int, depth: int = 2) -> Iterator[Cut]:
+    def ahead(self, first: int, last: int, depth: int = 2) -> Generator[Cut]:
         """The cuts of steps first..last-1, each begun `depth` steps before it is due."""
         with ThreadPoolExecutor(1, thread_name_prefix=f"{self.purpose} stream") as pool:
             due: list[Future[Cut]] = []

@@ -1,10 +1,11 @@
 """The training loop: read it top to bottom; it never asks which method it runs."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from lightning_fabric import Fabric
@@ -23,7 +24,11 @@ from crln.training.optimiser import build_optimiser, set_learning_rate
 from crln.training.stream import Cut, PatchStream
 from crln.training.validation import Validation
 
-PRECISIONS = {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}
+PRECISIONS: dict[str, Any] = {
+    "32": "32-true",
+    "bf16": "bf16-mixed",
+    "16": "16-mixed",
+}  # Fabric's names
 
 
 @dataclass(frozen=True)
@@ -100,7 +105,8 @@ def train(
     validation = Validation(prepare_cohort(cohort.validation, plan, cache), plan, fabric.device)
     streams = _streams(cohort, pool, learner, plan, seed, cache)
 
-    learner = learner.to(fabric.device, memory_format=torch.channels_last_3d)
+    learner = learner.to(fabric.device)
+    learner.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
     optimiser = build_optimiser(learner, plan.training)
     resumed = resume and run.checkpoint.exists()
     state = load_checkpoint(run.checkpoint, learner, optimiser) if resumed else Progress()
@@ -158,7 +164,9 @@ def _streams(
     """The labelled stream and, if the method learns from it, the unlabelled one."""
     training = plan.training
     count = training.labelled + (0 if learner.uses_unlabelled else training.unlabelled)
-    parts = [("labelled", cohort.labelled, count, training.foreground)]
+    parts: list[tuple[str, Sequence[Case], int, float]] = [
+        ("labelled", cohort.labelled, count, training.foreground)
+    ]
     if learner.uses_unlabelled:
         parts.append(("unlabelled", pool, training.unlabelled, 0.0))
     return [
@@ -175,7 +183,7 @@ def _streams(
     ]
 
 
-def _cuts(streams: Sequence[PatchStream], first: int, last: int) -> Iterator[tuple[Cut, ...]]:
+def _cuts(streams: Sequence[PatchStream], first: int, last: int) -> Generator[tuple[Cut, ...]]:
     """Each step's cuts, one per stream."""
     ahead = [stream.ahead(first, last) for stream in streams]
     try:

@@ -17,9 +17,7 @@ class Validation:
     Falsy when there is no validation case.
     """
 
-    def __init__(
-        self, cases: Sequence[PreparedCase], plan: Plan, device: torch.device
-    ) -> None:
+    def __init__(self, cases: Sequence[PreparedCase], plan: Plan, device: torch.device) -> None:
         self.cases, self.plan, self.device = cases, plan, device
 
     def __bool__(self) -> bool:

@@ -1,0 +1,191 @@
+"""crln compare: methods side by side on a person's own cohort."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+import yaml
+from rich.table import Table
+from typer.core import TyperCommand
+
+from crln.cli.options import Data, Device, Precision, Preset, Test, Validation
+from crln.cli.screen import console, examples
+from crln.errors import CrlnError
+
+if TYPE_CHECKING:
+    from crln.comparison import Comparison, Outside
+
+EXAMPLES = examples(
+    "crln compare data --methods supervised crln --labelled 8 --test 20 --out comparison",
+    "crln compare data --methods supervised mean_teacher crln supervised_all \\",
+    "    --labelled 8 16 --seeds 0 1 2 --iterations 4000 --test 20 --out comparison",
+    "crln compare data --methods crln 'crln\\[positive_weight=0]' 'crln\\[network.prototypes=1]' \\",
+    "    --labelled 8 --test 20 --reference crln --out ablation",
+    "crln compare data --methods supervised crln --labelled 8 --test 20 --out comparison \\",
+    "    --with nnunet-masks nnunet",
+)
+
+
+class ListCommand(TyperCommand):
+    """A command whose repeatable options also take several values: `--seeds 0 1 2`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Writes the option again before each further value."""
+        several = {
+            name for parameter in self.params if getattr(parameter, "multiple", False)
+            for name in parameter.opts
+        }  # fmt: skip
+        spread: list[str] = []
+        option: str | None = None
+        values = 0
+        for word in args:
+            if word.startswith("-"):
+                option, values = (word if word in several else None), 0
+            elif option:
+                values += 1
+                spread += [option] if values > 1 else []
+            spread.append(word)
+        return super().parse_args(ctx, spread)
+
+
+def command(
+    data: Data,
+    methods: Annotated[
+        list[str],
+        typer.Option(
+            metavar="NAME...",
+            help="Methods; one with options is written crln\\[positive_weight=0], with fields of the "
+            "plan crln\\[network.prototypes=1]; supervised_all learns from every label.",
+        ),
+    ],
+    labelled: Annotated[
+        list[int], typer.Option(metavar="N...", min=1, help="How many labels to learn from.")
+    ],
+    out: Annotated[
+        Path, typer.Option(metavar="DIR", help="The folder to make, or to go on with.")
+    ],
+    seeds: Annotated[
+        list[int], typer.Option(metavar="S...", min=0, help="A training of each method per seed.")
+    ] = [0],  # noqa: B006
+    iterations: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=1, show_default="the plan's", help="Steps of training."),
+    ] = None,
+    test: Test = 0,
+    validation: Validation = 0,
+    preset: Preset = None,
+    plan: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The plan of all trainings.")
+    ] = None,
+    reference: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", show_default="supervised", help="What the others are compared with."
+        ),
+    ] = None,
+    outside: Annotated[
+        list[str],
+        typer.Option(
+            "--with", metavar="PREDICTIONS NAME",
+            help="Masks of another tool as one more row; NAME@8 says that it learnt from 8 labels.",
+        ),
+    ] = [],  # noqa: B006
+    unit: Annotated[
+        Literal["mm", "voxel"] | None,
+        typer.Option(show_default="mm; voxel with a paper's preset", help="Of distances."),
+    ] = None,
+    jobs: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", min=1, show_default="1; with --slurm all at once",
+            help="How many trainings run at a time.",
+        ),
+    ] = None,
+    slurm: Annotated[
+        bool, typer.Option("--slurm", help="Run each training as a Slurm job.")
+    ] = False,
+    job_option: Annotated[
+        list[str],
+        typer.Option(
+            metavar="NAME=VALUE",
+            help="Of the Slurm jobs: slurm_partition, gpus_per_node, cpus_per_task, mem_gb, ...",
+        ),
+    ] = [],  # noqa: B006
+    device: Device = "auto",
+    precision: Precision = "32",
+    cache: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", show_default="$CRLN_CACHE or ~/.cache/crln",
+            help="Where prepared scans are kept.",
+        ),
+    ] = None,
+) -> None:  # fmt: skip
+    """Train methods with the same network, data, views, budget and seeds, and compare them.
+
+    What is done is kept: after any interruption the same command goes on, and further methods,
+    label counts or seeds add to what is there.
+    """
+    from crln.comparison import Compute, Jobs, Settings, compare, write_results
+
+    settings = Settings(
+        data=data, methods=tuple(methods), labelled=tuple(labelled), seeds=tuple(seeds),
+        iterations=iterations, test=test, validation=validation, preset=preset, plan=plan,
+        reference=reference, unit=unit,
+    )  # fmt: skip
+    comparison = compare(
+        settings, out, outside=_outside(outside, settings.labelled),
+        compute=Compute(device, precision, cache),
+        jobs=Jobs(jobs, slurm, _job_options(job_option, slurm)), say=console.print,
+    )  # fmt: skip
+    page = write_results(comparison)
+    console.print(_table(comparison))
+    console.print(f"leak check: {comparison.leaks.verdict}")
+    console.print(f"written: {out}/comparison.csv, .json, .md; look at {page}")
+    if comparison.faults:
+        raise typer.Exit(1)
+
+
+def _outside(words: list[str], labelled: tuple[int, ...]) -> "list[Outside]":
+    """The pairs of --with."""
+    from crln.comparison import Outside
+
+    if len(words) % 2:
+        raise CrlnError(f"--with {words[-1]}: give a folder of masks and a name for its row")
+    tools = []
+    for folder, name in zip(words[::2], words[1::2], strict=True):
+        plain, _, count = name.partition("@")
+        if count and not count.isdigit():
+            raise CrlnError(f"--with {folder} {name}: write the number of labels like {plain}@8")
+        if not count and len(labelled) > 1:
+            raise CrlnError(
+                f"--with {folder} {name}: say how many labels it learnt from, like {plain}@8"
+            )
+        tools.append(Outside(Path(folder), plain, int(count) if count else labelled[0]))
+    return tools
+
+
+def _job_options(words: list[str], slurm: bool) -> dict[str, Any]:
+    if words and not slurm:
+        raise CrlnError("--job-option is for Slurm jobs; add --slurm or leave it out")
+    options = {}
+    for word in words:
+        name, found, value = word.partition("=")
+        if not found:
+            raise CrlnError(f"--job-option {word}: write NAME=VALUE")
+        options[name] = yaml.safe_load(value)
+    return options
+
+
+def _table(comparison: "Comparison") -> Table:
+    """The page's table for the screen; details below the figures, published ones left out."""
+    from crln.comparison import main_table
+
+    source = main_table(comparison)
+    table = Table(title=f"{len(comparison.test)} test cases", caption=source.caption)
+    shown = len(source.header) - bool(comparison.published)
+    for place, heading in enumerate(source.header[:shown]):
+        table.add_column(heading, justify="left" if place == 0 else "right")
+    for row in source.rows:
+        table.add_row(*(cell.replace("|", "\n", 1) for cell in row[:shown]))
+    return table

@@ -1,0 +1,86 @@
+"""Sorts cases into training, validation and test by the lists beside them."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from crln.cohort.case import Case, Cohort
+from crln.cohort.listing import read_list
+from crln.errors import CrlnError
+
+PARTS = ("labelled", "unlabelled", "validation", "test")
+
+_PART_OF = {"train.list": "train", "val.list": "validation", "test.list": "test"}
+_EVAL = "eval.list"
+
+
+def find_lists(folders: Iterable[Path]) -> dict[str, Path]:
+    """The list of each part ("train", "validation", "test"), from the first folder that has it.
+
+    `eval.list` is the test part; beside a `test.list`, the validation part.
+
+    Raises:
+        CrlnError: `eval.list` lies beside both others, so that its part is unclear.
+    """
+    found: dict[str, Path] = {}
+    for folder in folders:
+        for name in (*_PART_OF, _EVAL):
+            if (folder / name).is_file():
+                found.setdefault(name, folder / name)
+    lists = {part: found[name] for name, part in _PART_OF.items() if name in found}
+    if _EVAL in found:
+        part = "validation" if "test" in lists else "test"
+        if part in lists:
+            raise CrlnError(f"{found[_EVAL]}: val.list and test.list exist too; remove one of them")
+        lists[part] = found[_EVAL]
+    return lists
+
+
+def sort_into_parts(cohort: Cohort, cases: Mapping[str, Case], lists: Mapping[str, Path]) -> Cohort:
+    """Fills the parts of an empty cohort.
+
+    A case on no list is a training case; where there is a train.list, it is left out.
+
+    Args:
+        cohort: root, layout and names.
+        cases: by id, in the order of the training cases where no list gives one.
+        lists: list file by part.
+
+    Raises:
+        CrlnError: there is no case; a list names an unknown case, or one that another list names
+            too; a validation case has no label.
+    """
+    if not cases:
+        raise CrlnError(f"{cohort.root}: no scan found; put scans there, or check the path")
+    listed: dict[str, list[str]] = {}
+    owner: dict[str, Path] = {}
+    for part, path in lists.items():
+        listed[part] = read_list(path)
+        for id in listed[part]:
+            if id not in cases:
+                raise CrlnError(
+                    f"{path}: names case {id}, of which there is no scan; add it or remove the line"
+                )
+            if id in owner:
+                raise CrlnError(f"{path}: names case {id}, and so does {owner[id]}; remove one")
+            owner[id] = path
+    chosen = {part: tuple(cases[id] for id in ids) for part, ids in listed.items()}
+    training = chosen.get("train", tuple(case for id, case in cases.items() if id not in owner))
+    for case in chosen.get("validation", ()):
+        if case.label is None:
+            raise CrlnError(
+                f"{lists['validation']}: case {case.id} has no label; remove the line or add one"
+            )
+    return replace(
+        cohort,
+        labelled=tuple(case for case in training if case.label),
+        unlabelled=tuple(case for case in training if not case.label),
+        validation=chosen.get("validation", ()),
+        test=chosen.get("test", ()),
+        ordered="train" in lists,
+    )
+
+
+def without_labels(cases: Sequence[Case]) -> tuple[Case, ...]:
+    """The same scans, their labels out of reach."""
+    return tuple(replace(case, label=None) for case in cases)

@@ -1,0 +1,153 @@
+"""Draws labelled, validation and test cases, and keeps a draw for later."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import yaml
+
+from crln.cohort.case import Case, Cohort
+from crln.cohort.description import YamlLoader
+from crln.cohort.listing import repeated
+from crln.cohort.parts import PARTS, without_labels
+from crln.errors import CrlnError
+from crln.imaging import whole_file
+from crln.seeding import numpy_generator
+
+_YamlDumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+
+
+def split_cohort(
+    cohort: Cohort,
+    *,
+    labelled: int | None = None,
+    validation: int = 0,
+    test: int = 0,
+    seed: int = 0,
+) -> Cohort:
+    """Takes test, validation and labelled cases from those with a label.
+
+    Test cases are the last of the list that ordered the cohort, or the last by id. Of the rest,
+    shuffled by the seed unless a list ordered them, the first are labelled and the last serve for
+    validation: the draw of 16 contains that of 8, with or without validation. What is left becomes
+    unlabelled, its labels out of reach.
+
+    Args:
+        cohort: as loaded; its own test and validation cases stay what they are.
+        labelled: how many to learn labels from; None: all that are left.
+        validation: how many to choose a checkpoint by.
+        test: how many to keep for evaluation.
+        seed: of the draw.
+
+    Raises:
+        CrlnError: no case has a label, fewer have one than are asked for, or the cohort has a
+            validation or test part already.
+    """
+    for part, asked in (("validation", validation), ("test", test)):
+        if asked and getattr(cohort, part):
+            raise CrlnError(
+                f"{cohort.root}: has its own {part} cases; leave out --{part}, or their list"
+            )
+    if not cohort.labelled:
+        raise CrlnError(f"{cohort.root}: no labelled case; add a label file for some of the scans")
+    count = len(cohort.labelled)
+    asked = (1 if labelled is None else labelled) + validation + test
+    if asked > count:
+        wanted = "at least 1" if labelled is None else labelled
+        raise CrlnError(
+            f"{cohort.root}: asked for {wanted} labelled, {validation} validation and {test} test "
+            f"cases, found {count} with a label; ask for fewer or add labels"
+        )
+    cases = cohort.labelled if cohort.ordered else _by_id(cohort.labelled)
+    rest, tested = cases[: count - test], cases[count - test :]
+    if not cohort.ordered:
+        order = numpy_generator(seed, 0, "split").permutation(len(rest))
+        rest = tuple(rest[index] for index in order)
+    kept = len(rest) - validation
+    chosen = kept if labelled is None else labelled
+    in_order = tuple if cohort.ordered else _by_id
+    return replace(
+        cohort,
+        labelled=in_order(rest[:chosen]),
+        unlabelled=cohort.unlabelled + without_labels(in_order(rest[chosen:kept])),
+        validation=cohort.validation or in_order(rest[kept:]),
+        test=cohort.test or tested,
+    )
+
+
+def unlabelled_pool(cohort: Cohort, *, transductive: bool = False) -> tuple[Case, ...]:
+    """The scans to learn from without a label.
+
+    Args:
+        cohort: after its split.
+        transductive: the validation and test scans too; their labels stay out of reach.
+    """
+    held_out = cohort.validation + cohort.test if transductive else ()
+    return cohort.unlabelled + without_labels(held_out)
+
+
+def save_split(cohort: Cohort, path: Path) -> None:
+    """Writes the ids of each part as YAML, over what was there.
+
+    Raises:
+        CrlnError: the file cannot be written.
+    """
+    ids = {part: [case.id for case in getattr(cohort, part)] for part in PARTS}
+    with whole_file(path, overwrite=True) as target:
+        target.write_text(
+            yaml.dump(ids, Dumper=_YamlDumper, sort_keys=False, allow_unicode=True),
+            encoding="utf-8",
+        )
+
+
+def apply_split(cohort: Cohort, path: Path) -> Cohort:
+    """The same cohort in the parts, and the order, of a saved split.
+
+    Cases that the split does not name are left out.
+
+    Raises:
+        CrlnError: the file cannot be read; a case is named twice, is not in the cohort, or has no
+            label where it needs one.
+    """
+    ids = read_split(path)
+    if twice := repeated(id for part in ids.values() for id in part):
+        raise CrlnError(f"{path}: names case {twice} twice; remove one")
+    cases = {case.id: case for case in cohort}
+    for part in PARTS:
+        for id in ids[part]:
+            if id not in cases:
+                raise CrlnError(
+                    f"{path}: names case {id}, which {cohort.root} has not; restore the scan"
+                )
+            if part in ("labelled", "validation") and cases[id].label is None:
+                raise CrlnError(
+                    f"{path}: case {id} is for {part}, but {cohort.root} has no label of it; "
+                    "restore the label"
+                )
+    labelled, unlabelled, validation, test = (
+        tuple(cases[id] for id in ids[part]) for part in PARTS
+    )
+    return replace(
+        cohort,
+        labelled=labelled,
+        unlabelled=without_labels(unlabelled),
+        validation=validation,
+        test=test,
+    )
+
+
+def read_split(path: Path) -> dict[str, list[str]]:
+    """The ids of each part of a saved split.
+
+    Raises:
+        CrlnError: the file cannot be read.
+    """
+    try:
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader=YamlLoader)
+        return {part: [str(id) for id in content[part]] for part in PARTS}
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError) as error:
+        raise CrlnError(f"{path}: not a readable split; give one that a run saved") from error
+
+
+def _by_id(cases: Sequence[Case]) -> tuple[Case, ...]:
+    return tuple(sorted(cases, key=lambda case: case.id))

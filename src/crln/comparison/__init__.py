@@ -1,0 +1,31 @@
+"""Methods side by side on one cohort: same network, data, views, budget and seeds."""
+
+from crln.comparison.cell import Cell, Compute
+from crln.comparison.compare import Comparison, Leaks, Outside, compare
+from crln.comparison.jobs import Jobs
+from crln.comparison.nnunet import export_nnunet
+from crln.comparison.page import write_results
+from crln.comparison.rows import Cost, Figure, Measured, Row
+from crln.comparison.settings import Settings
+from crln.comparison.tables import main_table
+from crln.comparison.variant import Variant, parse_variant
+
+__all__ = [
+    "Cell",
+    "Comparison",
+    "Compute",
+    "Cost",
+    "Figure",
+    "Jobs",
+    "Leaks",
+    "Measured",
+    "Outside",
+    "Row",
+    "Settings",
+    "Variant",
+    "compare",
+    "export_nnunet",
+    "main_table",
+    "parse_variant",
+    "write_results",
+]

@@ -1,0 +1,223 @@
+"""A comparison from top to bottom: cells, masks, metrics, table, page."""
+
+import re
+import sys
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from crln.cohort import Case
+from crln.comparison.cell import Cell, Compute
+from crln.comparison.jobs import Jobs, run_cells
+from crln.comparison.measure import cost_of, measure_cell, measure_outside
+from crln.comparison.opened import opened_labels
+from crln.comparison.published import Publication, read_published
+from crln.comparison.rows import Row, compare_rows
+from crln.comparison.settings import JOBS, Settings, make_cells, open_folder
+from crln.errors import CrlnError
+from crln.evaluation.results import Unit
+
+OUTSIDE = "outside"
+_COMPUTE, _JOBS = Compute(), Jobs()
+
+
+@dataclass(frozen=True)
+class Outside:
+    """Masks of a tool that is not of this package, as one more row.
+
+    Attributes:
+        predictions: folder of masks, named after their cases.
+        name: what the row is called.
+        labelled: how many labels the tool learnt from.
+    """
+
+    predictions: Path
+    name: str
+    labelled: int
+
+
+@dataclass(frozen=True)
+class Leaks:
+    """Whether a training opened a label of the test.
+
+    Attributes:
+        opened: cell to the ids of the test cases whose label it opened; only those that did.
+        unrecorded: cells whose training was not recorded.
+        checked: how many cells' records were read.
+    """
+
+    opened: dict[str, list[str]]
+    unrecorded: tuple[str, ...]
+    checked: int
+
+    @property
+    def verdict(self) -> str:
+        """One sentence; "no test label opened" only if that is so for every training."""
+        if self.opened:
+            cell, cases = next(iter(self.opened.items()))
+            return (
+                f"test labels were opened by {len(self.opened)} of {self.checked} trainings, such "
+                f"as that of {cases[0]} by {cell}: their figures mean nothing"
+            )
+        if self.unrecorded:
+            return (
+                f"unknown whether test labels were opened: {len(self.unrecorded)} trainings were "
+                f"not recorded, such as {self.unrecorded[0]}"
+            )
+        return f"no test label opened, by the record of {self.checked} trainings"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What came out.
+
+    Attributes:
+        out: the folder.
+        settings: of the comparison.
+        unit: of distances.
+        reference: the method that the others are compared with.
+        test: the test cases, with their labels.
+        cells: those that are done.
+        rows: by number of labels, then method; outside tools last.
+        published: what papers report for the preset.
+        leaks: of the cells.
+        faults: cell to why it could not be done.
+    """
+
+    out: Path
+    settings: Settings
+    unit: Unit
+    reference: str
+    test: tuple[Case, ...]
+    cells: tuple[Cell, ...]
+    rows: tuple[Row, ...]
+    published: Publication | None
+    leaks: Leaks
+    faults: dict[str, str]
+
+
+def compare(
+    settings: Settings,
+    out: Path,
+    *,
+    outside: Sequence[Outside] = (),
+    compute: Compute = _COMPUTE,
+    jobs: Jobs = _JOBS,
+    say: Callable[[str], object] = print,
+) -> Comparison:
+    """Trains, outlines and measures every cell that is not done yet, and gathers the rows.
+
+    Cells are kept: after any interruption, and with more methods, label counts or seeds, the same
+    folder goes on. A cell that fails is left out and named.
+
+    Args:
+        settings: what to compare.
+        out: the folder, made or gone on with.
+        outside: masks of other tools.
+        compute: device, precision, cache and threads of each cell.
+        jobs: how many cells at a time, and where.
+        say: told what happens, a line at a time.
+
+    Raises:
+        CrlnError: the settings do not fit the cohort or the folder, an option is wrong, or no cell
+            could be done.
+    """
+    out = Path(out)
+    cohort = settings.part.split(None, settings.seeds[0])
+    test = tuple(case for case in cohort.test if case.label is not None)
+    if not test:
+        raise CrlnError(f"{settings.data}: no test case with a label; give --test N")
+    for count in settings.labelled:
+        settings.part.split(count, settings.seeds[0])  # tells where there are too few
+    _check_names(settings, outside)
+    plan = open_folder(out, settings)
+    cells = make_cells(settings, plan, cohort, out)
+    due = [cell for cell in cells if not cell.done(test)]
+    say(f"{len(cells)} cells, {len(cells) - len(due)} of them done; {len(test)} test cases")
+    faults = _run(due, test, out, compute, jobs, say)
+    done = [cell for cell in cells if cell.name not in faults]
+    if not done:
+        raise CrlnError(f"no cell could be done; {next(iter(faults.values()))}")
+
+    published = read_published(settings.preset)
+    rows = _rows(done, test, settings, published)
+    for tool in outside:
+        folder = out / OUTSIDE / f"{tool.name}-{tool.labelled}"
+        measured = measure_outside(tool.predictions, test, plan, settings.distances, folder)
+        rows.append(Row(tool.name, tool.labelled, (), (measured,)))
+    rows.sort(key=lambda row: row.labelled)  # stable: methods keep their order
+    return Comparison(
+        out=out, settings=settings, unit=settings.distances, reference=settings.compared_with,
+        test=test, cells=tuple(done), rows=tuple(compare_rows(rows, settings.compared_with)),
+        published=published, leaks=_leaks(done, test), faults=faults,
+    )  # fmt: skip
+
+
+def _check_names(settings: Settings, outside: Sequence[Outside]) -> None:
+    """Tells of a wrong or repeated name before anything is made."""
+    methods = {variant.name for variant in settings.variants}
+    rows = Counter((tool.name, tool.labelled) for tool in outside)
+    for (name, labelled), times in rows.items():
+        if times > 1 or name in methods:
+            raise CrlnError(f"--with: {name} with {labelled} labels is there twice; rename one")
+        if not re.fullmatch(r"[\w.+-]+", name):
+            raise CrlnError(f"--with: {name!r} is no name; use letters, digits and -")
+
+
+def _run(
+    due: Sequence[Cell],
+    test: tuple[Case, ...],
+    out: Path,
+    compute: Compute,
+    jobs: Jobs,
+    say: Callable[[str], object],
+) -> dict[str, str]:
+    """Runs the cells; returns why some could not be done."""
+    faults: dict[str, str] = {}
+
+    def finished(cell: Cell, printed: Path) -> None:
+        left = len(due) - len(told) - 1
+        told.append(cell)
+        if cell.done(test):
+            say(f"{cell.name}: done, {left} left")
+        else:
+            faults[cell.name] = cell.fault or f"it stopped; what it said is in {printed}"
+            say(f"{cell.name}: {faults[cell.name]}")
+
+    told: list[Cell] = []
+    if due:
+        run_cells(due, compute, jobs, out / JOBS, tuple(sys.argv[1:]), finished)
+    return faults
+
+
+def _rows(
+    cells: Sequence[Cell], test: Sequence[Case], settings: Settings, published: Publication | None
+) -> list[Row]:
+    groups: dict[tuple[int, str], list[Cell]] = {}
+    for cell in cells:
+        groups.setdefault((cell.labelled, cell.variant.name), []).append(cell)
+    rows = []
+    for (labelled, method), group in groups.items():
+        known = published.of(group[0].variant, labelled) if published else ()
+        rows.append(
+            Row(
+                method=method,
+                labelled=labelled,
+                cells=tuple(group),
+                measured=tuple(measure_cell(cell, test, settings.distances) for cell in group),
+                cost=cost_of(group),
+                checkpoint="validation" if settings.validation else "last",
+                published=known,
+            )
+        )
+    return rows
+
+
+def _leaks(cells: Sequence[Cell], test: Sequence[Case]) -> Leaks:
+    found = {cell.name: opened_labels(cell.folder, test) for cell in cells}
+    return Leaks(
+        opened={name: cases for name, cases in found.items() if cases},
+        unrecorded=tuple(name for name, cases in found.items() if cases is None),
+        checked=sum(cases is not None for cases in found.values()),
+    )

@@ -1,0 +1,121 @@
+"""The test masks of cells and of outside tools against the test labels; opened only here."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from crln.cohort import Case
+from crln.comparison.cell import Cell
+from crln.comparison.rows import Cost, Measured
+from crln.errors import CrlnError
+from crln.evaluation import Evaluation, evaluate_pairs, find_masks, read_evaluation
+from crln.evaluation.results import Unit
+from crln.imaging import read_label, write_mask
+from crln.planning import Plan
+
+NNUNET_NOTES = "dataset.json"
+VALUES = "crln_label_values"
+"""In the `dataset.json` of an exported data set: nnU-Net's class to the label files' value."""
+
+_LAST, _LARGEST = "metrics", "metrics-largest-component"
+
+
+def measure_cell(cell: Cell, test: Sequence[Case], unit: Unit) -> Measured:
+    """Of the masks of a finished cell; kept in its folder, and read from there the next time."""
+    masks = {case.id: cell.mask(case) for case in test}
+    kept = [_kept(cell.folder / f"{name}.json", masks, unit) for name in (_LAST, _LARGEST)]
+    if kept[0] and kept[1]:
+        return Measured(masks, kept[0], kept[1])
+    measured = _measure(masks, test, cell.plan, unit)
+    measured.last.save(cell.folder / _LAST, overwrite=True)
+    measured.largest.save(cell.folder / _LARGEST, overwrite=True)
+    return measured
+
+
+def measure_outside(
+    predictions: Path, test: Sequence[Case], plan: Plan, unit: Unit, folder: Path
+) -> Measured:
+    """Of any tool's masks, named after their cases; others in the folder are left alone.
+
+    Masks of nnU-Net that learnt an exported data set are mapped back to the label files' values.
+
+    Args:
+        predictions: the folder of masks.
+        test: the cases to measure.
+        plan: names the classes.
+        unit: of distances.
+        folder: for the metrics, and for masks that had to be mapped.
+
+    Raises:
+        CrlnError: a test case has no mask, or a mask lies on another grid than its label.
+    """
+    found = find_masks(predictions)
+    missing = [case.id for case in test if case.id not in found]
+    if missing:
+        raise CrlnError(
+            f"{predictions}: no mask for {len(missing)} of {len(test)} test cases, the first "
+            f"{missing[0]!r}; predict all of them and name each mask after its case"
+        )
+    masks = {case.id: found[case.id] for case in test}
+    values = _class_values(predictions)
+    if any(k != value for k, value in values.items()):
+        masks = {case: _mapped(path, values, folder / "masks") for case, path in masks.items()}
+    measured = _measure(masks, test, plan, unit)
+    folder.mkdir(parents=True, exist_ok=True)
+    measured.last.save(folder / _LAST, overwrite=True)
+    measured.largest.save(folder / _LARGEST, overwrite=True)
+    return measured
+
+
+def cost_of(cells: Sequence[Cell]) -> Cost:
+    """What the trainings of one row took, as their model folders tell."""
+    facts = [cell.run.facts for cell in cells if cell.run]
+    steps = cells[0].plan.training.iterations
+    return Cost(
+        seconds_per_step=float(np.mean([fact["seconds"] for fact in facts])) / steps,
+        peak_memory_gib=max(fact["peak_memory_gib"] for fact in facts),
+        parameters=facts[0]["parameters"],
+    )
+
+
+def _measure(masks: Mapping[str, Path], test: Sequence[Case], plan: Plan, unit: Unit) -> Measured:
+    pairs = {case.id: (masks[case.id], case.label) for case in test if case.label}
+    classes = dict(zip(plan.labels[1:], plan.class_names[1:], strict=True))
+    last, largest = (
+        evaluate_pairs(pairs, unit=unit, classes=classes, largest_component=component)
+        for component in (False, True)
+    )
+    return Measured(masks, last, largest)
+
+
+def _kept(path: Path, masks: Mapping[str, Path], unit: Unit) -> Evaluation | None:
+    """What was measured before, unless masks have been written since, or the unit is another."""
+    if not path.exists():
+        return None
+    written = max(mask.stat().st_mtime for mask in masks.values())
+    evaluation = read_evaluation(path)
+    same = evaluation.unit == unit and set(evaluation.cases) == set(masks)
+    return evaluation if same and path.stat().st_mtime >= written else None
+
+
+def _class_values(predictions: Path) -> dict[int, int]:
+    """What nnU-Net's copy of the data set's notes says of our label values, if it is there."""
+    notes = predictions / NNUNET_NOTES
+    if not notes.is_file():
+        return {}
+    try:
+        content = json.loads(notes.read_text(encoding="utf-8"))
+        return {int(k): int(value) for k, value in content.get(VALUES, {}).items()}
+    except (OSError, ValueError, AttributeError) as error:
+        raise CrlnError(f"{notes}: not readable JSON; restore or remove it") from error
+
+
+def _mapped(path: Path, values: Mapping[int, int], folder: Path) -> Path:
+    mask = read_label(path).array[0]
+    mapped = np.zeros_like(mask)
+    for k, value in values.items():
+        mapped[mask == k] = value
+    write_mask(folder / path.name, mapped, path, overwrite=True)
+    return folder / path.name

@@ -1,0 +1,177 @@
+"""The comparison as one HTML page that needs no other file."""
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+
+from crln.comparison.compare import Comparison
+from crln.comparison.rows import METRICS
+from crln.comparison.tables import (
+    HEADINGS,
+    environments,
+    main_table,
+    published_table,
+    to_csv,
+    to_json,
+    to_markdown,
+)
+from crln.comparison.variant import EVERY_LABEL
+from crln.imaging import read_image, read_label
+from crln.report import (
+    Block,
+    Chart,
+    Facts,
+    Picture,
+    Section,
+    Text,
+    box_plots,
+    cost_scatter,
+    label_curves,
+    learning_curves,
+    slice_picture,
+    write_report,
+)
+from crln.runs import write_text
+
+WORST = 3
+PAGE = "index.html"
+_OVERLAPS = {"dice", "jaccard"}
+
+
+def write_results(comparison: Comparison) -> Path:
+    """Writes `comparison.csv`, `.json`, `.md` and the page, in place of earlier ones.
+
+    Returns:
+        The page.
+
+    Raises:
+        CrlnError: a file cannot be written, or a test scan cannot be read.
+    """
+    out = comparison.out
+    for suffix, text in (("csv", to_csv), ("json", to_json), ("md", to_markdown)):
+        write_text(out / f"comparison.{suffix}", text(comparison))
+    counts = sorted({row.labelled for row in comparison.rows})
+    sections = [
+        Section("Result", [main_table(comparison), *_not_done(comparison)]),
+        Section("Every test case", list(_boxes(comparison, counts))),
+        Section("More labels", list(_label_curves(comparison))),
+        Section("Cost", list(_costs(comparison, counts))),
+        Section("Trainings", list(_learning(comparison, counts))),
+        Section(f"Worst {WORST} cases of each method", list(_worst(comparison, counts))),
+        Section("Published", [published_table(comparison)] if comparison.published else []),
+        Section("How it came to be", [_facts(comparison)]),
+    ]
+    return write_report(
+        out / PAGE,
+        "Comparison of methods",
+        [section for section in sections if section.blocks],
+        lead=_lead(comparison),
+        overwrite=True,
+    )
+
+
+def _lead(comparison: Comparison) -> str:
+    leads = []
+    for count in sorted({row.labelled for row in comparison.rows}):
+        rows = [row for row in comparison.rows if row.labelled == count]
+        scored = [(row.figure("dice").mean, row.method) for row in rows]
+        defined = [entry for entry in scored if not math.isnan(entry[0])]
+        if defined:
+            dice, method = max(defined)
+            leads.append(f"with {count} labels {method} leads at {100 * dice:.1f} % Dice")
+    text = f"{len(comparison.test)} test cases; {'; '.join(leads)}."
+    return f"{text} Leak check: {comparison.leaks.verdict}."
+
+
+def _not_done(comparison: Comparison) -> list[Block]:
+    return [Text(f"Not done: {name}: {fault}") for name, fault in comparison.faults.items()]
+
+
+def _boxes(comparison: Comparison, counts: list[int]) -> Iterator[Block]:
+    for count in counts:
+        rows = [row for row in comparison.rows if row.labelled == count]
+        for metric in METRICS:
+            scale = 100 if metric in _OVERLAPS else 1
+            values = {
+                row.method: [scale * value for value in row.by_case(metric).values()]
+                for row in rows
+            }
+            unit = "" if metric in _OVERLAPS else f" {comparison.unit}"
+            label = f"{HEADINGS[metric]}{unit}"
+            caption = f"{label} with {count} labels: a dot per test case, the mean over seeds."
+            yield Chart(box_plots(values, label), caption)
+
+
+def _label_curves(comparison: Comparison) -> Iterator[Block]:
+    scores: dict[str, dict[int, list[float]]] = {}
+    for row in comparison.rows:
+        # With every label it is the same method, further along its curve.
+        name = "supervised" if row.method == EVERY_LABEL else row.method
+        dice = [100 * value for value in row.by_seed("dice") if not math.isnan(value)]
+        if dice:
+            scores.setdefault(name, {}).setdefault(row.labelled, dice)
+    if len({count for by_count in scores.values() for count in by_count}) > 1:
+        caption = "Mean Dice by number of labelled scans; bars span the seeds."
+        yield Chart(label_curves(scores, "Dice %"), caption)
+
+
+def _costs(comparison: Comparison, counts: list[int]) -> Iterator[Block]:
+    for count in counts:
+        rows = [row for row in comparison.rows if row.labelled == count and row.cost]
+        points = {
+            row.method: (row.cost.seconds_per_step, 100 * row.figure("dice").mean)
+            for row in rows
+            if row.cost and not math.isnan(row.figure("dice").mean)
+        }
+        if len(points) > 1:
+            caption = f"Dice against the time of a training step, with {count} labels."
+            yield Chart(cost_scatter(points, "seconds per step", "Dice %"), caption)
+
+
+def _learning(comparison: Comparison, counts: list[int]) -> Iterator[Block]:
+    for count in counts:
+        logs = {
+            row.method: row.cells[0].run.log
+            for row in comparison.rows
+            if row.labelled == count and row.cells and row.cells[0].run
+        }
+        if logs:
+            caption = f"Loss terms with {count} labels, first seed."
+            yield Chart(learning_curves(logs), caption)
+
+
+def _worst(comparison: Comparison, counts: list[int]) -> Iterator[Block]:
+    """Of each method with the fewest labels that it has; first seed."""
+    shown = set()
+    for row in comparison.rows:
+        if row.method in shown:
+            continue
+        shown.add(row.method)
+        dice = row.last[0].values("dice")
+        defined = [case for case in comparison.test if not math.isnan(dice[case.id])]
+        for case in sorted(defined, key=lambda case: dice[case.id])[:WORST]:
+            assert case.label is not None
+            mask = read_label(row.measured[0].masks[case.id]).array[0]
+            figure = slice_picture(
+                read_image(case.images),
+                read_label(case.label).array[0],
+                {f"Dice {100 * dice[case.id]:.1f} %": mask},
+            )
+            yield Picture(figure, f"{row.method} with {row.labelled} labels, {case.id}")
+
+
+def _facts(comparison: Comparison) -> Facts:
+    settings = comparison.settings
+    facts: dict[str, object] = {
+        "data": settings.data,
+        "methods": ", ".join(settings.methods),
+        "labels": ", ".join(map(str, settings.labelled)),
+        "seeds": ", ".join(map(str, settings.seeds)),
+        "steps": comparison.cells[0].plan.training.iterations,
+        "leak check": comparison.leaks.verdict,
+    }
+    found = environments(comparison)
+    for place, environment in enumerate(found, 1):
+        text = ", ".join(f"{name} {value}" for name, value in environment.items())
+        facts[f"computed on {place}" if len(found) > 1 else "computed on"] = text
+    return Facts(facts)

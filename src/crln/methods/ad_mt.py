@@ -1,0 +1,122 @@
+"""Alternate Diverse Teaching (AD-MT, Zhao et al., ECCV 2024): two teachers take turns."""
+
+from functools import lru_cache
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from crln.augmentation import SOLID, Views, draw_cutmix, host_random
+from crln.labels import IGNORE
+from crln.losses import cross_entropy, entropy, gaussian_ramp, segmentation_loss
+from crln.methods.base import Batch, Method, Step
+from crln.methods.teacher import Teacher
+from crln.networks import SegmentationNetwork, build_backbone
+from crln.planning import Plan
+from crln.planning.plan import Section
+from crln.seeding import numpy_generator
+
+
+class AlternateTeaching(Method):
+    """One student, two teachers that follow it in random alternating periods and views.
+
+    q = sum_i a_i q_i with a_i ~ exp(-H(q_i)), H in bits, is the pseudo-label. Where the teachers
+    disagree and the student is surer of another class, its own prediction takes the label's place.
+    L = seg(f(x), y) + w(t) CE(f(strong u), argmax q) over voxels with max q >= threshold. The first
+    teacher's turns change intensities, the second's mix by CutMix; student predictions are mixed
+    along with the labels (the released code compares mixed labels with unmixed predictions).
+    """
+
+    class Options(Section):
+        """Published constants (LA: 15,000 steps, the ramp over the first 6,000)."""
+
+        weight: float = Field(default=2.0, ge=0, description="w, when the ramp is over")
+        ramp: float = Field(default=0.4, gt=0, description="share of training that w ramps up over")
+        confidence: float = Field(
+            default=0.8, ge=0, le=1, description="threshold of a pseudo-label"
+        )
+        longest: int = Field(default=19, ge=1, description="most steps of one turn")
+        delay: float = Field(
+            default=80 / 15000, ge=0, lt=1, description="share before the teachers average"
+        )
+        jitter: float = Field(default=0.5, ge=0, description="brightness and contrast, +- this")
+
+    options: Options
+
+    def __init__(self, plan: Plan, options: Section, views: Views) -> None:
+        super().__init__(plan, options, views)
+        backbone = build_backbone(plan.network, len(plan.channels))
+        self.student = SegmentationNetwork(backbone, plan.classes)
+        # Norm statistics follow the student's, as published.
+        teaching = plan.teacher.model_copy(update={"norm": "ema"})
+        self.teachers = nn.ModuleList(Teacher(self.student, teaching) for _ in range(2))
+
+    def losses(self, labelled: Batch, unlabelled: Batch | None, step: Step) -> dict[str, Tensor]:
+        """Supervised loss and the cross-entropy against the fused teachers."""
+        assert unlabelled is not None
+        generator = step.generator("views", "cpu")
+        images, target = self.views.labelled(labelled.images, labelled.labels, generator)
+        weak, inside = self.views.weak(unlabelled.images, unlabelled.labels, generator)
+        with torch.no_grad():
+            pseudo = self._pseudo_label(weak).masked_fill(inside == IGNORE, IGNORE)
+        random = host_random(generator)
+        if self._turn(step) == 0:
+            strong = self._jittered(weak, random)
+        else:
+            mix = draw_cutmix(random, len(weak), self.plan.patch_size, SOLID)
+            strong, pseudo = mix(weak), mix(pseudo)
+        supervised = segmentation_loss(self.student(images), target)
+        unsupervised = cross_entropy(self.student(strong), pseudo)
+        weight = self.options.weight * gaussian_ramp(step.index, self.options.ramp * step.total)
+        return {
+            "total": supervised + weight * unsupervised,
+            "supervised": supervised,
+            "unsupervised": unsupervised,
+        }
+
+    def _pseudo_label(self, weak: Tensor) -> Tensor:
+        """The fused label (B, X, Y, Z), IGNORE where it is not confident."""
+        first, second = (t.network(weak).float().softmax(1) for t in self.teachers)
+        bits = torch.stack([entropy(first), entropy(second)]) / np.log(2)
+        share = (-bits).softmax(0).unsqueeze(2)
+        confidence, label = (share[0] * first + share[1] * second).max(1)
+        own, guess = self.student(weak).float().softmax(1).max(1)
+        disputed = first.argmax(1) != second.argmax(1)
+        corrected = disputed & (guess != label) & (own > confidence)
+        label = torch.where(corrected, guess, label)
+        confidence = torch.where(corrected, own, confidence)
+        return label.masked_fill(confidence < self.options.confidence, IGNORE)
+
+    def _jittered(self, images: Tensor, random: np.random.Generator) -> Tensor:
+        """Brightness and contrast of each patch, p 0.8 each."""
+        factors = 1 + self.options.jitter * random.uniform(-1, 1, (2, len(images)))
+        factors = np.where(random.random(factors.shape) < 0.8, factors, 1.0)
+        shape = (2, -1, 1, 1, 1, 1)
+        brightness, contrast = (
+            torch.tensor(factors, dtype=images.dtype).view(shape).to(images.device)
+        )
+        mean = images.mean((2, 3, 4), keepdim=True)
+        return ((images - mean) * contrast + mean) * brightness
+
+    def _turn(self, step: Step) -> int:
+        """Whose turn it is: 0 or 1."""
+        ends = _turn_ends(step.seed, step.total, self.options.longest)
+        return int(np.searchsorted(ends, step.index, side="right")) % 2
+
+    def update(self, step: Step) -> None:
+        """The teacher whose turn it is follows the student."""
+        late = step.index // 2 - int(self.options.delay * step.total / 2)
+        decay = 0.0 if late < 0 else min(1 - 1 / (late + 1), self.plan.teacher.decay)
+        teacher = self.teachers[self._turn(step)]
+        teacher.update(self.student, step, decay)  # type: ignore[operator]
+
+    def predictor(self) -> nn.Module:
+        """The student, as published."""
+        return self.student
+
+
+@lru_cache(maxsize=8)
+def _turn_ends(seed: int, total: int, longest: int) -> np.ndarray:
+    """The step after each turn's last; turns are 1..longest steps, uniformly."""
+    return numpy_generator(seed, 0, "turns").integers(1, longest, total, endpoint=True).cumsum()

@@ -1,0 +1,156 @@
+"""Translation-consistent co-training (TraCoCo, Liu et al., arXiv 2203.14523)."""
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from crln.augmentation import CutMix, Views, build_views, draw_cutmix, host_random
+from crln.labels import IGNORE
+from crln.losses import entropy, gaussian_ramp, segmentation_loss
+from crln.methods.base import Batch, Method, Step
+from crln.networks import SegmentationNetwork, build_backbone
+from crln.planning import Plan
+from crln.planning.plan import Section, Triple
+
+SHIFT = 16
+"""Voxels per axis by which the field that two crops are cut from exceeds a patch."""
+
+
+class TraCoCo(Method):
+    """Two networks supervise each other, and overlapping crops of a scan must agree.
+
+    L_k = seg(f_k(x), y) + w(t) [CRC_k + s KL(p_k(crop 1) || p_k(crop 2)) - h H(p_k)], KL and
+    entropy over the voxels that both crops hold, the confident regional cross-entropy CRC on unlabelled
+    crops against the other network; the second network's CRC is on CutMixed crops. The released
+    code takes the KL's softmax over an image axis; here it is over classes.
+    """
+
+    class Options(Section):
+        """Published constants for LA with 8 labels (9,000 steps, the ramp over the first 160)."""
+
+        weight: float = Field(default=0.3, ge=0, description="w, when the ramp is over")
+        ramp: float = Field(default=160 / 9000, gt=0, description="share that w ramps up over")
+        translation: float = Field(default=0.3, ge=0, description="s, weight of the KL")
+        entropy: float = Field(default=0.1, ge=0, description="h, weight of the entropy")
+        positive: float = Field(default=0.65, ge=0, le=1, description="CRC: sure of a class")
+        negative: float = Field(default=0.1, ge=0, le=1, description="CRC: sure of its absence")
+        noise: float = Field(default=0.2, ge=0, description="inputs + U(-noise, noise)")
+
+    options: Options
+
+    def __init__(self, plan: Plan, options: Section, views: Views) -> None:
+        field = [side + SHIFT for side in plan.patch_size]
+        super().__init__(plan, options, build_views(plan.updated({"patch_size": field})))
+        self.students = nn.ModuleList(
+            SegmentationNetwork(build_backbone(plan.network, len(plan.channels)), plan.classes)
+            for _ in range(2)
+        )
+
+    def losses(self, labelled: Batch, unlabelled: Batch | None, step: Step) -> dict[str, Tensor]:
+        """Supervision, cross supervision and translation consistency of both networks."""
+        assert unlabelled is not None
+        generator = step.generator("views", "cpu")
+        random = host_random(generator)
+        images, target = self.views.labelled(labelled.images, labelled.labels, generator)
+        weak, inside = self.views.weak(unlabelled.images, unlabelled.labels, generator)
+        known = len(images)
+        field, truth = self._noisy(torch.cat([images, weak]), step), torch.cat([target, inside])
+        starts = random.integers(0, SHIFT, (2, 3), endpoint=True)
+        crops = [_cut(field, start, self.plan.patch_size) for start in starts]
+        truths = [_cut(truth, start, self.plan.patch_size) for start in starts]
+
+        logits = [[student(crop).float() for crop in crops] for student in self.students]
+        supervised = sum(
+            segmentation_loss(z[:known], y[:known])
+            for pair in logits
+            for z, y in zip(pair, truths, strict=True)
+        ) / len(starts)
+        translation = sum(self._translation(pair, starts, truths[0]) for pair in logits)
+        mix = draw_cutmix(random, len(weak), self.plan.patch_size)
+        crossed = self._crossed(logits, crops, truths, known, mix)
+        weight = self.options.weight * gaussian_ramp(step.index, self.options.ramp * step.total)
+        return {
+            "total": supervised + weight * (crossed + translation),
+            "supervised": torch.as_tensor(supervised),
+            "crossed": crossed,
+            "translation": torch.as_tensor(translation),
+        }
+
+    def _noisy(self, images: Tensor, step: Step) -> Tensor:
+        """Inputs + U(-noise, noise)."""
+        noise = torch.empty_like(images)
+        noise.uniform_(-1, 1, generator=step.generator("noise", images.device))
+        return images + self.options.noise * noise
+
+    def _translation(self, pair: list[Tensor], starts: np.ndarray, truth: Tensor) -> Tensor:
+        """S KL(p(crop 1) || p(crop 2)) - h H(p) over the valid voxels that both hold."""
+        first, second = starts
+        size = np.array(self.plan.patch_size)
+        low, high = np.maximum(first, second), np.minimum(first, second) + size
+        overlap = _triple(high - low)
+        here = _cut(pair[0], low - first, overlap).log_softmax(1)
+        there = _cut(pair[1], low - second, overlap).log_softmax(1)
+        valid = _cut(truth, low - first, overlap) != IGNORE
+        count = valid.sum().clamp(min=1)
+        divergence = (here.exp() * (here - there)).sum(1)
+        disorder = entropy(here.exp())
+        mean = (
+            (self.options.translation * divergence - self.options.entropy * disorder) * valid
+        ).sum()
+        return mean / count
+
+    def _crossed(
+        self,
+        logits: list[list[Tensor]],
+        crops: list[Tensor],
+        truths: list[Tensor],
+        known: int,
+        mix: CutMix,
+    ) -> Tensor:
+        """CRC of each network against the other, mean over the two crops."""
+        total = torch.zeros((), device=crops[0].device)
+        for index, (crop, truth) in enumerate(zip(crops, truths, strict=True)):
+            outside = truth[known:] == IGNORE
+            first, second = logits[0][index][known:], logits[1][index][known:]
+            total = total + self._confident(first, second.detach().softmax(1), outside)
+            mixed = self.students[1](mix(crop[known:])).float()
+            taught = mix(first.detach().softmax(1))
+            total = total + self._confident(mixed, taught, mix(outside))
+        return total / len(crops)
+
+    def _confident(self, logits: Tensor, taught: Tensor, outside: Tensor) -> Tensor:
+        """Confident regional cross-entropy, weighted by the confidence.
+
+        Mean over voxels with max p >= positive of max p * CE, plus mean over those with
+        min p < negative of min p * -log(1 - p_student of that class).
+        """
+        log_probability = logits.log_softmax(1)
+        highest, label = taught.max(1)
+        lowest, absent = taught.min(1)
+        agrees = -log_probability.gather(1, label.unsqueeze(1)).squeeze(1)
+        present = log_probability.gather(1, absent.unsqueeze(1)).squeeze(1).exp()
+        denies = -torch.log1p(-present.clamp(max=1 - 1e-6))
+        sure, sure_absent = highest >= self.options.positive, lowest < self.options.negative
+        return _mean(highest * agrees, sure & ~outside) + _mean(
+            lowest * denies, sure_absent & ~outside
+        )
+
+    def predictor(self) -> nn.Module:
+        """The first network."""
+        return self.students[0]
+
+
+def _mean(values: Tensor, mask: Tensor) -> Tensor:
+    return (values * mask).sum() / mask.sum().clamp(min=1)
+
+
+def _cut(volumes: Tensor, start: np.ndarray, size: Triple) -> Tensor:
+    """A crop of (..., X, Y, Z)."""
+    box = tuple(slice(int(s), int(s) + n) for s, n in zip(start, size, strict=True))
+    return volumes[(..., *box)]
+
+
+def _triple(values: np.ndarray) -> Triple:
+    x, y, z = (int(v) for v in values)
+    return x, y, z

@@ -1,0 +1,93 @@
+from pathlib import Path
+
+import pytest
+
+from crln.cohort import Case, load_cohort
+from crln.errors import CrlnError
+
+GOOD = """
+channels: [T1, FLAIR]
+classes: {0: background, 1: lesion}
+labelled:
+  - {id: one, images: [scans/a_t1.nii.gz, scans/a_flair.nii.gz], label: outlines/a.nii.gz}
+unlabelled:
+  - {images: [scans/b_t1.nii.gz, scans/b_flair.nii.gz]}
+test:
+  - {id: three, images: [scans/c_t1.nii.gz, scans/c_flair.nii.gz]}
+"""
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    for case in "abc":
+        for channel in ("t1", "flair"):
+            (tmp_path / "scans").mkdir(exist_ok=True)
+            (tmp_path / "scans" / f"{case}_{channel}.nii.gz").touch()
+    (tmp_path / "outlines").mkdir()
+    (tmp_path / "outlines" / "a.nii.gz").touch()
+    return tmp_path
+
+
+def _refused(root: Path, text: str, message: str) -> None:
+    (root / "cohort.yaml").write_text(text)
+    with pytest.raises(CrlnError, match=message) as caught:
+        load_cohort(root)
+    assert "\n" not in str(caught.value)
+    assert "cohort.yaml" in str(caught.value)
+
+
+def test_files_and_splits_are_as_named(root: Path) -> None:
+    (root / "cohort.yaml").write_text(GOOD)
+    cohort = load_cohort(root)
+    assert cohort == load_cohort(root / "cohort.yaml")
+    images = tuple(root / "scans" / f"a_{channel}.nii.gz" for channel in ("t1", "flair"))
+    assert cohort.labelled == (Case("one", images, root / "outlines/a.nii.gz"),)
+    assert [case.id for case in cohort.unlabelled] == ["b_t1"]
+    assert [case.id for case in cohort.test] == ["three"]
+    assert cohort.channels == ("T1", "FLAIR")
+    assert cohort.class_names == {0: "background", 1: "lesion"}
+    assert cohort.layout == "yaml"
+    assert cohort.ordered
+
+
+def test_one_image_needs_no_list(root: Path) -> None:
+    text = "labelled: [{image: scans/a_t1.nii.gz, label: outlines/a.nii.gz}]\n"
+    (root / "cohort.yaml").write_text(text + "unlabelled: [scans/b_t1.nii.gz]")
+    cohort = load_cohort(root)
+    assert [case.id for case in cohort] == ["a_t1", "b_t1"]
+    assert cohort.channels == ("image",)
+
+
+def test_unnamed_channels_are_numbered(root: Path) -> None:
+    (root / "cohort.yaml").write_text(GOOD.replace("channels: [T1, FLAIR]", ""))
+    assert load_cohort(root).channels == ("channel 0", "channel 1")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("labelled:", "labeled:", "labeled: Extra inputs are not permitted"),
+        ("classes: {0:", "classes: {zero:", "classes.zero"),
+        ("id: one, ", "id: three, ", "names case three twice; give each case an id"),
+        ("a_flair", "gone", r"case one: no such file .*gone\.nii\.gz"),
+        ("outlines/a", "outlines/gone", r"case one: no such file .*outlines/gone"),
+        (", label: outlines/a.nii.gz", "", "case one has no label; name one, or move"),
+        ("b_flair.nii.gz]", "b_flair.nii.gz], label: outlines/a.nii.gz", "b_t1 is unlabelled, yet"),
+        (", scans/b_flair.nii.gz", "", "case b_t1 has 1 images where 2 channels are due"),
+        ("[T1, FLAIR]", "[T1", "not a readable cohort"),
+        ("images: [scans/b_t1.nii.gz, ", "image: a, images: [", "give image or images, not both"),
+        (
+            "[scans/b_t1.nii.gz, scans/b_flair.nii.gz]",
+            "[]",
+            "unlabelled.0.images: List should",
+        ),
+    ],
+)
+def test_faults_are_named(root: Path, old: str, new: str, message: str) -> None:
+    assert old in GOOD
+    _refused(root, GOOD.replace(old, new, 1), message)
+
+
+def test_what_names_no_case(root: Path) -> None:
+    _refused(root, "channels: [CT]", "names no case; list some under labelled, unlabelled")
+    _refused(root, "- a\n- b", "cohort: Input should be")

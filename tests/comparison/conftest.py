@@ -1,0 +1,74 @@
+"""A small comparison whose cells run in this process."""
+
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from crln.comparison import Cell, Comparison, Compute, Outside, Settings, compare
+from crln.planning import Plan
+
+HERE = Compute(device="cpu")
+
+
+def run_here(
+    cells: Sequence[Cell],
+    compute: Compute,
+    jobs: object,
+    folder: Path,
+    command: tuple[str, ...],
+    finished: Callable[[Cell, Path], None],
+) -> None:
+    """What `run_cells` does, without processes of their own."""
+    for cell in cells:
+        cell.complete(compute)
+        finished(cell, folder / "log")
+
+
+@pytest.fixture(scope="session")
+def plan_file(tiny_plan: Plan, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("plan") / "tiny.yaml"
+    path.write_text(tiny_plan.updated({"training": {"iterations": 2}}).to_yaml())
+    return path
+
+
+@pytest.fixture(scope="session")
+def settings(phantom: Path, plan_file: Path) -> Settings:
+    return Settings(
+        data=phantom, methods=("supervised", "crln"), labelled=(2,), seeds=(0, 1), plan=plan_file
+    )
+
+
+@pytest.fixture(scope="session")
+def finished_comparison(
+    settings: Settings, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Comparison, list[str]]:
+    """Four trained cells, an outside tool, and what was said; not to be written to."""
+    base = tmp_path_factory.mktemp("comparison")
+    said: list[str] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CRLN_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+        patch.setattr("crln.comparison.compare.run_cells", run_here)
+        first = compare(settings, base / "out", compute=HERE, say=said.append)
+        masks = base / "masks"
+        shutil.copytree(first.cells[0].folder / "masks", masks)
+        tool = Outside(masks, "tool", 2)
+        comparison = compare(settings, base / "out", outside=[tool], compute=HERE, say=said.append)
+    return comparison, said
+
+
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cells run in this process."""
+    monkeypatch.setattr("crln.comparison.compare.run_cells", run_here)
+
+
+@pytest.fixture
+def a_copy(
+    finished_comparison: tuple[Comparison, list[str]], tmp_path: Path
+) -> tuple[Path, list[Any]]:
+    """The finished folder, to be changed; and what is said from now on."""
+    shutil.copytree(finished_comparison[0].out, tmp_path / "out")
+    return tmp_path / "out", []

@@ -1,0 +1,96 @@
+"""A cell is an ordinary model folder that a killed process leaves to the next one."""
+
+import fcntl
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from crln.comparison.cell import Cell, Compute, Part
+from crln.comparison.opened import opened_labels
+from crln.comparison.variant import parse_variant
+from crln.planning import Plan
+from crln.runs import open_run
+
+HERE = Compute(device="cpu")
+
+
+@pytest.fixture
+def cell(phantom: Path, tiny_plan: Plan, tmp_path: Path) -> Cell:
+    plan = tiny_plan.updated({"training": {"iterations": 2}})
+    folder = tmp_path / "supervised-2-seed1"
+    return Cell(folder, parse_variant("supervised"), plan, 2, 1, Part(phantom, 0, 0))
+
+
+def test_it_trains_and_outlines_and_opens_no_test_label(cell: Cell) -> None:
+    test = cell.part.split(2, 1).test
+    assert not cell.done(test)
+    cell.complete(HERE)
+    assert cell.done(test)
+    run = open_run(cell.folder)
+    assert (run.facts["method"], run.facts["seed"], run.facts["labelled"]) == ("supervised", 1, 2)
+    run.check_seal()
+    assert all(cell.mask(case).exists() for case in test)
+    assert opened_labels(cell.folder, test) == []
+    labelled = cell.part.split(2, 1).labelled
+    assert opened_labels(cell.folder, labelled) == sorted(case.id for case in labelled)
+
+
+def test_what_was_cut_off_is_gone_on_with(cell: Cell) -> None:
+    test = cell.part.split(2, 1).test
+    cell.folder.mkdir()
+    (cell.folder / "plan.yaml").write_text("cut off before the run had begun")
+    cell.complete(HERE)
+    weights = cell.run.weights.read_bytes()
+    trained = cell.run.weights.stat().st_mtime_ns
+    cell.mask(test[0]).unlink()
+    cell.complete(HERE)
+    assert cell.run.weights.stat().st_mtime_ns == trained  # only the mask was missing
+    for name in ("weights.safetensors", "seal.json"):
+        (cell.folder / name).unlink()
+    cell.complete(HERE)
+    assert cell.run.weights.read_bytes() == weights
+    assert cell.done(test)
+
+
+def test_a_fault_is_left_for_who_started_it(cell: Cell) -> None:
+    hopeless = replace(cell, labelled=99)
+    hopeless.complete(HERE)
+    assert "asked for 99 labelled" in hopeless.fault
+    assert "\n" not in hopeless.fault
+    cell.complete(HERE)
+    assert cell.fault is None
+
+
+def test_two_processes_do_not_train_one_cell(cell: Cell) -> None:
+    with cell.folder.with_name(f"{cell.name}.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        second = threading.Thread(target=cell.complete, args=(HERE,))
+        second.start()
+        second.join(0.3)
+        assert second.is_alive()
+        assert not cell.folder.exists()
+    second.join(120)
+    assert cell.run.finished
+
+
+def test_no_lock_no_training(cell: Cell, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(38, "Function not implemented")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    cell.complete(HERE)
+    assert "cannot be locked" in cell.fault
+    assert not cell.folder.exists()
+
+
+def test_its_process_tells_the_command_and_keeps_to_its_threads(
+    cell: Cell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+    monkeypatch.setattr("sys.argv", ["crln", "something"])
+    monkeypatch.setattr("torch.set_num_threads", asked.append)
+    cell.complete(replace(HERE, threads=1), ("compare", "data"))
+    assert cell.run.facts["command"] == "crln compare data"
+    assert asked == [1]

@@ -1,0 +1,105 @@
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from crln.cohort import load_cohort
+from crln.comparison.settings import MARK, PLAN, Settings, make_cells, open_folder
+from crln.errors import CrlnError
+from crln.planning import Plan
+
+
+def test_defaults(settings: Settings) -> None:
+    assert settings.compared_with == "supervised"
+    assert settings.distances == "mm"
+    assert replace(settings, methods=("crln", "supervised_all")).compared_with == "crln"
+    assert replace(settings, plan=None, preset="la").distances == "voxel"
+    assert replace(settings, plan=None, preset="la", unit="mm").distances == "mm"
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        ({"methods": ()}, "nothing to compare"),
+        ({"seeds": (0, 0)}, "--seeds names one twice: 0 0"),
+        ({"preset": "la"}, "exclude each other"),
+        ({"reference": "bcp"}, "is not among --methods"),
+    ],
+)
+def test_impossible_settings_are_told(settings: Settings, changes: dict, line: str) -> None:
+    with pytest.raises(CrlnError, match=line):
+        replace(settings, **changes)
+
+
+def test_the_folder_remembers(settings: Settings, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    plan = open_folder(out, replace(settings, iterations=7))
+    assert plan.training.iterations == 7
+    assert open_folder(out, replace(settings, iterations=7, seeds=(5,), methods=("crln",))) == plan
+    with pytest.raises(CrlnError, match="holds a comparison with iterations 7, not 9"):
+        open_folder(out, replace(settings, iterations=9))
+    (out / PLAN).unlink()  # cut off between the two files
+    assert open_folder(out, replace(settings, iterations=7)) == plan
+    (out / MARK).write_text("[]")
+    with pytest.raises(CrlnError, match="damaged"):
+        open_folder(out, settings)
+
+
+def test_an_edited_plan_is_another_comparison(
+    settings: Settings, plan_file: Path, tmp_path: Path
+) -> None:
+    mine = tmp_path / "mine.yaml"
+    mine.write_text(plan_file.read_text())
+    open_folder(tmp_path / "out", replace(settings, plan=mine))
+    mine.write_text(Plan.read(mine).updated({"training": {"lr": 0.5}}).to_yaml())
+    with pytest.raises(CrlnError, match="is not the plan that the cells"):
+        open_folder(tmp_path / "out", replace(settings, plan=mine))
+
+
+def test_no_other_folder_is_written_to(settings: Settings, tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("precious")
+    with pytest.raises(CrlnError, match="holds no comparison"):
+        open_folder(tmp_path, settings)
+    with pytest.raises(CrlnError, match="cannot be made"):
+        open_folder(tmp_path / "thesis.txt" / "out", settings)
+
+
+def test_the_plan_rests_on_the_fewest_labels(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+
+    def spy(cohort, **options):
+        seen.append(len(cohort.labelled))
+        return Plan()
+
+    monkeypatch.setattr("crln.comparison.settings.make_plan", spy)
+    open_folder(tmp_path / "out", replace(settings, plan=None, labelled=(3, 1, 2)))
+    assert seen == [1]
+
+
+def test_cells_are_every_combination(settings: Settings, phantom: Path, tmp_path: Path) -> None:
+    plan = open_folder(tmp_path / "out", settings)
+    wide = replace(settings, methods=("supervised_all", "crln[positive_weight=0]"), labelled=(2, 1))
+    cells = make_cells(wide, plan, load_cohort(phantom), tmp_path / "out")
+    assert [cell.name for cell in cells] == [
+        "crln-positive_weight=0-1-seed0",
+        "crln-positive_weight=0-1-seed1",
+        "crln-positive_weight=0-2-seed0",
+        "crln-positive_weight=0-2-seed1",
+        "supervised_all-3-seed0",
+        "supervised_all-3-seed1",
+    ]
+    assert cells[0].plan.options["crln"]["positive_weight"] == 0
+    assert cells[0].plan.network == cells[-1].plan.network
+
+
+def test_a_wrong_option_is_told_before_anything_is_trained(
+    settings: Settings, phantom: Path, tmp_path: Path
+) -> None:
+    cohort, plan = load_cohort(phantom), open_folder(tmp_path / "out", settings)
+    with pytest.raises(CrlnError, match=r"options\.crln\.nonsense"):
+        make_cells(replace(settings, methods=("crln[nonsense=1]",)), plan, cohort, tmp_path)
+    twins = ("crln[queries=8]", "crln[queries= 8]")
+    with pytest.raises(CrlnError, match="share the folder"):
+        make_cells(replace(settings, methods=twins), plan, cohort, tmp_path)

@@ -1,0 +1,76 @@
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pydicom
+import pytest
+
+from crln.errors import CrlnError
+from crln.imaging import read_header, read_image
+
+
+@pytest.fixture
+def series(data_root: Path, tmp_path: Path) -> Path:
+    """A copy of six neighbouring slices of a real series."""
+    source = data_root / "dicom" / "13_HCropVolume"
+    slices = sorted(source.iterdir(), key=lambda p: int(p.stem) if p.stem.isdigit() else 0)[5:11]
+    folder = tmp_path / "series"
+    folder.mkdir()
+    for file in slices:
+        shutil.copyfile(file, folder / file.name)
+    return folder
+
+
+def _edit(file: Path, **tags: object) -> None:
+    dataset = pydicom.dcmread(file)
+    for name, value in tags.items():
+        setattr(dataset, name, value)
+    dataset.save_as(file)
+
+
+def test_order_follows_positions_not_names(series: Path) -> None:
+    before = read_image([series]).array
+    files = sorted(series.iterdir())
+    for index, file in enumerate(files):
+        file.rename(series / f"slice{len(files) - index}")
+    np.testing.assert_array_equal(read_image([series]).array, before)
+
+
+def test_spacing_along_x_is_that_of_columns(series: Path) -> None:
+    for file in series.iterdir():
+        _edit(file, PixelSpacing=[0.5, 0.75])  # between rows (y), then between columns (x)
+    assert read_header(series).spacing == (0.75, 0.5, 1.0)
+
+
+def test_a_missing_slice_is_noticed(series: Path) -> None:
+    sorted(series.iterdir(), key=lambda p: int(p.stem))[2].unlink()
+    with pytest.raises(CrlnError, match="series: slices are missing or unevenly spaced; export"):
+        read_image([series])
+
+
+def test_two_series_are_refused(series: Path) -> None:
+    first = next(series.iterdir())
+    _edit(first, SeriesInstanceUID=pydicom.uid.generate_uid())
+    with pytest.raises(CrlnError, match="series: holds 2 DICOM series; give a folder for each"):
+        read_image([series])
+
+
+def test_one_slice_is_no_volume(series: Path) -> None:
+    for file in sorted(series.iterdir())[1:]:
+        file.unlink()
+    with pytest.raises(CrlnError, match="holds one slice where a 3D series is due"):
+        read_header(series)
+
+
+def test_a_slice_without_a_place_is_refused(series: Path) -> None:
+    for file in series.iterdir():
+        dataset = pydicom.dcmread(file)
+        del dataset.ImagePositionPatient
+        dataset.save_as(file)
+    with pytest.raises(CrlnError, match="series: a slice does not state its place"):
+        read_header(series)
+
+
+def test_a_folder_without_dicom_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(CrlnError, match="holds no DICOM series; give a scan"):
+        read_image([tmp_path])

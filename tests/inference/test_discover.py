@@ -1,0 +1,113 @@
+from pathlib import Path
+
+import h5py
+import nibabel as nib
+import numpy as np
+import pytest
+
+from crln.cohort import load_cohort
+from crln.errors import CrlnError
+from crln.inference import discover_inputs
+
+
+def scan(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    nib.save(nib.Nifti1Image(np.zeros((3, 3, 3), np.float32), np.eye(4)), path)
+    return path
+
+
+def archive(path: Path) -> Path:
+    path.parent.mkdir(parents=True)
+    with h5py.File(path, "w") as file:
+        file["image"] = np.zeros((3, 3, 3), np.float32)
+    return path
+
+
+def test_files_keep_their_order(tmp_path: Path) -> None:
+    b, a = scan(tmp_path / "b.nii.gz"), scan(tmp_path / "a.nii.gz")
+    cases = discover_inputs([b, str(a)])
+    assert [(case.id, case.images, case.label) for case in cases] == [
+        ("b", (b,), None),
+        ("a", (a,), None),
+    ]
+
+
+def test_a_folder_of_scans(tmp_path: Path) -> None:
+    for name in ("c2.nii.gz", "c1.nii", ".hidden.nii.gz"):
+        scan(tmp_path / name)
+    (tmp_path / "notes.txt").touch()
+    assert [case.id for case in discover_inputs([tmp_path])] == ["c1", "c2"]
+
+
+def test_a_scan_named_alone_and_with_its_folder_is_one_case(tmp_path: Path) -> None:
+    path = scan(tmp_path / "a.nii.gz")
+    assert len(discover_inputs([path, tmp_path])) == 1
+
+
+def test_channels_of_one_case(tmp_path: Path) -> None:
+    files = [scan(tmp_path / f"a_{i:04d}.nii.gz") for i in (1, 0)]
+    (case,) = discover_inputs(files, channels=2)
+    assert case.id == "a"
+    assert [path.name for path in case.images] == ["a_0000.nii.gz", "a_0001.nii.gz"]
+    assert [c.id for c in discover_inputs([tmp_path], channels=1)] == ["a", "a_0001"]
+
+
+def test_a_year_is_no_channel(tmp_path: Path) -> None:
+    for year in (2021, 2022):
+        scan(tmp_path / f"heart_{year}.nii.gz")
+    ids = [case.id for case in discover_inputs([tmp_path], channels=2)]
+    assert ids == ["heart_2021", "heart_2022"]
+
+
+def test_a_cohort_folder_gives_all_its_cases_without_labels(phantom: Path) -> None:
+    cases = discover_inputs([phantom])
+    assert {case.id for case in cases} == {case.id for case in load_cohort(phantom)}
+    assert all(case.label is None for case in cases)
+
+
+def test_archives(tmp_path: Path) -> None:
+    first = archive(tmp_path / "set" / "heart" / "mri_norm2.h5")
+    archive(tmp_path / "set" / "other" / "mri_norm2.h5")
+    assert [case.id for case in discover_inputs([tmp_path])] == ["heart", "other"]
+    assert discover_inputs([first.parent])[0].id == "heart"
+
+
+def test_dicom_series(data_root: Path) -> None:
+    series = sorted(path for path in (data_root / "dicom").iterdir() if path.is_dir())
+    whole = discover_inputs([data_root / "dicom"])
+    assert [case.images for case in whole] == [(path,) for path in series]
+    assert discover_inputs(series[:1])[0].id == series[0].name
+
+
+def test_faults(tmp_path: Path) -> None:
+    with pytest.raises(CrlnError, match="missing: no such file or folder"):
+        discover_inputs([tmp_path / "missing"])
+    text = tmp_path / "notes.txt"
+    text.touch()
+    with pytest.raises(CrlnError, match=r"notes\.txt: not a known format"):
+        discover_inputs([text])
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(CrlnError, match="empty"):
+        discover_inputs([tmp_path / "empty"])
+    with pytest.raises(CrlnError, match="no scan"):
+        discover_inputs([])
+
+
+def test_two_scans_of_one_name_are_refused(tmp_path: Path, phantom: Path) -> None:
+    files = [scan(tmp_path / folder / "a.nii.gz") for folder in ("one", "two")]
+    with pytest.raises(CrlnError, match=r"two/a\.nii\.gz: its mask would have the name of .*one"):
+        discover_inputs(files)
+    case = next(iter(load_cohort(phantom)))
+    double = scan(tmp_path / f"{case.id}.nii.gz")
+    with pytest.raises(CrlnError, match="its mask would have the name of"):
+        discover_inputs([phantom, double])
+
+
+def test_an_unreadable_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: Path) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("crln.inference.discover._is_one", lambda path: False)
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    with pytest.raises(CrlnError, match=r"cannot be read \(Permission denied\)"):
+        discover_inputs([tmp_path])

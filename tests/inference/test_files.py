@@ -1,0 +1,177 @@
+import threading
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+from torch import nn
+
+from crln.errors import CrlnError
+from crln.inference import Outcome, Prediction, Predictor, discover_inputs, predict_files
+from crln.planning import Plan
+
+
+@pytest.fixture
+def predictor() -> Predictor:
+    return Predictor(nn.Conv3d(1, 2, 1), Plan(patch_size=(16, 16, 16), labels=(0, 255)))
+
+
+def scan(path: Path, seed: int = 0) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    voxels = np.random.default_rng(seed).normal(size=(12, 10, 8)).astype(np.float32)
+    affine = np.array([[0, -2, 0, 5], [1, 0, 0, -3], [0, 0, 3, 1], [0, 0, 0, 1]], float)
+    nib.save(nib.Nifti1Image(voxels, affine), path)
+    return path
+
+
+@pytest.fixture
+def scans(tmp_path: Path) -> list[Path]:
+    return [scan(tmp_path / "scans" / f"{name}.nii.gz", i) for i, name in enumerate("abc")]
+
+
+def tree(folder: Path) -> set[str]:
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+
+
+def test_masks_lie_on_their_scans(predictor: Predictor, scans: list[Path], tmp_path: Path) -> None:
+    seen = []
+    outcomes = predict_files(
+        predictor, [*scans[:1], scans[0].parent], tmp_path / "masks",
+        progress=lambda outcome, total: seen.append((outcome, total)),
+    )  # fmt: skip
+    assert seen == [(outcome, 3) for outcome in outcomes]
+    assert tree(tmp_path / "masks") == {"a.nii.gz", "b.nii.gz", "c.nii.gz"}
+    for path, outcome in zip(scans, outcomes, strict=True):
+        assert outcome.error is None
+        mask, image = nib.load(outcome.mask), nib.load(path)
+        assert np.array_equal(mask.affine, image.affine)
+        assert np.array_equal(mask.get_fdata(), predictor.predict(path).mask)
+        assert set(np.unique(mask.get_fdata())) == {0, 255}
+
+
+def test_maps_lie_in_folders_of_their_own(
+    predictor: Predictor, scans: list[Path], tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    predict_files(predictor, scans[:1], out, probabilities=True, uncertainty=True)
+    names = {"a.nii.gz", "probabilities/a.nii.gz", "uncertainty/a.nii.gz"}
+    assert tree(out) == names
+    assert nib.load(out / "probabilities" / "a.nii.gz").shape == (12, 10, 8, 2)
+    assert nib.load(out / "uncertainty" / "a.nii.gz").shape == (12, 10, 8)
+    with pytest.raises(CrlnError, match="exists"):
+        predict_files(predictor, scans[:1], out)
+
+
+def test_one_failure_does_not_stop_the_others(
+    predictor: Predictor, scans: list[Path], tmp_path: Path
+) -> None:
+    scans[1].write_bytes(scans[1].read_bytes()[:60])
+    outcomes = predict_files(predictor, scans, tmp_path / "masks", probabilities=True)
+    assert [outcome.case for outcome in outcomes] == ["a", "b", "c"]
+    assert [outcome.mask is None for outcome in outcomes] == [False, True, False]
+    assert str(scans[1]) in outcomes[1].error
+    assert "\n" not in outcomes[1].error
+    assert not any("b" in Path(name).name for name in tree(tmp_path / "masks"))
+
+
+def test_what_exists_is_refused_before_any_work(
+    predictor: Predictor, scans: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "masks").mkdir()
+    (tmp_path / "masks" / "c.nii.gz").write_text("drawn by hand")
+    with monkeypatch.context() as patch:
+        patch.setattr(predictor, "predict", lambda *_, **__: pytest.fail("worked"))
+        with pytest.raises(CrlnError, match=r"c\.nii\.gz: exists; .*--overwrite"):
+            predict_files(predictor, scans, tmp_path / "masks")
+    assert tree(tmp_path / "masks") == {"c.nii.gz"}
+    outcomes = predict_files(predictor, scans, tmp_path / "masks", overwrite=True)
+    assert not any(outcome.error for outcome in outcomes)
+    assert nib.load(tmp_path / "masks" / "c.nii.gz").shape == (12, 10, 8)
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        (RuntimeError("DefaultCPUAllocator: can't\nallocate memory"), "can't allocate memory"),
+        (MemoryError(), "MemoryError"),
+        (OSError(5, "Input/output error"), "Input/output error"),
+    ],
+)
+def test_other_faults_are_told_in_a_line(
+    predictor: Predictor, scans: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    fault: Exception, said: str,
+) -> None:  # fmt: skip
+    def fail(*_: object, **__: object) -> Prediction:
+        raise fault
+
+    monkeypatch.setattr(predictor, "predict", fail)
+    (outcome,) = predict_files(predictor, scans[:1], tmp_path / "masks")
+    assert outcome.error.startswith(f"{scans[0]}: ")
+    assert said in outcome.error
+    assert "\n" not in outcome.error
+    assert not (tmp_path / "masks").exists()
+
+
+def test_nothing_is_left_where_the_mask_cannot_be_written(
+    predictor: Predictor, scans: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save = nib.Nifti1Image.to_filename
+
+    def full(image: nib.Nifti1Image, path: Path) -> None:
+        if image.ndim == 3:
+            Path(path).write_bytes(b"as far as it goes")
+            raise OSError(28, "No space left on device")
+        save(image, path)
+
+    monkeypatch.setattr(nib.Nifti1Image, "to_filename", full)
+    (outcome,) = predict_files(predictor, scans[:1], tmp_path / "masks", probabilities=True)
+    assert "No space left" in outcome.error
+    assert not (tmp_path / "masks").exists()
+
+
+def test_processes_share_a_list(predictor: Predictor, tmp_path: Path) -> None:
+    """Threads stand for processes: the lock belongs to the open file, not to the process."""
+    pytest.importorskip("fcntl")
+    scans = [scan(tmp_path / "scans" / f"{i}.nii.gz", i) for i in range(8)]
+    out = tmp_path / "masks"
+    done: list[list[Outcome]] = [[], [], []]
+
+    def work(number: int) -> None:
+        done[number] = predict_files(predictor, scans, out, share=True, uncertainty=True)
+
+    workers = [threading.Thread(target=work, args=(i,)) for i in range(3)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    outcomes = [outcome for part in done for outcome in part]
+    assert not any(outcome.error for outcome in outcomes)
+    assert sorted(outcome.case for outcome in outcomes) == [str(i) for i in range(8)]
+    assert len(list(out.glob("*.nii.gz"))) == 8
+    assert predict_files(predictor, scans, out, share=True) == []
+
+
+def test_sharing_takes_over_what_a_dead_process_left(
+    predictor: Predictor, scans: list[Path], tmp_path: Path
+) -> None:
+    pytest.importorskip("fcntl")
+    out = tmp_path / "masks"
+    predict_files(predictor, scans[:1], out, uncertainty=True)
+    (out / ".claims").mkdir()
+    (out / ".claims" / "b").touch()
+    (out / "uncertainty" / "b.nii.gz").write_text("written, but not its mask")
+    outcomes = predict_files(predictor, scans, out, share=True, uncertainty=True)
+    assert [(outcome.case, outcome.error) for outcome in outcomes] == [("b", None), ("c", None)]
+    with pytest.raises(CrlnError, match="overwrite"):
+        predict_files(predictor, scans, out, share=True, overwrite=True)
+
+
+def test_real_scans(predictor: Predictor, data_root: Path, tmp_path: Path) -> None:
+    """A DICOM series gets NIfTI that lies on it, an archive an archive."""
+    series = sorted(path for path in (data_root / "dicom").iterdir() if path.is_dir())[0]
+    hippocampus = sorted((data_root / "hippocampus" / "imagesTr").glob("*.nii.gz"))[0]
+    outcomes = predict_files(predictor, [series, hippocampus], tmp_path / "masks")
+    assert [outcome.error for outcome in outcomes] == [None, None]
+    cases = discover_inputs([series, hippocampus])
+    assert [o.mask.name for o in outcomes] == [f"{case.id}.nii.gz" for case in cases]
+    assert np.array_equal(nib.load(outcomes[1].mask).affine, nib.load(hippocampus).affine)

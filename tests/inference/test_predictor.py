@@ -1,0 +1,146 @@
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from crln.cohort import load_cohort
+from crln.errors import CrlnError
+from crln.imaging import Volume, read_image
+from crln.inference import Predictor, load_predictor, sliding_window
+from crln.methods import build_method
+from crln.planning import Plan
+from crln.preparation import prepare_image
+from crln.runs import RunFolder
+
+
+class Threshold(nn.Module):
+    """Class 1 above 0, class 2 above 1; so that the outline is known."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        return 20 * torch.cat([0 * images + 0.5, images + 0.5, 2 * images - 0.5], 1)
+
+
+def make_plan(**changes: object) -> Plan:
+    return Plan(
+        labels=(0, 200, 500), class_names=("background", "low", "high"),
+        intensity=({"scheme": "none"},), patch_size=(16, 16, 16),
+    ).updated(changes)  # fmt: skip
+
+
+def make_volume(shape: tuple[int, int, int] = (20, 12, 18)) -> Volume:
+    array = np.random.default_rng(0).normal(0, 2, (1, *shape)).astype(np.float32)
+    return Volume(array, np.diag([-1.0, -1.0, 2.0, 1.0]))
+
+
+def expected_mask(volume: Volume) -> np.ndarray:
+    values = volume.array[0]
+    return np.select([values > 1, values > 0], [500, 200], 0)
+
+
+def test_mask_has_the_files_values_and_the_scans_order() -> None:
+    volume = make_volume()
+    prediction = Predictor(Threshold(), make_plan()).predict(volume)
+    assert np.array_equal(prediction.mask, expected_mask(volume))
+    assert prediction.mask.dtype == np.uint16
+    assert prediction.probabilities is None
+    assert prediction.uncertainty is None
+
+
+def test_a_scan_smaller_than_the_patch() -> None:
+    volume = make_volume((5, 9, 7))
+    prediction = Predictor(Threshold(), make_plan()).predict(volume)
+    assert np.array_equal(prediction.mask, expected_mask(volume))
+
+
+def test_probabilities_and_uncertainty_on_request() -> None:
+    volume = make_volume()
+    prediction = Predictor(Threshold(), make_plan()).predict(
+        volume, probabilities=True, uncertainty=True
+    )
+    scores = prediction.probabilities
+    assert scores is not None
+    assert scores.shape == (3, *volume.shape)
+    np.testing.assert_allclose(scores.sum(0), 1, atol=1e-5)
+    labels = np.array([0, 200, 500])
+    assert np.array_equal(labels[scores.argmax(0)], prediction.mask)
+    entropy = -(scores * np.log(scores + 1e-30)).sum(0) / np.log(3)
+    np.testing.assert_allclose(prediction.uncertainty, entropy, atol=1e-5)
+
+
+def test_largest_component() -> None:
+    volume = Volume(np.full((1, 16, 16, 16), -5, np.float32), np.eye(4))
+    volume.array[0, 2:6, 2:6, 2:6] = 0.5
+    volume.array[0, 12, 12, 12] = 0.5
+    predictor = Predictor(Threshold(), make_plan())
+    assert (predictor.predict(volume).mask == 200).sum() == 65
+    assert (predictor.predict(volume, largest_component=True).mask == 200).sum() == 64
+
+
+def test_another_spacing_keeps_the_scans_grid() -> None:
+    z = np.linspace(-3, 3, 20, dtype=np.float32)
+    volume = Volume(np.broadcast_to(z, (1, 24, 24, 20)).copy(), np.eye(4))
+    plan = make_plan(spacing=(1.5, 1.5, 1.5))
+    prediction = Predictor(Threshold(), plan).predict(volume)
+    assert prediction.mask.shape == volume.shape
+    assert (prediction.mask == expected_mask(volume)).mean() > 0.89  # a plane at each border
+
+
+@pytest.mark.parametrize("labels", [(0, 255), (0, -1), (1, 0), (0, 70_000)])
+def test_labels_of_any_value(labels: tuple[int, int]) -> None:
+    plan = make_plan(labels=labels, class_names=("background", "foreground"))
+    network = nn.Conv3d(1, 2, 1)
+    volume = make_volume()
+    mask = Predictor(network, plan).predict(volume).mask
+    classes = Predictor(network, plan.updated({"labels": (0, 1)})).predict(volume).mask
+    assert np.array_equal(mask, np.array(labels)[classes])
+    assert set(np.unique(mask)) <= set(labels)
+
+
+def test_wrong_number_of_channels() -> None:
+    with pytest.raises(CrlnError, match="2 channels"):
+        Predictor(Threshold(), make_plan()).predict(
+            Volume(np.zeros((2, 4, 4, 4), np.float32), np.eye(4))
+        )
+
+
+@pytest.fixture
+def run(tiny_plan: Plan, tmp_path: Path) -> RunFolder:
+    torch.manual_seed(0)
+    folder = RunFolder(tmp_path / "run", tiny_plan, {"method": "crln", "seed": 0})
+    folder.path.mkdir()
+    folder.write_facts()
+    folder.save_weights(build_method("crln", tiny_plan))
+    return folder
+
+
+def test_a_run_predicts_as_its_method(run: RunFolder, phantom: Path) -> None:
+    case = load_cohort(phantom).test[0]
+    predictor = load_predictor(run.path, device="cpu")
+    assert not predictor.network.training
+    prediction = predictor.predict(case.images)
+    image, _ = prepare_image(read_image(case.images), run.plan)
+    network = run.load_method().predictor()
+    classes = sliding_window(network, image, run.plan)
+    scan = nib.load(case.images[0])
+    assert prediction.mask.shape == scan.shape
+    assert nib.aff2axcodes(scan.affine) == ("R", "A", "S")
+    agree = prediction.mask == np.array(run.plan.labels)[classes]
+    assert agree.mean() > 0.999
+    for single in (case.images[0], str(case.images[0])):
+        assert np.array_equal(predictor.predict(single).mask, prediction.mask)
+
+
+def test_overlap_replaces_the_plans_stride(run: RunFolder) -> None:
+    inference = load_predictor(run.path, overlap=0.25).plan.inference
+    assert inference.overlap == 0.25
+    assert inference.stride is None
+    assert load_predictor(run.path).plan == run.plan
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
+def test_no_cuda_device(run: RunFolder) -> None:
+    with pytest.raises(CrlnError, match="no CUDA device found; use --device cpu"):
+        load_predictor(run.path, device="cuda")

@@ -1,0 +1,92 @@
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from crln.imaging import Volume
+from crln.inference.restore import outline, resample_slabs
+from crln.inference.sliding import Slab
+from crln.planning import Plan
+from crln.preparation import Placement, prepare_image, restore_mask, restore_scores
+
+Shape = tuple[int, int, int]
+
+
+def cut(scores: Tensor, axis: int, thickness: int) -> Iterator[Slab]:
+    start = 0
+    for piece in scores.split(thickness, axis + 1):
+        yield Slab(axis, start, piece)
+        start += piece.shape[axis + 1]
+
+
+def probabilities(shape: Shape, classes: int = 3) -> Tensor:
+    torch.manual_seed(0)
+    return (2 * torch.randn(classes, *shape)).softmax(0)
+
+
+SIDES = st.tuples(*[st.integers(1, 20)] * 3)
+
+
+@settings(max_examples=40, deadline=None)
+@given(shape=SIDES, target=SIDES, axis=st.integers(0, 2), thickness=st.integers(1, 9))
+def test_slab_by_slab_is_trilinear_interpolation_of_the_whole(
+    shape: Shape, target: Shape, axis: int, thickness: int
+) -> None:
+    scores = probabilities(shape)
+    result = torch.full((3, *target), torch.nan)
+    for slab in resample_slabs(cut(scores, axis, thickness), shape, target):
+        result[(slice(None), *slab.index)] = slab.scores
+    expected = F.interpolate(scores[None], target, mode="trilinear")[0]
+    torch.testing.assert_close(result, expected, atol=1e-5, rtol=0)
+
+
+def turned_scan(codes: tuple[int, int, int], spacing: tuple[float, ...], shape: Shape) -> Volume:
+    """A scan whose axes point along +-(|code| - 1) of RAS."""
+    affine = np.eye(4)
+    affine[:3, :3] = 0
+    for axis, code in enumerate(codes):
+        affine[abs(code) - 1, axis] = np.sign(code) * spacing[axis]
+    random = np.random.default_rng(0)
+    return Volume(random.normal(size=(1, *shape)).astype(np.float32), affine)
+
+
+@pytest.mark.parametrize("codes", [(1, 2, 3), (-1, -2, 3), (3, 1, -2), (-2, 3, 1)])
+def test_own_spacing_comes_back_exactly(codes: tuple[int, int, int]) -> None:
+    volume = turned_scan(codes, (1, 1, 2), (9, 12, 7))
+    image, placement = prepare_image(volume, Plan(intensity=({"scheme": "none"},)))
+    scores = torch.stack([torch.from_numpy(image[0]), torch.zeros(image.shape[1:])]).softmax(0)
+    found = outline(cut(scores, 1, 3), placement, 2, probabilities=True, uncertainty=True)
+    first = 1 / (1 + np.exp(-volume.array[0]))
+    assert found.probabilities is not None
+    np.testing.assert_allclose(found.probabilities, [first, 1 - first], atol=1e-6)
+    assert np.array_equal(found.classes, volume.array[0] < 0)
+    entropy = -(first * np.log2(first) + (1 - first) * np.log2(1 - first))
+    np.testing.assert_allclose(found.uncertainty, entropy, atol=1e-5)
+
+
+@pytest.mark.parametrize("codes", [(1, 2, 3), (3, -1, 2)])
+def test_another_spacing_comes_back_as_the_whole_array_would(codes: tuple[int, int, int]) -> None:
+    volume = turned_scan(codes, (1.0, 1.3, 2.0), (16, 14, 9))
+    _, placement = prepare_image(volume, Plan(spacing=(1.2, 1.2, 1.2)))
+    scores = probabilities(placement.shape)
+    found = outline(cut(scores, 2, 4), placement, 3, probabilities=True)
+    expected = restore_scores(scores.numpy(), placement)
+    np.testing.assert_allclose(found.probabilities, expected, atol=1e-4)
+    assert (found.classes == restore_mask(scores.numpy(), placement)).mean() > 0.999
+    assert found.uncertainty is None
+
+
+def test_entropy_is_0_where_certain_and_1_where_undecided() -> None:
+    scores = torch.zeros(4, 2, 1, 1)
+    scores[2, 0], scores[:, 1] = 1, 0.25
+    turn = ((0, 1), (1, 1), (2, 1))
+    placement = Placement((2, 1, 1), turn, (2, 1, 1), (2, 1, 1))
+    found = outline(cut(scores, 0, 1), placement, 4, uncertainty=True)
+    np.testing.assert_allclose(found.uncertainty.ravel(), [0, 1], atol=1e-6)
+    assert found.classes[0, 0, 0] == 2
+    assert found.probabilities is None

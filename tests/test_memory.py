@@ -1,0 +1,49 @@
+import subprocess
+import sys
+
+import pytest
+
+from crln import memory
+
+PROBE = """
+import resource, sys
+from crln.memory import keep_freed_memory
+kept = keep_freed_memory() if sys.argv[1] == "keep" else None
+import torch
+def faults():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    blocks = [torch.ones(1 << 23) for _ in range(4)]
+    del blocks
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+first = faults()
+faults()
+print(kept, first, faults())
+"""
+
+
+def probe(mode: str) -> tuple[str, int, int]:
+    command = [sys.executable, "-c", PROBE, mode]
+    output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    kept, first, again = output.split()
+    return kept, int(first), int(again)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc's allocator")
+def test_freed_memory_is_not_faulted_in_again() -> None:
+    kept, first, again = probe("keep")
+    if kept == "False":
+        pytest.skip("not glibc")
+    assert first > 1000  # 128 MiB touched for the first time
+    assert again < first / 20
+    assert probe("plain")[2] > first / 2  # without it, the pages are faulted in every time
+
+
+def test_elsewhere_it_does_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory.sys, "platform", "darwin")
+    assert memory.keep_freed_memory() is False
+
+
+def test_another_c_library_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory.sys, "platform", "linux")
+    monkeypatch.setattr(memory.ctypes, "CDLL", lambda _: object())
+    assert memory.keep_freed_memory() is False
