@@ -100,6 +100,6 @@ def test_a_wrong_option_is_told_before_anything_is_trained(
     cohort, plan = load_cohort(phantom), open_folder(tmp_path / "out", settings)
     with pytest.raises(CrlnError, match=r"options\.crln\.nonsense"):
         make_cells(replace(settings, methods=("crln[nonsense=1]",)), plan, cohort, tmp_path)
-    twins = ("crln[queries=8]", "crln[queries= 8]")
+    twins = ("crln[queries=8]", "crln[queries=8 ]")
     with pytest.raises(CrlnError, match="share the folder"):
         make_cells(replace(settings, methods=twins), plan, cohort, tmp_path)

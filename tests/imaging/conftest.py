@@ -7,7 +7,7 @@ import h5py
 import nibabel as nib
 import numpy as np
 import pytest
-import SimpleITK as sitk  # noqa: N813
+import SimpleITK as sitk
 
 # Turned by 30 degrees about z, one axis flipped, voxels of 0.5 x 1 x 2 mm.
 _AFFINE = np.array(

@@ -6,7 +6,7 @@ import h5py
 import nibabel as nib
 import numpy as np
 import pytest
-import SimpleITK as sitk  # noqa: N813
+import SimpleITK as sitk
 
 from crln.errors import CrlnError
 from crln.imaging import read_header, read_image, read_label

@@ -1,7 +1,6 @@
-import multiprocessing
-import os
-import signal
-from multiprocessing.connection import Connection
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,40 +9,41 @@ pytest.importorskip("fcntl")
 
 from crln.inference.claims import claim
 
-
-def hold(path: Path, pipe: Connection) -> None:
-    with claim(path, wait=False) as ours:
-        pipe.send(ours)
-        pipe.recv()
+HOLD = """
+import sys
+from pathlib import Path
+from crln.inference.claims import claim
+with claim(Path(sys.argv[1]), wait=False) as ours:
+    print(ours, flush=True)
+    sys.stdin.readline()
+"""
 
 
 @pytest.fixture
-def holder(tmp_path: Path) -> multiprocessing.Process:
-    ours, theirs = multiprocessing.Pipe()
-    process = multiprocessing.get_context("spawn").Process(
-        target=hold, args=(tmp_path / "case", theirs), daemon=True
-    )
-    process.start()
-    assert ours.recv()
-    process.pipe = ours
-    return process
+def holder(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    """Another process that holds `case` until it is told otherwise."""
+    command = [sys.executable, "-c", HOLD, str(tmp_path / "case")]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout.readline() == "True\n"
+        yield process
+        process.kill()
 
 
-def test_one_process_at_a_time(tmp_path: Path, holder: multiprocessing.Process) -> None:
+def test_one_process_at_a_time(tmp_path: Path, holder: subprocess.Popen[str]) -> None:
     with claim(tmp_path / "case", wait=False) as ours:
         assert not ours
     with claim(tmp_path / "other", wait=False) as ours:
         assert ours
-    holder.pipe.send("done")
-    with claim(tmp_path / "case", wait=True) as ours:
+    holder.communicate("done\n")
+    with claim(tmp_path / "case", wait=False) as ours:
         assert ours
-    holder.join()
 
 
 def test_the_claim_of_a_killed_process_is_free(
-    tmp_path: Path, holder: multiprocessing.Process
+    tmp_path: Path, holder: subprocess.Popen[str]
 ) -> None:
-    os.kill(holder.pid, signal.SIGKILL)
+    holder.kill()
     with claim(tmp_path / "case", wait=True) as ours:
         assert ours
-    holder.join()

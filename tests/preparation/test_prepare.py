@@ -87,3 +87,32 @@ def test_a_resampled_label_keeps_its_volume() -> None:
     assert result.shape == placement.shape == (27, 27, 27)
     for k in (1, 2):
         assert (result == k).sum() == pytest.approx((values == k).sum() * 1.7**3, rel=0.1)
+
+
+def test_voxels_that_are_no_number_are_named() -> None:
+    array = VALUES.copy()
+    array[0, 1, 2, 3] = np.nan
+    with pytest.raises(CrlnError, match=r"n\.nii: holds NaN or infinite"):
+        prepare_image(scan(array), Plan(), Path("n.nii"))
+
+
+def test_a_constant_scan_is_no_fault_within_a_window() -> None:
+    scheme = Intensity(scheme="window", low=0, high=10, mean=5, std=2)
+    image, _ = prepare_image(
+        scan(np.full((1, 4, 4, 4), 7.0, np.float32)), Plan(intensity=(scheme,))
+    )
+    np.testing.assert_array_equal(image, 1)
+
+
+def test_a_spacing_far_from_the_plans_is_named() -> None:
+    with pytest.raises(
+        CrlnError, match=r"m\.nii: 50 x 50 x 50 mm voxels become 4000 x 4500 x 5000"
+    ):
+        prepare_image(scan(VALUES, 50), Plan(spacing=(0.1, 0.1, 0.1)), Path("m.nii"))
+
+
+def test_channels_are_normalised_each_by_its_own_scheme() -> None:
+    plan = Plan(channels=("a", "b"), intensity=(Intensity(scheme="minmax"), Intensity()))
+    image, _ = prepare_image(scan(np.concatenate([VALUES, 5 * VALUES])), plan)
+    assert (image[0].min(), image[0].max()) == (0, 1)
+    assert abs(image[1].mean()) < 1e-5

@@ -57,7 +57,7 @@ def write_results(comparison: Comparison) -> Path:
         Section("More labels", list(_label_curves(comparison))),
         Section("Cost", list(_costs(comparison, counts))),
         Section("Trainings", list(_learning(comparison, counts))),
-        Section(f"Worst {WORST} cases of each method", list(_worst(comparison, counts))),
+        Section(f"Worst {WORST} cases of each method", list(_worst(comparison))),
         Section("Published", [published_table(comparison)] if comparison.published else []),
         Section("How it came to be", [_facts(comparison)]),
     ]
@@ -140,7 +140,7 @@ def _learning(comparison: Comparison, counts: list[int]) -> Iterator[Block]:
             yield Chart(learning_curves(logs), caption)
 
 
-def _worst(comparison: Comparison, counts: list[int]) -> Iterator[Block]:
+def _worst(comparison: Comparison) -> Iterator[Block]:
     """Of each method with the fewest labels that it has; first seed."""
     shown = set()
     for row in comparison.rows:

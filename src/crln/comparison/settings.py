@@ -177,5 +177,5 @@ def make_cells(settings: Settings, plan: Plan, cohort: Cohort, out: Path) -> lis
     for name in names:
         if names.count(name) > 1:
             raise CrlnError(f"--methods: two would share the folder {name}; name one differently")
-    order = {method: place for place, method in enumerate(settings.methods)}
+    order = {variant.name: place for place, variant in enumerate(settings.variants)}
     return sorted(cells, key=lambda cell: (cell.labelled, order[cell.variant.name]))

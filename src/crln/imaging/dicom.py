@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pydicom
-import SimpleITK as sitk  # noqa: N813
+import SimpleITK as sitk
 from pydicom.errors import InvalidDicomError
 
 from crln.errors import CrlnError

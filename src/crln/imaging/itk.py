@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import numpy as np
-import SimpleITK as sitk  # noqa: N813
+import SimpleITK as sitk
 
 from crln.errors import CrlnError
 from crln.imaging.header import Header, spatial_shape

@@ -1,6 +1,7 @@
 """Alternate Diverse Teaching (AD-MT, Zhao et al., ECCV 2024): two teachers take turns."""
 
 from functools import lru_cache
+from typing import cast
 
 import numpy as np
 import torch
@@ -77,7 +78,8 @@ class AlternateTeaching(Method):
 
     def _pseudo_label(self, weak: Tensor) -> Tensor:
         """The fused label (B, X, Y, Z), IGNORE where it is not confident."""
-        first, second = (t.network(weak).float().softmax(1) for t in self.teachers)
+        networks = [cast(Teacher, teacher).network for teacher in self.teachers]
+        first, second = (network(weak).float().softmax(1) for network in networks)
         bits = torch.stack([entropy(first), entropy(second)]) / np.log(2)
         share = (-bits).softmax(0).unsqueeze(2)
         confidence, label = (share[0] * first + share[1] * second).max(1)
@@ -108,8 +110,7 @@ class AlternateTeaching(Method):
         """The teacher whose turn it is follows the student."""
         late = step.index // 2 - int(self.options.delay * step.total / 2)
         decay = 0.0 if late < 0 else min(1 - 1 / (late + 1), self.plan.teacher.decay)
-        teacher = self.teachers[self._turn(step)]
-        teacher.update(self.student, step, decay)  # type: ignore[operator]
+        cast(Teacher, self.teachers[self._turn(step)]).update(self.student, step, decay)
 
     def predictor(self) -> nn.Module:
         """The student, as published."""

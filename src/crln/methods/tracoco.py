@@ -20,10 +20,10 @@ SHIFT = 16
 class TraCoCo(Method):
     """Two networks supervise each other, and overlapping crops of a scan must agree.
 
-    L_k = seg(f_k(x), y) + w(t) [CRC_k + s KL(p_k(crop 1) || p_k(crop 2)) - h H(p_k)], KL and
-    entropy over the voxels that both crops hold, the confident regional cross-entropy CRC on unlabelled
-    crops against the other network; the second network's CRC is on CutMixed crops. The released
-    code takes the KL's softmax over an image axis; here it is over classes.
+    L_k = seg(f_k(x), y) + w(t) [CRC_k + s KL(p_k(crop 1) || p_k(crop 2)) - h H(p_k)]; KL and
+    entropy are over the voxels that both crops hold; CRC, the confident regional cross-entropy, is
+    on unlabelled crops against the other network, the second network's on CutMixed ones. The
+    released code takes the KL's softmax over an image axis; here it is over classes.
     """
 
     class Options(Section):
@@ -147,8 +147,8 @@ def _mean(values: Tensor, mask: Tensor) -> Tensor:
 
 def _cut(volumes: Tensor, start: np.ndarray, size: Triple) -> Tensor:
     """A crop of (..., X, Y, Z)."""
-    box = tuple(slice(int(s), int(s) + n) for s, n in zip(start, size, strict=True))
-    return volumes[(..., *box)]
+    x, y, z = (slice(int(s), int(s) + n) for s, n in zip(start, size, strict=True))
+    return volumes[..., x, y, z]
 
 
 def _triple(values: np.ndarray) -> Triple:

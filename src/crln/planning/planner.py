@@ -26,7 +26,8 @@ ANISOTROPY = 3.0
 """Ratio of the coarsest voxel side to the finest from which a cohort counts as thick-sliced."""
 
 CT_FLOOR = -500.0
-"""Between air and fat: a channel that reaches below it holds Hounsfield units."""
+"""Between air and fat: where more than a few voxels are below it, they are Hounsfield units. (The
+smallest value tells nothing: interpolation leaves some MR scans with strongly negative voxels.)"""
 
 RARE, CENTRED = 0.02, 1 / 3
 """Structures below this share of the scan get this share of the patches centred on them."""
@@ -128,7 +129,7 @@ def _patch_size(size: list[float], spacing: tuple[float, float, float]) -> Tripl
 
 def _intensity(fingerprint: Fingerprint, channel: int) -> Intensity:
     name = fingerprint.channels[channel].lower()
-    if name != "ct" and fingerprint.intensity[channel].minimum >= CT_FLOOR:
+    if name != "ct" and fingerprint.intensity[channel].low >= CT_FLOOR:
         return Intensity(scheme="zscore")
     inside = fingerprint.foreground[channel]
     return Intensity(

@@ -1,0 +1,117 @@
+"""The layout that nnU-Net v2 documents, and nothing of the test in it."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import h5py
+import nibabel as nib
+import numpy as np
+import pytest
+
+from crln.cohort import Cohort, load_cohort, split_cohort
+from crln.comparison import export_nnunet
+from crln.errors import CrlnError
+from crln.imaging import read_image, read_label
+
+
+@pytest.fixture
+def cohort(phantom: Path) -> Cohort:
+    return split_cohort(load_cohort(phantom), labelled=2, seed=1)
+
+
+def test_the_layout(cohort: Cohort, tmp_path: Path) -> None:
+    folder = export_nnunet(cohort, tmp_path, identifier=7, name="Phantom")
+    assert folder == tmp_path / "Dataset007_Phantom"
+    learnt, tested = ({case.id for case in part} for part in (cohort.labelled, cohort.test))
+
+    def stems(name: str) -> set[str]:
+        return {path.name.removesuffix(".nii.gz") for path in (folder / name).iterdir()}
+
+    assert stems("imagesTr") == {f"{case}_0000" for case in learnt}
+    assert stems("labelsTr") == learnt
+    assert stems("imagesTs") == {f"{case}_0000" for case in tested}
+    assert {path.name for path in folder.iterdir()} == {
+        "imagesTr", "labelsTr", "imagesTs", "dataset.json",
+    }  # fmt: skip
+    notes = json.loads((folder / "dataset.json").read_text())
+    assert notes["channel_names"] == {"0": cohort.channels[0]}
+    assert notes["labels"]["background"] == 0
+    assert sorted(notes["labels"].values()) == list(range(len(notes["labels"])))
+    assert notes["numTraining"] == 2
+    assert notes["file_ending"] == ".nii.gz"
+    case = cohort.labelled[0]
+    copied = folder / "imagesTr" / f"{case.id}_0000.nii.gz"
+    assert copied.read_bytes() == case.images[0].read_bytes()
+    assert (folder / "labelsTr" / f"{case.id}.nii.gz").read_bytes() == case.label.read_bytes()
+
+
+def test_our_own_reader_knows_it(cohort: Cohort, tmp_path: Path) -> None:
+    again = load_cohort(export_nnunet(cohort, tmp_path))
+    assert again.layout == "decathlon"
+    assert [case.id for case in again.labelled] == sorted(case.id for case in cohort.labelled)
+
+
+def test_archives_become_nifti_and_values_consecutive(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    generator = np.random.default_rng(0)
+    truth = generator.choice([0, 255], size=(6, 5, 4)).astype(np.uint8)
+    image = generator.normal(size=(6, 5, 4)).astype(np.float32)
+    for name in ("a", "b"):
+        (data / name).mkdir(parents=True)
+        with h5py.File(data / name / "mri_norm2.h5", "w") as file:
+            file["image"], file["label"] = image, truth
+    cohort = split_cohort(load_cohort(data), test=1)
+    folder = export_nnunet(cohort, tmp_path / "raw")
+    assert np.array_equal(read_image([folder / "imagesTr" / "a_0000.nii.gz"]).array[0], image)
+    label = read_label(folder / "labelsTr" / "a.nii.gz").array[0]
+    assert np.array_equal(label, truth == 255)
+    notes = json.loads((folder / "dataset.json").read_text())
+    assert notes["crln_label_values"] == {"0": 0, "1": 255}
+    assert notes["labels"] == {"background": 0, "class 255": 1}
+    assert [path.name for path in (folder / "imagesTs").iterdir()] == ["b_0000.nii.gz"]
+
+
+def test_mixed_formats_become_one(cohort: Cohort, tmp_path: Path) -> None:
+    first = cohort.labelled[0]
+    other = tmp_path / "scan.nii"
+    nib.save(nib.load(first.images[0]), other)
+    mixed = replace(cohort, labelled=(replace(first, images=(other,)),), test=())
+    folder = export_nnunet(mixed, tmp_path)
+    written = folder / "imagesTr" / f"{first.id}_0000.nii.gz"
+    assert np.allclose(read_image([written]).array, read_image(first.images).array)
+    assert np.array_equal(nib.load(written).affine, nib.load(first.images[0]).affine)
+
+
+def test_it_does_not_replace_and_leaves_nothing_half_written(
+    cohort: Cohort, tmp_path: Path
+) -> None:
+    export_nnunet(cohort, tmp_path, name="A")
+    with pytest.raises(CrlnError, match="exists; remove it"):
+        export_nnunet(cohort, tmp_path, name="A")
+    broken = replace(cohort.labelled[0], label=tmp_path / "absent.nii.gz")
+    with pytest.raises(CrlnError):
+        export_nnunet(replace(cohort, labelled=(broken,)), tmp_path, name="B")
+    assert [path.name for path in tmp_path.iterdir()] == ["Dataset500_A"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "options", "line"),
+    [
+        ({"labelled": ()}, {}, "no labelled case"),
+        ({}, {"name": "a b"}, "no data set's name"),
+        ({}, {"identifier": 1000}, "no data set's name"),
+    ],
+)
+def test_what_cannot_be_is_told(
+    cohort: Cohort, tmp_path: Path, changes: dict, options: dict, line: str
+) -> None:
+    with pytest.raises(CrlnError, match=line):
+        export_nnunet(replace(cohort, **changes), tmp_path, **options)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_place_that_cannot_be_written_is_told(cohort: Cohort, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(CrlnError, match="cannot be written"):
+        export_nnunet(cohort, tmp_path / "file")

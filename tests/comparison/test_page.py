@@ -1,0 +1,75 @@
+"""One page that needs nothing else."""
+
+import re
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from crln.comparison import Comparison, Row, write_results
+from crln.comparison.published import read_published
+
+
+@pytest.fixture
+def comparison(
+    finished_comparison: tuple[Comparison, list[str]], tmp_path: Path
+) -> Comparison:
+    return replace(finished_comparison[0], out=tmp_path)
+
+
+def test_the_page_shows_everything(comparison: Comparison) -> None:
+    page = write_results(comparison)
+    text = page.read_text(encoding="utf-8")
+    for title in ("Result", "Every test case", "Cost", "Trainings", "Worst 3 cases"):
+        assert f">{title}" in text
+    assert not re.search(r'(src|href)="(?!data:|#)', text)
+    assert "More labels" not in text  # there is one label count
+    assert "Published" not in text
+    rows = len(comparison.rows)
+    assert text.count("data:image/png") == rows * len(comparison.test)
+    assert text.count("<svg") == 4 + 1 + 1  # boxes, cost, losses
+    assert "no test label opened" in text
+    names = {path.name for path in comparison.out.iterdir()}
+    assert names == {"comparison.csv", "comparison.json", "comparison.md", "index.html"}
+
+
+def test_it_is_written_again(comparison: Comparison) -> None:
+    write_results(comparison)
+    page = write_results(replace(comparison, faults={"bcp-2-seed0": "the loss is not finite"}))
+    assert "the loss is not finite" in page.read_text(encoding="utf-8")
+
+
+def test_label_counts_and_papers(comparison: Comparison) -> None:
+    first = comparison.rows[0]
+    bound = Row("supervised_all", 3, first.cells, first.measured, first.cost, "last")
+    shown = replace(
+        comparison, rows=(*comparison.rows, bound), published=read_published("la"), test=()
+    )
+    text = write_results(shown).read_text(encoding="utf-8")
+    assert ">More labels" in text
+    assert ">Published" in text
+    assert "UA-MT" in text
+
+
+def test_worst_cases_come_first_to_last(
+    comparison: Comparison, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown = []
+    monkeypatch.setattr("crln.comparison.page.WORST", 1)
+    monkeypatch.setattr(
+        "crln.comparison.page.slice_picture", lambda scan, truth, masks: shown.append(masks)
+    )
+    from crln.comparison.page import _worst
+
+    captions = [block.caption for block in _worst(comparison)]
+    for row, caption, masks in zip(comparison.rows, captions, shown, strict=True):
+        dice = row.last[0].values("dice")
+        assert caption == f"{row.method} with 2 labels, {min(dice, key=dice.get)}"
+        assert list(masks) == [f"Dice {100 * min(dice.values()):.1f} %"]
+
+
+def test_a_folder_that_cannot_be_written_is_told(comparison: Comparison) -> None:
+    shutil.rmtree(comparison.out)
+    with pytest.raises(Exception, match="cannot be written"):
+        write_results(comparison)

@@ -1,0 +1,84 @@
+"""Means, intervals and differences against plain references."""
+
+import math
+
+import numpy as np
+import pytest
+
+from crln.comparison.rows import Measured, Row, best_rows, compare_rows, summarise
+from crln.evaluation import (
+    ClassMetrics,
+    Evaluation,
+    bootstrap_interval,
+    paired_differences,
+)
+from crln.evaluation import Row as CaseRow
+
+NAN = math.nan
+
+
+def evaluation(dice: list[float], hd95: list[float] | None = None) -> Evaluation:
+    rows = tuple(
+        CaseRow(f"case{i}", 1, "organ", ClassMetrics(d, d / 2, h, h, h, 10, 10))
+        for i, (d, h) in enumerate(zip(dice, hd95 or [1.0] * len(dice), strict=True))
+    )
+    return Evaluation("mm", False, rows)
+
+
+def row(method: str, labelled: int, *seeds: Evaluation) -> Row:
+    return Row(method, labelled, (), tuple(Measured({}, e, e) for e in seeds))
+
+
+def test_std_is_over_seeds_and_the_interval_over_cases() -> None:
+    first, second = [0.9, 0.8, 0.7], [0.7, 0.9, 0.5]
+    figure = summarise([evaluation(first), evaluation(second)], "dice")
+    assert figure.mean == pytest.approx(np.mean([first, second]))
+    assert figure.std == pytest.approx(np.std([np.mean(first), np.mean(second)], ddof=1))
+    by_case = np.mean([first, second], axis=0)
+    assert (figure.low, figure.high) == pytest.approx(bootstrap_interval(by_case))
+    assert figure.undefined == 0
+
+
+def test_one_seed_has_no_std() -> None:
+    assert math.isnan(summarise([evaluation([0.5, 0.6])], "dice").std)
+
+
+def test_undefined_distances_are_counted_and_left_out() -> None:
+    figure = summarise(
+        [evaluation([0.1, 0.2], [NAN, 4.0]), evaluation([0.1, 0.2], [NAN, 2.0])], "hd95", "organ"
+    )
+    assert (figure.mean, figure.undefined) == (3.0, 2)
+    nothing = summarise([evaluation([0.0], [NAN])], "hd95")
+    assert math.isnan(nothing.mean)
+    assert nothing.undefined == 1
+
+
+def test_differences_are_paired_by_case_at_the_same_labels() -> None:
+    ours, theirs = [0.9, 0.8, 0.85], [0.7, 0.75, 0.6]
+    rows = [
+        row("supervised", 8, evaluation(theirs)),
+        row("crln", 8, evaluation(ours), evaluation(ours)),
+        row("bcp", 8, evaluation([0.7, 0.8, 0.6])),
+        row("crln", 16, evaluation(ours)),
+    ]
+    compared = compare_rows(rows, "supervised")
+    assert [r.method for r in compared] == ["supervised", "crln", "bcp", "crln"]
+    assert compared[0].differences is None
+    assert compared[3].differences is None  # there is no reference with 16 labels
+    expected = paired_differences({"crln": ours, "bcp": [0.7, 0.8, 0.6]}, theirs)
+    assert compared[1].differences["dice"] == expected["crln"]
+    assert compared[2].differences["dice"] == expected["bcp"]
+    assert compared[1].differences["dice"].p_holm >= compared[1].differences["dice"].p
+
+
+def test_the_upper_bound_may_be_everyones_reference() -> None:
+    rows = [row("crln", 8, evaluation([0.8])), row("supervised_all", 60, evaluation([0.9]))]
+    compared = compare_rows(rows, "supervised_all")
+    assert compared[0].differences["dice"].mean == pytest.approx(-0.1)
+    assert compared[1].differences is None
+
+
+def test_the_lead_is_among_the_same_labels() -> None:
+    rows = [row(m, n, evaluation([0.5])) for m, n in (("a", 8), ("b", 8), ("c", 8), ("a", 16))]
+    assert best_rows(rows, [0.7, 0.8, NAN, 0.9], most=True) == {1}
+    assert best_rows(rows, [0.7, 0.7, 0.9, 0.1], most=False) == {0, 1}
