@@ -50,7 +50,7 @@ def finished_comparison(
     said: list[str] = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CRLN_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
-        patch.setattr("crln.comparison.compare.run_cells", run_here)
+        patch.setattr("crln.comparison.comparison.run_cells", run_here)
         first = compare(settings, base / "out", compute=HERE, say=said.append)
         masks = base / "masks"
         shutil.copytree(first.cells[0].folder / "masks", masks)
@@ -62,7 +62,7 @@ def finished_comparison(
 @pytest.fixture
 def here(monkeypatch: pytest.MonkeyPatch) -> None:
     """Cells run in this process."""
-    monkeypatch.setattr("crln.comparison.compare.run_cells", run_here)
+    monkeypatch.setattr("crln.comparison.comparison.run_cells", run_here)
 
 
 @pytest.fixture

@@ -128,7 +128,7 @@ def test_a_process_that_stops_is_told_with_what_it_said(
         for cell in cells:
             finished(cell, folder / "log.err")
 
-    monkeypatch.setattr("crln.comparison.compare.run_cells", stops)
+    monkeypatch.setattr("crln.comparison.comparison.run_cells", stops)
     with pytest.raises(CrlnError, match=r"no cell could be done; it stopped; .*log\.err"):
         compare(settings, tmp_path / "out", compute=HERE, say=str)
 

@@ -85,9 +85,7 @@ def test_classes_of_nnunet_are_mapped_back(
         measure_outside(tmp_path / "masks", test_cases, PLAN, "mm", tmp_path / "out")
 
 
-def test_a_missing_mask_is_told(
-    test_cases: list[Case], truth: np.ndarray, tmp_path: Path
-) -> None:
+def test_a_missing_mask_is_told(test_cases: list[Case], truth: np.ndarray, tmp_path: Path) -> None:
     write(tmp_path / "masks" / "two.nii.gz", truth)
     with pytest.raises(CrlnError, match="no mask for 1 of 1 test cases, the first 'one'"):
         measure_outside(tmp_path / "masks", test_cases, PLAN, "mm", tmp_path / "out")

@@ -12,9 +12,7 @@ from crln.comparison.published import read_published
 
 
 @pytest.fixture
-def comparison(
-    finished_comparison: tuple[Comparison, list[str]], tmp_path: Path
-) -> Comparison:
+def comparison(finished_comparison: tuple[Comparison, list[str]], tmp_path: Path) -> Comparison:
     return replace(finished_comparison[0], out=tmp_path)
 
 

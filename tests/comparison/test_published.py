@@ -21,7 +21,7 @@ def test_every_row_names_source_and_checkpoint(preset: str) -> None:
         assert row.jaccard is None or row.jaccard < row.dice
         # Dice and Jaccard of one mask determine each other; their means nearly do.
         if row.jaccard is not None:
-            assert row.jaccard == pytest.approx(100 * row.dice / (200 - row.dice), abs=3)
+            assert row.jaccard == pytest.approx(100 * row.dice / (200 - row.dice), abs=4)
 
 
 def test_other_presets_have_none() -> None:

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from crln.comparison import Comparison
-from crln.comparison.compare import Leaks
+from crln.comparison.comparison import Leaks
 from crln.comparison.published import read_published
 from crln.comparison.tables import main_table, published_table, to_csv, to_json, to_markdown
 from crln.comparison.variant import parse_variant
@@ -63,9 +63,15 @@ def test_published_figures_have_a_column_of_their_own(with_papers: Comparison) -
     assert table.rows[2][-1] == ""
     assert "91.74" not in " ".join(table.rows[1][:-1])
     published = published_table(with_papers)
-    assert ["CRLN", "8", "91.74", "", "", "", "best on test"] == published.rows[
-        [row[:2] for row in published.rows].index(["CRLN", "8"])
-    ][:7]
+    assert published.rows[[row[:2] for row in published.rows].index(["CRLN", "8"])][:7] == [
+        "CRLN",
+        "8",
+        "91.74",
+        "",
+        "",
+        "",
+        "best on test",
+    ]
 
 
 def test_csv(comparison: Comparison, with_papers: Comparison) -> None:

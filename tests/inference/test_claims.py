@@ -10,11 +10,10 @@ pytest.importorskip("fcntl")
 from crln.inference.claims import claim
 
 HOLD = """
-import sys
-from pathlib import Path
-from crln.inference.claims import claim
-with claim(Path(sys.argv[1]), wait=False) as ours:
-    print(ours, flush=True)
+import fcntl, sys
+with open(sys.argv[1], "a") as file:
+    fcntl.flock(file, fcntl.LOCK_EX)
+    print("held", flush=True)
     sys.stdin.readline()
 """
 
@@ -26,7 +25,7 @@ def holder(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
-        assert process.stdout.readline() == "True\n"
+        assert process.stdout.readline() == "held\n"
         yield process
         process.kill()
 

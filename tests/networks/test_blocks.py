@@ -20,10 +20,10 @@ def channels_last(*shape: int, dtype: torch.dtype = torch.double) -> torch.Tenso
 def test_pointwise_is_the_same_sum_over_channels_at_every_voxel() -> None:
     torch.manual_seed(0)
     layer = Pointwise(3, 2).double()
-    features = channels_last(2, 3, 2, 3, 4)
+    features = channels_last(1, 3, 2, 1, 3)
     result = layer(features)
-    for b in range(2):
-        for place in torch.cartesian_prod(torch.arange(2), torch.arange(3), torch.arange(4)):
+    for b in range(1):
+        for place in torch.cartesian_prod(torch.arange(2), torch.arange(1), torch.arange(3)):
             x, y, z = place.tolist()
             for o in range(2):
                 total = layer.bias[o].clone()

@@ -7,29 +7,34 @@ import pytest
 
 from crln.cohort import Case
 from crln.errors import CrlnError
-from crln.labels import IGNORE
 from crln.planning.plan import Plan
 from crln.preparation import cache as cache_module
-from crln.preparation import prepare_cohort
+from crln.preparation import default_cache, prepare_cohort
 
 SHAPE = (20, 24, 18)
+WHOLE = ((0, 0, 0), SHAPE)
 
 
 def write(path: Path, array: np.ndarray) -> Path:
-    nib.save(nib.Nifti1Image(array, np.eye(4)), path)
+    nib.Nifti1Image(array, np.eye(4)).to_filename(path)
     return path
+
+
+def make_case(folder: Path, name: str = "a") -> Case:
+    random = np.random.default_rng(ord(name))
+    label = np.zeros(SHAPE, np.uint8)
+    label[4:9, 5:12, 3:8] = 1
+    image = random.random(SHAPE, dtype=np.float32)
+    return Case(
+        name,
+        (write(folder / f"{name}.nii.gz", image),),
+        write(folder / f"{name}_label.nii.gz", label),
+    )
 
 
 @pytest.fixture
 def case(tmp_path: Path) -> Case:
-    random = np.random.default_rng(0)
-    label = np.zeros(SHAPE, np.uint8)
-    label[4:9, 5:12, 3:8] = 1
-    return Case(
-        "a",
-        (write(tmp_path / "a.nii.gz", random.random(SHAPE, dtype=np.float32)),),
-        write(tmp_path / "a_label.nii.gz", label),
-    )
+    return make_case(tmp_path)
 
 
 @pytest.fixture
@@ -38,7 +43,7 @@ def builds(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     done: list[str] = []
     original = cache_module._build
 
-    def counted(case, plan, folder):  # type: ignore[no-untyped-def]
+    def counted(case: Case, plan: Plan, folder: Path) -> None:
         done.append(case.id)
         original(case, plan, folder)
 
@@ -46,112 +51,141 @@ def builds(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return done
 
 
-def test_a_patch_is_what_lies_there(case: Case, tmp_path: Path) -> None:
+def test_a_case_is_prepared_as_the_plan_says(case: Case, tmp_path: Path) -> None:
     (prepared,) = prepare_cohort([case], Plan(), tmp_path / "cache")
-    assert prepared.shape == SHAPE
-    image, label = prepared.read((0, 0, 0), SHAPE)
-    assert (image.dtype, label.dtype) == (np.float32, np.int64)
-    patch, part = prepared.read((3, 4, 2), (16, 16, 16))
-    np.testing.assert_array_equal(patch, image[:, 3:19, 4:20, 2:18])
-    np.testing.assert_array_equal(part, label[3:19, 4:20, 2:18])
-    truth = nib.load(case.label).get_fdata()
-    np.testing.assert_array_equal(label, truth)
-
-
-@pytest.mark.parametrize("start", [(-5, -1, 0), (10, 15, 9), (-40, 0, 0), (30, 0, 0), (-2, -2, -2)])
-def test_outside_the_scan_is_zero_and_ignored(
-    case: Case, tmp_path: Path, start: tuple[int, int, int]
-) -> None:
-    (prepared,) = prepare_cohort([case], Plan(), tmp_path / "cache")
-    whole, truth = prepared.read((0, 0, 0), SHAPE)
-    size = (32, 32, 32)
-    image, label = prepared.read(start, size)
-    pad = [(64, 64)] * 3
-    wide = np.pad(whole[0], pad)
-    wide_label = np.pad(truth, pad, constant_values=IGNORE)
-    window = tuple(slice(s + 64, s + 64 + n) for s, n in zip(start, size, strict=True))
-    np.testing.assert_array_equal(image[0], wide[window])
-    np.testing.assert_array_equal(label, wide_label[window])
+    image, label = prepared.read(*WHOLE)
+    voxels = nib.load(case.images[0]).get_fdata()
+    np.testing.assert_allclose(image[0], (voxels - voxels.mean()) / voxels.std(), atol=1e-4)
+    np.testing.assert_array_equal(label, nib.load(case.label).get_fdata())
 
 
 def test_an_unlabelled_case_opens_no_label(case: Case, tmp_path: Path) -> None:
     assert case.label is not None
-    case.label.unlink()
-    unlabelled = Case(case.id, case.images)
-    (prepared,) = prepare_cohort([unlabelled], Plan(), tmp_path / "cache")
-    _, label = prepared.read((-1, 0, 0), SHAPE)
-    assert (label[0] == IGNORE).all()
-    assert (label[1:] == 0).all()
-    assert not prepared.foreground
+    case.label.write_text("nobody may look here")
+    (prepared,) = prepare_cohort([Case(case.id, case.images)], Plan(), tmp_path / "cache")
+    assert not prepared.labelled
+    assert not (prepared.read(*WHOLE)[1]).any()
+    assert not list(prepared.folder.glob("label*"))
 
 
-def test_foreground_voxels_are_foreground(case: Case, tmp_path: Path) -> None:
-    (prepared,) = prepare_cohort([case], Plan(), tmp_path / "cache")
-    _, label = prepared.read((0, 0, 0), SHAPE)
-    assert set(prepared.foreground) == {1}
-    voxels = prepared.foreground[1]
-    assert len(voxels) == min(1000, 5 * 7 * 5)
-    assert (label[tuple(voxels.T)] == 1).all()
+def test_unchanged_is_reused(case: Case, tmp_path: Path, builds: list[str]) -> None:
+    for changes in ({}, {"training": {"lr": 0.1}}, {"patch_size": [16, 16, 16]}):
+        prepare_cohort([case], Plan().updated(changes), tmp_path / "cache")
+        assert builds == ["a"], "what does not touch preparation must not rebuild it"
 
 
-def test_unchanged_is_reused_and_changed_is_rebuilt(
-    case: Case, tmp_path: Path, builds: list[str]
-) -> None:
-    cache, plan = tmp_path / "cache", Plan()
-    prepare_cohort([case], plan, cache)
-    prepare_cohort([case], plan, cache)
-    assert builds == ["a"]
-    prepare_cohort([case], plan.updated({"training": {"lr": 0.1}}), cache)
-    assert builds == ["a"], "what does not touch preparation must not rebuild it"
-    prepare_cohort([case], plan.updated({"spacing": [2.0, 2.0, 2.0]}), cache)
-    prepare_cohort([case], plan.updated({"intensity": [{"scheme": "minmax"}]}), cache)
-    assert builds == ["a"] * 3
-    prepare_cohort([case], plan, cache)
-    assert builds == ["a"] * 3
-    array = np.random.default_rng(5).random(SHAPE, dtype=np.float32)
-    write(case.images[0], array)
-    os.utime(case.images[0], ns=(1, 1))
-    (prepared,) = prepare_cohort([case], plan, cache)
-    assert builds == ["a"] * 4
-    image, _ = prepared.read((0, 0, 0), SHAPE)
-    np.testing.assert_allclose(image[0], (array - array.mean()) / array.std(), atol=1e-4)
-
-
-@pytest.mark.parametrize("name", ["image.b2nd", "label.b2nd", "case.json"])
-def test_a_damaged_cache_is_rebuilt(
-    case: Case, tmp_path: Path, builds: list[str], name: str
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"spacing": [2.0, 2.0, 2.0]},
+        {"intensity": [{"scheme": "minmax"}]},
+        {"labels": [1, 0]},
+    ],
+)
+def test_another_plan_prepares_anew_and_keeps_the_first(
+    case: Case, tmp_path: Path, builds: list[str], changes: dict[str, object]
 ) -> None:
     cache = tmp_path / "cache"
-    (prepared,) = prepare_cohort([case], Plan(), cache)
+    prepare_cohort([case], Plan(), cache)
+    prepare_cohort([case], Plan().updated(changes), cache)
+    assert builds == ["a", "a"]
+    prepare_cohort([case], Plan(), cache)
+    assert builds == ["a", "a"]
+
+
+@pytest.mark.parametrize("which", ["image", "label"])
+def test_a_changed_file_is_prepared_anew(
+    case: Case, tmp_path: Path, builds: list[str], which: str
+) -> None:
+    path = case.images[0] if which == "image" else case.label
+    assert path is not None
+    prepare_cohort([case], Plan(), tmp_path / "cache")
+    array = np.random.default_rng(5).integers(0, 2, SHAPE).astype(np.uint8)
+    write(path, array)
+    os.utime(path, ns=(1, 1))
+    (prepared,) = prepare_cohort([case], Plan(), tmp_path / "cache")
+    assert builds == ["a", "a"]
+    image, label = prepared.read(*WHOLE)
+    seen = image[0] > 0 if which == "image" else label
+    np.testing.assert_array_equal(seen, array)
+
+
+@pytest.mark.parametrize("name", ["image.b2nd", "label.b2nd", "foreground.npz", "case.json"])
+def test_a_truncated_cache_is_rebuilt(
+    case: Case, tmp_path: Path, builds: list[str], name: str
+) -> None:
+    (prepared,) = prepare_cohort([case], Plan(), tmp_path / "cache")
+    before = prepared.read(*WHOLE)
     content = (prepared.folder / name).read_bytes()
     (prepared.folder / name).write_bytes(content[: len(content) // 2])
-    (again,) = prepare_cohort([case], Plan(), cache)
+    (again,) = prepare_cohort([case], Plan(), tmp_path / "cache")
     assert builds == ["a", "a"]
-    np.testing.assert_array_equal(
-        again.read((0, 0, 0), SHAPE)[1] == 1, nib.load(case.label).get_fdata() == 1
-    )
+    for one, other in zip(before, again.read(*WHOLE), strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
-def test_image_and_label_must_lie_on_one_grid(case: Case, tmp_path: Path) -> None:
-    assert case.label is not None
-    write(case.label, np.zeros((20, 24, 17), np.uint8))
-    with pytest.raises(CrlnError, match=r"a_label\.nii\.gz"):
-        prepare_cohort([case], Plan(), tmp_path / "cache")
-    assert not list((tmp_path / "cache").rglob("*.b2nd"))
+def test_links_to_one_scan_are_prepared_once(case: Case, tmp_path: Path, builds: list[str]) -> None:
+    (tmp_path / "link.nii.gz").symlink_to(case.images[0])
+    link = Case("b", (tmp_path / "link.nii.gz",), case.label)
+    first, second = prepare_cohort([case, link], Plan(), tmp_path / "cache")
+    assert (first.id, second.id) == ("a", "b")
+    assert first.folder == second.folder
+    assert len(builds) == 1
+
+
+def test_a_folder_of_slices_is_known_by_all_of_them(tmp_path: Path) -> None:
+    series = tmp_path / "series"
+    series.mkdir()
+    for name in ("1.dcm", "2.dcm"):
+        (series / name).write_text(name)
+    before = cache_module._key(Case("a", (series,)), Plan())
+    assert cache_module._key(Case("b", (series,)), Plan()) == before
+    (series / "2.dcm").write_text("longer than it was")
+    assert cache_module._key(Case("a", (series,)), Plan()) != before
+
+
+def test_the_first_fault_ends_it(tmp_path: Path, builds: list[str]) -> None:
+    cases = [make_case(tmp_path, name) for name in "abcdefgh"]
+    write(cases[1].label or tmp_path, np.zeros((20, 24, 17), np.uint8))
+    with pytest.raises(CrlnError, match=r"b_label\.nii\.gz: shape"):
+        prepare_cohort(cases, Plan(), tmp_path / "cache")
+    assert len(builds) < len(cases)
+    (tmp_path / "cache").mkdir(exist_ok=True)
+    prepare_cohort(cases[:1], Plan(), tmp_path / "cache")
+    assert builds.count("a") == 1, "what was ready before the fault is kept"
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(CrlnError, match=r"gone\.nii"):
+    with pytest.raises(CrlnError, match=r"gone\.nii: cannot be read"):
         prepare_cohort([Case("x", (tmp_path / "gone.nii",))], Plan(), tmp_path / "cache")
 
 
-def test_progress_is_told(case: Case, tmp_path: Path) -> None:
+def test_progress_is_told(tmp_path: Path) -> None:
+    cases = [make_case(tmp_path, name) for name in "abc"]
     told: list[tuple[int, int]] = []
-    prepare_cohort([case], Plan(), tmp_path / "cache", lambda done, of: told.append((done, of)))
-    assert told == [(1, 1)]
+    for some in (cases[:1], cases, cases):
+        prepare_cohort(some, Plan(), tmp_path / "cache", lambda *now: told.append(now))
+    assert told == [(1, 1), (2, 3), (3, 3), (3, 3)]
+
+
+def test_a_cache_that_does_not_keep_is_named(
+    case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cache_module, "_build", lambda *_: None)
+    with pytest.raises(CrlnError, match="the cache cannot be read back"):
+        prepare_cohort([case], Plan(), tmp_path / "cache")
 
 
 def test_a_cache_that_cannot_be_written_is_named(case: Case, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(CrlnError, match="free space or set --cache"):
         prepare_cohort([case], Plan(), tmp_path / "file")
+
+
+def test_the_cache_is_where_the_environment_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CRLN_CACHE", str(tmp_path))
+    assert default_cache() == tmp_path
+    monkeypatch.delenv("CRLN_CACHE")
+    assert default_cache() == Path.home() / ".cache" / "crln"

@@ -105,9 +105,7 @@ def test_a_constant_scan_is_no_fault_within_a_window() -> None:
 
 
 def test_a_spacing_far_from_the_plans_is_named() -> None:
-    with pytest.raises(
-        CrlnError, match=r"m\.nii: 50 x 50 x 50 mm voxels become 4000 x 4500 x 5000"
-    ):
+    with pytest.raises(CrlnError, match=r"m\.nii: 50 x 50 x 50 mm .* 4000 x 4500 x 5000"):
         prepare_image(scan(VALUES, 50), Plan(spacing=(0.1, 0.1, 0.1)), Path("m.nii"))
 
 

@@ -19,8 +19,8 @@ EXAMPLES = examples(
     "crln compare data --methods supervised crln --labelled 8 --test 20 --out comparison",
     "crln compare data --methods supervised mean_teacher crln supervised_all \\",
     "    --labelled 8 16 --seeds 0 1 2 --iterations 4000 --test 20 --out comparison",
-    "crln compare data --methods crln 'crln\\[positive_weight=0]' 'crln\\[network.prototypes=1]' \\",
-    "    --labelled 8 --test 20 --reference crln --out ablation",
+    "crln compare data --methods crln 'crln\\[positive_weight=0]' --reference crln \\",
+    "    --labelled 8 --test 20 --out ablation",
     "crln compare data --methods supervised crln --labelled 8 --test 20 --out comparison \\",
     "    --with nnunet-masks nnunet",
 )
@@ -54,8 +54,8 @@ def command(
         list[str],
         typer.Option(
             metavar="NAME...",
-            help="Methods; one with options is written crln\\[positive_weight=0], with fields of the "
-            "plan crln\\[network.prototypes=1]; supervised_all learns from every label.",
+            help="Methods; one with options is written crln\\[positive_weight=0], with fields of "
+            "the plan crln\\[network.prototypes=1]; supervised_all learns from every label.",
         ),
     ],
     labelled: Annotated[

@@ -1,7 +1,7 @@
 """Methods side by side on one cohort: same network, data, views, budget and seeds."""
 
 from crln.comparison.cell import Cell, Compute
-from crln.comparison.compare import Comparison, Leaks, Outside, compare
+from crln.comparison.comparison import Comparison, Leaks, Outside, compare
 from crln.comparison.jobs import Jobs
 from crln.comparison.nnunet import export_nnunet
 from crln.comparison.page import write_results

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator
 from pathlib import Path
 
-from crln.comparison.compare import Comparison
+from crln.comparison.comparison import Comparison
 from crln.comparison.rows import METRICS
 from crln.comparison.tables import (
     HEADINGS,

@@ -7,7 +7,7 @@ import math
 from dataclasses import asdict
 from typing import Any
 
-from crln.comparison.compare import Comparison
+from crln.comparison.comparison import Comparison
 from crln.comparison.rows import METRICS, Figure, Row, best_rows
 from crln.evaluation import PairedDifference
 from crln.report import Table

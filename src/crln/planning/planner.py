@@ -25,9 +25,9 @@ UNCOVERED = 4
 ANISOTROPY = 3.0
 """Ratio of the coarsest voxel side to the finest from which a cohort counts as thick-sliced."""
 
-CT_FLOOR = -500.0
-"""Between air and fat: where more than a few voxels are below it, they are Hounsfield units. (The
-smallest value tells nothing: interpolation leaves some MR scans with strongly negative voxels.)"""
+AIR, DENSEST = -800.0, 3071.0
+"""A channel is in Hounsfield units where it holds air and its structures end at 12 bits. Negative
+values alone tell nothing: MR scans that somebody normalised have them too."""
 
 RARE, CENTRED = 0.02, 1 / 3
 """Structures below this share of the scan get this share of the patches centred on them."""
@@ -128,10 +128,10 @@ def _patch_size(size: list[float], spacing: tuple[float, float, float]) -> Tripl
 
 
 def _intensity(fingerprint: Fingerprint, channel: int) -> Intensity:
-    name = fingerprint.channels[channel].lower()
-    if name != "ct" and fingerprint.intensity[channel].low >= CT_FLOOR:
+    everywhere, inside = fingerprint.intensity[channel], fingerprint.foreground[channel]
+    hounsfield = everywhere.low < AIR and inside.high <= DENSEST
+    if fingerprint.channels[channel].lower() != "ct" and not hounsfield:
         return Intensity(scheme="zscore")
-    inside = fingerprint.foreground[channel]
     return Intensity(
         scheme="window", low=inside.low, high=inside.high, mean=inside.mean, std=inside.std or 1.0
     )

@@ -1,0 +1,253 @@
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from crln.cohort import load_cohort, split_cohort
+from crln.errors import CrlnError
+from crln.methods import build_method
+from crln.planning import Fingerprint, Plan, make_plan, plan_for, preset_names, read_preset
+from crln.planning.fingerprint import Statistics
+from crln.planning.planner import VOXEL_BUDGET
+
+PAPER = ("la", "pancreas", "brats19")
+
+
+def statistics(low: float = 0.0, **others: float) -> Statistics:
+    values = {"minimum": low, "low": low, "median": 50.0, "high": 200.0, "maximum": 250.0}
+    return Statistics.model_validate(values | {"mean": 60.0, "std": 20.0} | others)
+
+
+def fingerprint(**facts: Any) -> Fingerprint:
+    """Of 1 mm scans of 100 x 90 x 80 with one channel and a structure of 50,000 voxels."""
+    spacing, size = facts.get("spacing", (1.0, 1.0, 1.0)), facts.get("size", (100, 90, 80))
+    usual = {
+        "labelled": 2, "unlabelled": 2, "validation": 0, "test": 0, "layout": "folders",
+        "channels": ("MR",), "headers_read": 4, "scans_read": 4, "labels_read": 2,
+        "spacing": spacing, "spacing_low": spacing, "spacing_range": [(s, s) for s in spacing],
+        "size": size, "size_range": [(n, n) for n in size],
+        "intensity": [statistics()], "foreground": [statistics(30)],
+        "volumes": {0: 670_000.0, 1: 50_000.0}, "class_names": {},
+    }  # fmt: skip
+    return Fingerprint.model_validate(usual | facts)
+
+
+def test_the_spacing_is_the_median() -> None:
+    assert plan_for(fingerprint(spacing=(0.7, 0.7, 2.0))).spacing == (0.7, 0.7, 2.0)
+
+
+@pytest.mark.parametrize(
+    ("low", "target"), [(1.5, 1.5), (5.0, 5.0), (0.3, 0.8)], ids=["thin", "all thick", "floor"]
+)
+def test_thick_slices_follow_the_thinner_ones(low: float, target: float) -> None:
+    found = fingerprint(spacing=(0.8, 5.0, 0.7), spacing_low=(0.8, low, 0.7))
+    assert plan_for(found).spacing == (0.8, target, 0.7)
+
+
+def test_archives_keep_their_grid_and_their_values() -> None:
+    plan = plan_for(fingerprint(layout="h5"))
+    assert plan.spacing is None
+    assert plan.intensity[0].scheme == "none"
+
+
+@pytest.mark.parametrize(
+    ("size", "patch"),
+    [
+        ((35, 51, 36), (32, 48, 32)),
+        ((37, 53, 20), (48, 64, 16)),
+        ((5, 16, 17), (16, 16, 16)),
+        ((112, 112, 80), (112, 112, 80)),
+    ],
+)
+def test_the_patch_covers_a_small_scan(size: tuple[int, ...], patch: tuple[int, ...]) -> None:
+    assert plan_for(fingerprint(size=size)).patch_size == patch
+
+
+def test_the_patch_of_a_large_scan_is_a_cube_in_millimetres() -> None:
+    patch = plan_for(fingerprint(size=(512, 512, 300), spacing=(0.8, 0.8, 1.6))).patch_size
+    extent = [n * s for n, s in zip(patch, (0.8, 0.8, 1.6), strict=True)]
+    assert max(extent) - min(extent) <= 16 * 1.6
+    assert prod(patch) > 0.75 * VOXEL_BUDGET
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.tuples(*[st.integers(1, 700)] * 3), st.tuples(*[st.floats(0.1, 10, allow_nan=False)] * 3))
+def test_every_patch_is_possible(size: tuple[int, ...], spacing: tuple[float, ...]) -> None:
+    patch = plan_for(fingerprint(size=size, spacing=spacing)).patch_size
+    assert prod(patch) <= VOXEL_BUDGET
+    assert all(side >= 16 and side % 16 == 0 for side in patch)
+
+
+def test_ct_by_its_name_or_its_air() -> None:
+    inside = [statistics(-20, mean=40, std=15)]
+    for found in (
+        fingerprint(channels=("CT",), foreground=inside),
+        fingerprint(channels=("image",), intensity=[statistics(-1000)], foreground=inside),
+    ):
+        (scheme,) = plan_for(found).intensity
+        assert (scheme.scheme, scheme.low, scheme.high) == ("window", -20, 200)
+        assert (scheme.mean, scheme.std) == (40, 15)
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"intensity": [statistics(0, minimum=-900)]},
+        {"intensity": [statistics(-600)]},
+        {"intensity": [statistics(-950)], "foreground": [statistics(0, high=4700)]},
+    ],
+)
+def test_negative_values_alone_are_no_ct(facts: dict[str, Any]) -> None:
+    assert plan_for(fingerprint(**facts)).intensity[0].scheme == "zscore"
+
+
+def test_each_channel_has_its_scheme() -> None:
+    found = fingerprint(
+        channels=("CT", "PET"), intensity=[statistics()] * 2, foreground=[statistics(std=0)] * 2
+    )
+    first, second = plan_for(found).intensity
+    assert (first.scheme, first.std, second.scheme) == ("window", 1, "zscore")
+
+
+def test_classes_and_their_names() -> None:
+    volumes = {255: 9e4, 0: 6e5, 7: 3e4}
+    plan = plan_for(fingerprint(volumes=volumes, class_names={7: "atrium"}))
+    assert plan.labels == (0, 7, 255)
+    assert plan.class_names == ("background", "atrium", "class 255")
+
+
+def test_rare_structures_draw_patches() -> None:
+    assert plan_for(fingerprint()).training.foreground == 0
+    rare = fingerprint(volumes={0: 7e5, 1: 2000.0})
+    assert plan_for(rare).training.foreground == pytest.approx(1 / 3)
+
+
+def test_nothing_is_mirrored_unasked() -> None:
+    plan = plan_for(fingerprint())
+    assert plan.views.mirror_axes == ()
+    assert plan.inference.mirror_axes == ()
+
+
+def test_changes_win_over_the_preset_over_the_cohort(phantom: Path) -> None:
+    cohort = load_cohort(phantom)
+    own = make_plan(cohort)
+    plan = make_plan(cohort, preset="la", changes={"training": {"iterations": 7}})
+    assert plan.training.iterations == 7
+    assert plan.training.lr == 0.0025 != own.training.lr
+    assert plan.labels == own.labels == (0, 1, 2)
+    assert make_plan(cohort, fingerprint=fingerprint()).patch_size == (96, 96, 80)
+
+
+def test_a_preset_serves_every_channel() -> None:
+    assert read_preset("la", 3)["intensity"] == [{"scheme": "minmax"}] * 3
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"patch_size": [30, 32, 32]}, r"patch_size: each side of the patch must be a multiple"),
+        ({"training": {"lr": -1}}, r"training\.lr: .* greater than 0"),
+        ({"trainin": {}}, r"trainin: Extra inputs"),
+    ],
+)
+def test_an_impossible_change_is_named(
+    phantom: Path, changes: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(CrlnError, match=message) as caught:
+        make_plan(load_cohort(phantom), fingerprint=fingerprint(), changes=changes)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_unknown_preset_lists_the_known(phantom: Path) -> None:
+    with pytest.raises(CrlnError, match=r"no preset 'heart'; choose one of brats19, .*phantom"):
+        make_plan(load_cohort(phantom), preset="heart")
+
+
+def test_there_are_five_presets() -> None:
+    assert preset_names() == ["brats19", "hippocampus", "la", "pancreas", "phantom"]
+
+
+@pytest.mark.parametrize("name", ["brats19", "hippocampus", "la", "pancreas", "phantom"])
+def test_every_preset_is_a_plan_that_builds(name: str) -> None:
+    plan = Plan().updated(read_preset(name))
+    assert plan.name == name
+    build_method("crln", plan)
+
+
+@pytest.mark.parametrize("name", PAPER)
+def test_the_papers_numbers(name: str) -> None:
+    """method.md sections 2 to 4."""
+    plan = Plan().updated(read_preset(name))
+    training, options = plan.training, plan.options["crln"]
+    assert (training.iterations, training.labelled, training.unlabelled) == (40_000, 2, 2)
+    assert (training.optimiser, training.lr, training.weight_decay) == ("sgd", 2.5e-3, 5e-4)
+    assert (training.momentum, training.schedule, training.power) == (0.9, "poly", 0.9)
+    assert (training.foreground, training.warmup, training.gradient_clip) == (0, 0, None)
+    assert (plan.teacher.decay, plan.teacher.dropout, plan.teacher.norm) == (0.99, True, "own")
+    assert plan.network.widths == (16, 32, 64, 128, 256)
+    assert plan.inference.weighting == "uniform"
+    assert plan.inference.mirror_axes == ()
+    assert plan.intensity[0].scheme == "minmax"
+    assert (plan.views.kind, plan.spacing) == ("paper", None)
+    assert options == {
+        "unsupervised_weight": 0.5,
+        "confidence": 0.97,
+        "valid_confidence": 0.7,
+        "temperature": 0.5,
+        "queries": 256,
+        "negatives": 512,
+        "warmup": 0.02,
+        "positive_weight": 1.0 if name == "pancreas" else 0.5,
+        "unassertiveness": 0.1 if name == "brats19" else 0.6,
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "dropout", "prototypes", "patch", "stride", "turned"),
+    [
+        ("la", "vnet", 0.5, 16, (112, 112, 80), (18, 18, 4), True),
+        ("pancreas", "vnet", 0.5, 4, (96, 96, 96), (16, 16, 16), False),
+        ("brats19", "unet", 0.3, 4, (96, 96, 96), (16, 16, 16), True),
+    ],
+)
+def test_where_the_papers_presets_differ(
+    name: str,
+    kind: str,
+    dropout: float,
+    prototypes: int,
+    patch: tuple[int, ...],
+    stride: tuple[int, ...],
+    turned: bool,
+) -> None:
+    plan = Plan().updated(read_preset(name))
+    network, views = plan.network, plan.views
+    assert (network.kind, network.dropout, network.prototypes) == (kind, dropout, prototypes)
+    assert (plan.patch_size, plan.inference.stride) == (patch, stride)
+    assert (views.rotate90, views.brightness) == (turned, turned)
+    assert views.mirror_axes == ((0, 1) if turned else ())
+
+
+def test_the_hippocampus_preset_fits_its_data(data_root: Path) -> None:
+    cohort = split_cohort(load_cohort(data_root / "hippocampus"), labelled=4, test=190)
+    plan = make_plan(cohort, preset="hippocampus")
+    assert (plan.patch_size, plan.labels, plan.spacing) == ((32, 48, 32), (0, 1, 2), (1, 1, 1))
+    assert (plan.training.iterations, plan.training.lr) == (1000, 0.01)
+    assert (plan.views.kind, plan.views.mirror_axes) == ("rich", ())
+    assert plan.network.prototypes == 4
+
+
+def test_the_automatic_plan_of_the_hippocampus_is_nearly_that(data_root: Path) -> None:
+    cohort = split_cohort(load_cohort(data_root / "hippocampus"), labelled=4, test=190)
+    plan = make_plan(cohort)
+    assert (plan.patch_size, plan.labels, plan.spacing) == ((32, 48, 32), (0, 1, 2), (1, 1, 1))
+    assert plan.class_names == ("background", "Anterior", "Posterior")
+    assert plan.intensity[0].scheme == "zscore"
+
+
+def test_the_atrium_is_no_ct(data_root: Path) -> None:
+    cohort = split_cohort(load_cohort(data_root / "la_half"), labelled=2, test=76)
+    assert make_plan(cohort).intensity[0].scheme == "zscore"
+    assert make_plan(cohort, preset="la").labels == (0, 1)

@@ -1,0 +1,111 @@
+import json
+from pathlib import Path
+
+import blosc2
+import numpy as np
+import pytest
+
+from crln.cohort import Case
+from crln.errors import CrlnError
+from crln.labels import IGNORE
+from crln.preparation.store import PreparedCase, load_case, store_case
+
+SHAPE = (20, 40, 18)
+RANDOM = np.random.default_rng(0)
+IMAGE = RANDOM.random((2, *SHAPE), dtype=np.float32)
+LABEL = np.zeros(SHAPE, np.uint8)
+LABEL[4:9, 5:12, 3:8] = 1
+LABEL[:, 30:, :] = 2
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    store_case(tmp_path / "ab" / "case", IMAGE, LABEL, 4)
+    return tmp_path / "ab" / "case"
+
+
+@pytest.fixture
+def prepared(folder: Path) -> PreparedCase:
+    found = load_case(Case("a", (), Path("label")), folder)
+    assert found is not None
+    return found
+
+
+def test_the_whole_scan_comes_back(prepared: PreparedCase) -> None:
+    image, label = prepared.read((0, 0, 0), SHAPE)
+    assert (prepared.id, prepared.shape, prepared.labelled) == ("a", SHAPE, True)
+    assert (image.dtype, label.dtype) == (np.float32, np.int64)
+    np.testing.assert_array_equal(image, IMAGE)
+    np.testing.assert_array_equal(label, LABEL)
+
+
+@pytest.mark.parametrize(
+    "start",
+    [(3, 4, 1), (-5, -1, 0), (10, 15, 9), (-40, 0, 0), (-16, 0, 0), (20, 0, 0), (90, -70, 0)],
+)
+def test_outside_the_scan_is_zero_and_ignored(
+    prepared: PreparedCase, start: tuple[int, int, int]
+) -> None:
+    size = (16, 32, 32)
+    image, label = prepared.read(start, size)
+    margin = 100
+    wide = np.pad(IMAGE, [(0, 0)] + [(margin, margin)] * 3)
+    wide_label = np.pad(LABEL.astype(np.int64), margin, constant_values=IGNORE)
+    window = tuple(slice(s + margin, s + margin + n) for s, n in zip(start, size, strict=True))
+    np.testing.assert_array_equal(image, wide[(slice(None), *window)])
+    np.testing.assert_array_equal(label, wide_label[window])
+
+
+def test_without_a_label_there_is_inside_and_outside(tmp_path: Path) -> None:
+    store_case(tmp_path, IMAGE, None, 4)
+    prepared = load_case(Case("a", ()), tmp_path)
+    assert prepared is not None
+    _, label = prepared.read((-1, 0, 0), SHAPE)
+    assert (label[0] == IGNORE).all()
+    assert (label[1:] == 0).all()
+    assert prepared.foreground == {}
+
+
+def test_foreground_voxels_are_foreground(prepared: PreparedCase) -> None:
+    assert set(prepared.foreground) == {1, 2}  # of class 3 there is none
+    assert [len(prepared.foreground[k]) for k in (1, 2)] == [5 * 7 * 5, 1000]
+    for k, voxels in prepared.foreground.items():
+        assert (LABEL[tuple(voxels.T)] == k).all()
+        assert len(np.unique(voxels, axis=0)) == len(voxels)
+    spread = np.ptp(prepared.foreground[2], axis=0)
+    assert (spread >= [18, 8, 16]).all()
+
+
+def test_a_patch_decompresses_little_more_than_itself(folder: Path) -> None:
+    array = blosc2.open(str(folder / "image.b2nd"))
+    assert array.chunks == (1, 20, 32, 18)
+    assert array.blocks == (1, 16, 16, 16)
+
+
+def test_nothing_lies_beside_what_was_stored(folder: Path) -> None:
+    names = {"image.b2nd", "label.b2nd", "foreground.npz", "case.json"}
+    assert {path.name for path in folder.iterdir()} == names
+
+
+@pytest.mark.parametrize("notes", ["", "[]", "{}", json.dumps({"bytes": {}, "shape": [1, 2]})])
+def test_notes_that_say_nothing_count_as_missing(folder: Path, notes: str) -> None:
+    (folder / "case.json").write_text(notes)
+    assert load_case(Case("a", ()), folder) is None
+
+
+def test_a_cache_that_was_removed_is_named(folder: Path, prepared: PreparedCase) -> None:
+    (folder / "image.b2nd").unlink()
+    with pytest.raises(CrlnError, match=r"image\.b2nd: the cache cannot be read"):
+        prepared.read((0, 0, 0), SHAPE)
+
+
+def test_a_cache_that_cannot_be_written_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(np, "savez", full)
+    with pytest.raises(CrlnError, match=r"No space left on device\); free space or set --cache"):
+        store_case(tmp_path / "case", IMAGE, LABEL, 4)
+    assert not list((tmp_path / "case").iterdir())
