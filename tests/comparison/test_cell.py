@@ -42,6 +42,7 @@ def test_what_was_cut_off_is_gone_on_with(cell: Cell) -> None:
     cell.folder.mkdir()
     (cell.folder / "plan.yaml").write_text("cut off before the run had begun")
     cell.complete(HERE)
+    assert opened_labels(cell.folder, test) == []
     weights = cell.run.weights.read_bytes()
     trained = cell.run.weights.stat().st_mtime_ns
     cell.mask(test[0]).unlink()

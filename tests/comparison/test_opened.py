@@ -21,6 +21,7 @@ def folder(tmp_path: Path) -> Path:
     """A model folder whose training has begun."""
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "run.yaml").write_text("method: crln\n")
+    (tmp_path / "run" / RECORD).touch()
     return tmp_path / "run"
 
 
@@ -41,8 +42,18 @@ def archive(tmp_path: Path) -> Case:
     return Case("a", (path,), path)
 
 
-def test_nothing_opened_is_no_leak_and_no_record_is_unknown(folder: Path, nrrd: Case) -> None:
+def test_a_training_without_a_record_of_all_its_sessions_is_unknown(
+    folder: Path, nrrd: Case
+) -> None:
+    (folder / RECORD).unlink()
     assert opened_labels(folder, [nrrd]) is None
+    for _ in range(2):
+        with Recorder(folder):  # the run had begun before it
+            read_image(nrrd.images)
+        assert opened_labels(folder, [nrrd]) is None
+
+
+def test_nothing_opened_is_no_leak(folder: Path, nrrd: Case) -> None:
     with Recorder(folder):
         read_image(nrrd.images)
     assert opened_labels(folder, [nrrd]) == []

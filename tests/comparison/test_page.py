@@ -33,9 +33,13 @@ def test_the_page_shows_everything(comparison: Comparison) -> None:
 
 
 def test_it_is_written_again(comparison: Comparison) -> None:
-    write_results(comparison)
-    page = write_results(replace(comparison, faults={"bcp-2-seed0": "the loss is not finite"}))
+    (comparison.out / "index.html").write_text("of an earlier call")
+    (comparison.out / "comparison.csv").write_text("of an earlier call")
+    page = write_results(
+        replace(comparison, test=(), faults={"bcp-2-seed0": "the loss is not finite"})
+    )
     assert "the loss is not finite" in page.read_text(encoding="utf-8")
+    assert "earlier" not in (comparison.out / "comparison.csv").read_text()
 
 
 def test_label_counts_and_papers(comparison: Comparison) -> None:

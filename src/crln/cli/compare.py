@@ -26,6 +26,10 @@ EXAMPLES = examples(
 )
 
 
+ON_SCREEN = (0, 1, 2, 4, 7, 8)
+"""Columns of the table: method, labels, Dice, 95HD, difference, seconds a step."""
+
+
 class ListCommand(TyperCommand):
     """A command whose repeatable options also take several values: `--seeds 0 1 2`."""
 
@@ -178,14 +182,14 @@ def _job_options(words: list[str], slurm: bool) -> dict[str, Any]:
 
 
 def _table(comparison: "Comparison") -> Table:
-    """The page's table for the screen; details below the figures, published ones left out."""
+    """What of the page's table fits on a screen."""
     from crln.comparison import main_table
 
     source = main_table(comparison)
     table = Table(title=f"{len(comparison.test)} test cases", caption=source.caption)
-    shown = len(source.header) - bool(comparison.published)
-    for place, heading in enumerate(source.header[:shown]):
-        table.add_column(heading, justify="left" if place == 0 else "right")
+    for place in ON_SCREEN:
+        justify: Literal["left", "right"] = "right" if place else "left"
+        table.add_column(source.header[place], justify=justify)
     for row in source.rows:
-        table.add_row(*(cell.replace("|", "\n", 1) for cell in row[:shown]))
+        table.add_row(*(row[place].replace("|", "\n", 1) for place in ON_SCREEN))
     return table

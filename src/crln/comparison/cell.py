@@ -122,7 +122,8 @@ class Cell:
             write_text(beside, f"{' '.join(str(error).split())}\n")
 
     def _train(self, compute: Compute) -> None:
-        if self.folder.exists() and self.run is None:
+        run = self.run
+        if self.folder.exists() and not (run and (run.finished or run.checkpoint.exists())):
             shutil.rmtree(self.folder)  # cut off before there was anything in it to keep
         with Recorder(self.folder):
             cohort = self.part.split(self.labelled, self.seed)

@@ -14,7 +14,7 @@ from crln.comparison.measure import cost_of, measure_cell, measure_outside
 from crln.comparison.opened import opened_labels
 from crln.comparison.published import Publication, read_published
 from crln.comparison.rows import Row, compare_rows
-from crln.comparison.settings import JOBS, Settings, make_cells, open_folder
+from crln.comparison.settings import CELLS, JOBS, Settings, make_cells, open_folder
 from crln.errors import CrlnError
 from crln.evaluation.results import Unit
 
@@ -135,6 +135,8 @@ def compare(
     cells = make_cells(settings, plan, cohort, out)
     due = [cell for cell in cells if not cell.done(test)]
     say(f"{len(cells)} cells, {len(cells) - len(due)} of them done; {len(test)} test cases")
+    if due:
+        say(f"each writes {out / CELLS}/NAME/log.csv as it learns")
     faults = _run(due, test, out, compute, jobs, say)
     done = [cell for cell in cells if cell.name not in faults]
     if not done:

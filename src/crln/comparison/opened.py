@@ -23,6 +23,7 @@ RECORD = "opened.jsonl"
 READ_EVENT = "crln.read"
 """The audit event of both rooms: a path, and "header", "image" or "label"."""
 
+_UNRECORDED = "a session before this record"
 _CODE = (".py", ".pyc", ".so")
 
 
@@ -46,6 +47,8 @@ class Recorder:
         self._listening = False
 
     def __enter__(self) -> "Recorder":
+        if self.begun.exists() and not os.path.exists(self.path):
+            self._note(_UNRECORDED, "")
         sys.addaudithook(self._hear)  # for the life of the process: no hook can be taken away
         self._listening = True
         return self
@@ -90,7 +93,7 @@ def opened_labels(folder: Path, cases: Sequence[Case]) -> list[str] | None:
     """The ids of those `cases` whose label the training in `folder` opened.
 
     Returns:
-        Sorted ids; None where the training was not recorded.
+        Sorted ids; None where the training, or a session of it, was not recorded.
 
     Raises:
         CrlnError: the record is damaged.
@@ -106,6 +109,8 @@ def opened_labels(folder: Path, cases: Sequence[Case]) -> list[str] | None:
             if not line.endswith("]"):
                 continue
             how, path = json.loads(line)
+            if how == _UNRECORDED:
+                return None
             case = labels.get(os.path.realpath(path))
             # An h5 archive holds scan and label: only its dataset "label" is the label.
             if case and (how == "label" or not is_archive(Path(path))):
