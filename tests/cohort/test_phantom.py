@@ -27,7 +27,7 @@ def test_it_is_a_cohort_like_any_other(tmp_path: Path) -> None:
     cohort = load_cohort(root)
     assert [len(part) for part in (cohort.labelled, cohort.unlabelled, cohort.test)] == [2, 3, 1]
     assert cohort.validation == ()
-    assert cohort.class_names == {0: "background", 1: "chamber", 2: "muscle"}
+    assert cohort.class_names == {0: "background", 1: "head", 2: "tail"}
     assert len(list((root / "labels").iterdir())) == 3
     for case in cohort.labelled + cohort.test:
         assert case.label
@@ -58,7 +58,7 @@ def test_it_is_never_drawn_over_other_scans(tmp_path: Path) -> None:
 
 def test_every_case_holds_both_classes(drawn: list[Phantom]) -> None:
     shares = np.array([np.bincount(p.label.ravel(), minlength=3) / p.label.size for p in drawn])
-    assert shares[:, 1:].min() > 0.005
+    assert shares[:, 1:].min() > 0.001
     assert shares[:, 1:].max() < 0.2
 
 
@@ -88,8 +88,8 @@ def test_shapes_vary_from_case_to_case(drawn: list[Phantom]) -> None:
 
 def test_edges_are_soft_and_voxels_noisy(drawn: list[Phantom]) -> None:
     for phantom in drawn:
-        chamber = phantom.label == 1
-        deep = ndimage.binary_erosion(chamber, iterations=2)
-        rim = chamber & ~ndimage.binary_erosion(chamber)
+        organ = phantom.label > 0
+        deep = ndimage.binary_erosion(organ, iterations=2)
+        rim = organ & ~ndimage.binary_erosion(organ)
         assert phantom.image[deep].mean() > phantom.image[rim].mean()
         assert phantom.image[deep].std() > 20

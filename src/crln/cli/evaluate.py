@@ -17,8 +17,12 @@ EXAMPLES = examples(
 
 
 def command(
-    predictions: Annotated[Path, typer.Argument(help="Folder of masks, or one mask.")],
-    labels: Annotated[Path, typer.Argument(help="Folder of labels of the same cases, or one.")],
+    predictions: Annotated[
+        Path, typer.Argument(metavar="PREDICTIONS", help="Folder of masks, or one mask.")
+    ],
+    labels: Annotated[
+        Path, typer.Argument(metavar="LABELS", help="Folder of labels of the same cases, or one.")
+    ],
     out: Annotated[Path, typer.Option(metavar="FILE", help="Writes FILE.csv and FILE.json.")],
     unit: Annotated[
         Literal["mm", "voxel"],

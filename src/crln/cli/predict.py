@@ -24,7 +24,7 @@ def command(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="The model folder.")],
     inputs: Annotated[
         list[Path],
-        typer.Argument(metavar="INPUT...", help="Scans, folders of scans, DICOM series."),
+        typer.Argument(metavar="INPUT", help="Scans, folders of scans, DICOM series."),
     ],
     out: Annotated[Path, typer.Option(metavar="DIR", help="The folder for the masks.")],
     probabilities: Annotated[

@@ -23,7 +23,7 @@ def make_phantom(
     shape: tuple[int, int, int] = (48, 48, 40),
     seed: int = 0,
 ) -> Path:
-    """Writes a cohort of heart-like scans as `images/`, `labels/` and `test.list`.
+    """Writes a cohort of anatomy-like scans as `images/`, `labels/` and `test.list`.
 
     Soft edges, bias field, noise, neighbours of the same intensity, and a shape that varies so much
     from case to case that a few labels do not show it all. A case looks the same whatever the

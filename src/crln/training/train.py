@@ -97,13 +97,14 @@ def train(
     torch.manual_seed(seed)  # decides the first weights; each step seeds its own draws
     learner = build_method(method, plan)
     pool = _unlabelled(cohort, learner, method, transductive)
+    # Every file is read before the folder is made: a fault in the data leaves nothing behind.
+    validation = Validation(prepare_cohort(cohort.validation, plan, cache), plan, fabric.device)
+    streams = _streams(cohort, pool, learner, plan, seed, cache)
     facts = run_facts(cohort, method, seed, fabric.device, precision, len(pool))
     run = start_run(out, plan, facts, resume=resume, overwrite=overwrite)
     if run.finished:
         return run
     save_split(cohort, run.split)
-    validation = Validation(prepare_cohort(cohort.validation, plan, cache), plan, fabric.device)
-    streams = _streams(cohort, pool, learner, plan, seed, cache)
 
     learner = learner.to(fabric.device)
     learner.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
