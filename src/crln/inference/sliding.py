@@ -1,7 +1,10 @@
 """Sliding-window prediction whose memory is one slab, not one score per class and voxel."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain, combinations
 from typing import Literal
 
@@ -18,7 +21,12 @@ Precision = Literal["32", "bf16", "16"]
 
 AUTOCAST = {"bf16": torch.bfloat16, "16": torch.float16}
 BATCH = {"cpu": 1}
-"""Windows in one forward pass: one fills a processor, 4 any other device."""
+"""Windows in one forward pass; 4 on any other device."""
+WORKERS = 4
+"""Windows at a time on a processor, at most; each takes the memory of a forward pass."""
+
+_Score = Callable[[list[Triple]], Tensor]
+_Map = Callable[[_Score, Iterable[list[Triple]]], Iterable[Tensor]]
 
 
 @dataclass(frozen=True)
@@ -80,16 +88,21 @@ def score_slabs(
     counts = torch.zeros(patch[axis], 1, *across, device=device)
     groups = tiling.along(axis)
     ends = [start for start, _ in groups[1:]] + [tiling.padded[axis]]
-    for (start, corners), end in zip(groups, ends, strict=True):
-        for at, scores in _window_scores(network, padded, corners, plan, precision):
-            place = _across(at, patch, axis)
-            sums[place].addcmul_(scores.movedim(axis + 1, 0), weights[:, None])
-            counts[place].add_(weights[:, None])
-        finished = end - start
-        sums[:finished] /= counts[:finished]
-        yield from _cropped(sums[:finished], start, axis, tiling)
-        for buffer in (sums, counts):
-            _advance(buffer, finished)
+    score = partial(_scores, network, padded, plan, precision)
+    size = BATCH.get(device.type, 4)
+    with _mapping(device) as each:
+        for (start, corners), end in zip(groups, ends, strict=True):
+            batches = [corners[i : i + size] for i in range(0, len(corners), size)]
+            for batch, results in zip(batches, each(score, batches), strict=True):
+                for at, scores in zip(batch, results, strict=True):
+                    place = _across(at, patch, axis)
+                    sums[place].addcmul_(scores.movedim(axis + 1, 0), weights[:, None])
+                    counts[place].add_(weights[:, None])
+            finished = end - start
+            sums[:finished] /= counts[:finished]
+            yield from _cropped(sums[:finished], start, axis, tiling)
+            for buffer in (sums, counts):
+                _advance(buffer, finished)
 
 
 def sliding_window(
@@ -106,18 +119,35 @@ def sliding_window(
     return classes
 
 
-def _window_scores(
-    network: nn.Module, image: Tensor, corners: list[Triple], plan: Plan, precision: Precision
-) -> Iterator[tuple[Triple, Tensor]]:
-    """Corner and probabilities (K, *patch) of each window."""
-    kind = image.device.type
-    size = BATCH.get(kind, 4)
-    for first in range(0, len(corners), size):
-        batch = corners[first : first + size]
-        windows = torch.stack([image[(slice(None), *_box(at, plan.patch_size))] for at in batch])
-        with torch.autocast(kind, AUTOCAST.get(precision), enabled=precision in AUTOCAST):
-            scores = _mirrored(network, windows, plan.inference.mirror_axes)
-        yield from zip(batch, scores, strict=True)
+@contextmanager
+def _mapping(device: torch.device) -> Iterator[_Map]:
+    """A `map` over batches of windows, results in order.
+
+    On a processor several windows are computed side by side, each by its share of the threads: they
+    need not wait for each other after every layer, as the threads of one window must.
+    """
+    threads = torch.get_num_threads()
+    workers = min(threads, WORKERS)
+    if device.type != "cpu" or workers == 1:
+        yield map
+        return
+    pool = ThreadPoolExecutor(workers, "window", torch.set_num_threads, (threads // workers,))
+    try:
+        yield pool.map
+    finally:
+        pool.shutdown(cancel_futures=True)
+        torch.set_num_threads(threads)  # what a worker sets is the default of threads to come
+
+
+@torch.inference_mode()
+def _scores(
+    network: nn.Module, image: Tensor, plan: Plan, precision: Precision, corners: list[Triple]
+) -> Tensor:
+    """Probabilities (B, K, *patch) of the windows at `corners`."""
+    windows = torch.stack([image[(slice(None), *_box(at, plan.patch_size))] for at in corners])
+    lower = precision in AUTOCAST
+    with torch.autocast(image.device.type, AUTOCAST.get(precision), enabled=lower):
+        return _mirrored(network, windows, plan.inference.mirror_axes)
 
 
 def _mirrored(network: nn.Module, windows: Tensor, axes: tuple[int, ...]) -> Tensor:
