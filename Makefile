@@ -18,7 +18,7 @@ $(STAMP): pyproject.toml constraints.txt
 	  f"Python 3.11 or newer is needed, {sys.version.split()[0]} found: make PYTHON=/path/to/python")'
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@echo "installing into .venv: a few minutes, once"
-	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $@
 
 demo: install  ## learn a phantom cohort and show the result, some four minutes

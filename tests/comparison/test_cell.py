@@ -94,4 +94,4 @@ def test_its_process_tells_the_command_and_keeps_to_its_threads(
     monkeypatch.setattr("torch.set_num_threads", asked.append)
     cell.complete(replace(HERE, threads=1), ("compare", "data"))
     assert cell.run.facts["command"] == "crln compare data"
-    assert asked == [1]
+    assert asked[0] == 1  # before anything is computed; others may ask later

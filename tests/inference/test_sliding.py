@@ -1,4 +1,5 @@
 from itertools import product
+from threading import Thread
 
 import numpy as np
 import pytest
@@ -107,6 +108,38 @@ def test_batches_of_windows_change_nothing(
     one = whole(network, image, plan)
     monkeypatch.setitem(BATCH, "cpu", 4)
     np.testing.assert_allclose(whole(network, image, plan), one, atol=1e-6)
+
+
+def test_windows_side_by_side_change_nothing(
+    network: nn.Module, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan, image = make_plan(), torch.randn(1, 40, 30, 20)
+    several = whole(network, image, plan)
+    assert np.array_equal(whole(network, image, plan), several)
+    monkeypatch.setattr("crln.inference.sliding.WORKERS", 1)
+    np.testing.assert_allclose(whole(network, image, plan), several, atol=1e-6)
+
+
+def threads_of_a_new_thread() -> int:
+    seen = []
+    thread = Thread(target=lambda: seen.append(torch.get_num_threads()))
+    thread.start()
+    thread.join()
+    return seen[0]
+
+
+def test_threads_are_given_back(network: nn.Module) -> None:
+    plan, image = make_plan(), torch.randn(1, 40, 30, 20)
+    before = torch.get_num_threads(), threads_of_a_new_thread()
+    slabs = score_slabs(network, image, plan)
+    next(slabs)
+    slabs.close()
+    assert (torch.get_num_threads(), threads_of_a_new_thread()) == before
+
+
+def test_a_fault_in_the_network_is_raised(network: nn.Module) -> None:
+    with pytest.raises(RuntimeError, match="channels"):
+        sliding_window(network, torch.zeros(2, 40, 30, 20), make_plan())
 
 
 def test_half_precision_is_near(network: nn.Module) -> None:
