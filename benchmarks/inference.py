@@ -37,7 +37,7 @@ from crln.inference import Predictor, accelerate, score_slabs
 from crln.inference.window import Tiling
 from crln.networks import SegmentationNetwork, build_backbone
 from crln.networks.blocks import ConvNormReLU, Pointwise
-from crln.planning import Plan, make_plan
+from crln.planning import Plan
 
 LA = Plan(patch_size=(112, 112, 80), inference={"stride": (18, 18, 4), "weighting": "uniform"})
 EVERYDAY = LA.updated({"inference": {"stride": None, "overlap": 0.5, "weighting": "gaussian"}})

@@ -8,19 +8,19 @@ from crln.memory import keep_freed_memory
 
 keep_freed_memory()  # before torch allocates
 
-import resource  # noqa: E402
-import sys  # noqa: E402
-import time  # noqa: E402
-from collections.abc import Callable  # noqa: E402
-from statistics import median  # noqa: E402
+import resource
+import sys
+import time
+from collections.abc import Callable
+from statistics import median
 
-import torch  # noqa: E402
-from torch import Tensor, nn  # noqa: E402
+import torch
+from torch import Tensor, nn
 
-from crln.methods import Batch, Step, build_method  # noqa: E402
-from crln.networks import build_backbone  # noqa: E402
-from crln.planning import Plan, read_preset  # noqa: E402
-from crln.training.optimiser import build_optimiser  # noqa: E402
+from crln.methods import Batch, Step, build_method
+from crln.networks import build_backbone
+from crln.planning import Plan, read_preset
+from crln.training.optimiser import build_optimiser
 
 TARGETS = {"la": 1.35, "hippocampus": 1.25}
 WARM_UP = 2
