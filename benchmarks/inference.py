@@ -22,10 +22,6 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from crln.memory import keep_freed_memory
-
-keep_freed_memory()  # before torch allocates
-
 import h5py
 import numpy as np
 import torch
@@ -35,6 +31,7 @@ from torch import Tensor, nn
 from crln.imaging import Volume
 from crln.inference import Predictor, accelerate, score_slabs
 from crln.inference.window import Tiling
+from crln.memory import keep_freed_memory
 from crln.networks import SegmentationNetwork, build_backbone
 from crln.networks.blocks import ConvNormReLU, Pointwise
 from crln.planning import Plan
@@ -180,6 +177,7 @@ def memory(threads: int) -> dict[str, dict[str, float]]:
 
 
 def main() -> None:
+    keep_freed_memory()  # before torch allocates
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--repeats", type=int, default=3)

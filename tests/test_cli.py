@@ -179,10 +179,23 @@ def test_train_predict_evaluate(
     assert json.loads((tmp_path / "results.json").read_text())["unit"] == "voxel"
 
 
+def test_a_run_without_test_cases_names_none_to_measure(
+    phantom: Path, run: Path, tmp_path: Path, command_line: CommandLine
+) -> None:
+    split = run / "split.yaml"
+    parts = yaml.safe_load(split.read_text("utf-8"))
+    split.write_text(yaml.safe_dump({**parts, "test": []}), encoding="utf-8")
+    result = command_line(
+        "evaluate", phantom / "labels", phantom / "labels", "--run", run, "--out", tmp_path / "r"
+    )
+    assert result.code == 2
+    assert result.err == f"error: {split}: the run kept no test case; evaluate without --run\n"
+
+
 def test_resume_takes_plan_and_split_from_the_run(
     phantom: Path, plan_file: Path, tmp_path: Path, command_line: CommandLine
 ) -> None:
-    """A run cut off after two of four steps ends with the weights of one that was not."""
+    """A run that lost its end ends again with the weights of one that did not."""
     common = ["--plan", plan_file, "--labelled", 2, "--method", "supervised"]
     assert command_line("train", phantom, "--out", tmp_path / "whole", *common).code == 0
     assert command_line("train", phantom, "--out", tmp_path / "cut", *common).code == 0

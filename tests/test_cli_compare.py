@@ -20,6 +20,7 @@ def plan_file(tiny_plan: Plan, tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_compare_then_go_on_with_an_outside_tool(
     phantom: Path, plan_file: Path, tmp_path: Path, command_line: CommandLine
 ) -> None:

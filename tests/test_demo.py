@@ -72,6 +72,27 @@ def test_no_other_folder_is_removed(tmp_path: Path) -> None:
     assert (tmp_path / "thesis.txt").exists()
 
 
+def test_only_the_old_demo_goes_when_told_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "demo" / "cohort").mkdir(parents=True)
+    (tmp_path / "demo" / "plan.yaml").write_text("name: phantom")
+    (tmp_path / "demo" / "index.html").write_text("old")
+
+    def seen(root: Path, **_: object) -> None:
+        raise CrlnError(" ".join(sorted(path.name for path in root.parent.iterdir())))
+
+    monkeypatch.setattr("crln.demo.make_phantom", seen)
+    with pytest.raises(CrlnError, match=r"^masks metrics pictures runs$"):
+        run_demo(tmp_path / "demo", overwrite=True)
+
+
+def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(CrlnError, match="demo: cannot be made"):
+        run_demo(tmp_path / "file" / "demo")
+
+
 def test_the_verb_says_where_to_look(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command_line: Callable[..., Any]
 ) -> None:

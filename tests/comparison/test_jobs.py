@@ -46,6 +46,7 @@ def make_cell(folder: Path, phantom: Path, plan: Plan, seed: int, labelled: int 
     )
 
 
+@pytest.mark.slow
 def test_side_by_side_each_in_its_own_process(
     phantom: Path, tiny_plan: Plan, tmp_path: Path
 ) -> None:

@@ -26,7 +26,7 @@ def test_the_page_shows_everything(comparison: Comparison) -> None:
     assert "Published" not in text
     rows = len(comparison.rows)
     assert text.count("data:image/png") == rows * len(comparison.test)
-    assert text.count("<svg") == 4 + 1 + 1  # boxes, cost, losses
+    assert text.count("<svg") == 2 + 1 + 1  # boxes, cost, losses
     assert "no test label opened" in text
     names = {path.name for path in comparison.out.iterdir()}
     assert names == {"comparison.csv", "comparison.json", "comparison.md", "index.html"}

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import math
 from dataclasses import replace
 
 import pytest
@@ -10,7 +11,14 @@ import pytest
 from crln.comparison import Comparison
 from crln.comparison.comparison import Leaks
 from crln.comparison.published import read_published
-from crln.comparison.tables import main_table, published_table, to_csv, to_json, to_markdown
+from crln.comparison.tables import (
+    cost_table,
+    main_table,
+    published_table,
+    to_csv,
+    to_json,
+    to_markdown,
+)
 from crln.comparison.variant import parse_variant
 
 
@@ -34,24 +42,41 @@ def with_papers(comparison: Comparison) -> Comparison:
 def test_the_table_shows_all_that_a_reader_needs(comparison: Comparison) -> None:
     table = main_table(comparison)
     assert table.header == [
-        "Method", "Labels", "Dice %", "Jaccard %", "95HD mm", "ASD mm",
-        "Dice %, largest component", "Dice, points above supervised",
-        "Seconds a step", "Memory GiB", "Parameters M",
+        "Method", "Labels", "Dice %", "Dice, points above supervised", "Jaccard %", "95HD mm",
+        "ASD mm", "Dice %, largest component",
     ]  # fmt: skip
     assert [row[0] for row in table.rows] == ["supervised", "crln", "tool"]
     assert all(len(row) == len(table.header) for row in table.rows)
     dice = comparison.rows[1].figure("dice")
     assert table.rows[1][2].startswith(f"{100 * dice.mean:.2f} ± {100 * dice.std:.2f}|")
-    assert table.rows[0][7] == ""
-    assert "p = " in table.rows[1][7]
-    assert table.rows[2][8:] == ["", "", ""]
+    assert table.rows[0][3] == ""
+    assert "p = " in table.rows[1][3]
+    for metric, column in (("dice", 2), ("jaccard", 4), ("hd95", 5), ("asd", 6)):
+        means = [row.figure(metric).mean for row in comparison.rows]
+        best = (max if metric in ("dice", "jaccard") else min)(means)
+        assert {row for row, c in table.best if c == column} == {
+            row for row, mean in enumerate(means) if mean == best
+        }
+        for mean, row in zip(means, table.rows, strict=True):
+            shown = f"{mean * (100 if metric in ('dice', 'jaccard') else 1):.2f}"
+            assert row[column].startswith("n/a" if math.isnan(mean) else shown)
     for said in ("last checkpoint", "Holm", "Wilcoxon", "no test label opened", "counted"):
         assert said in table.caption
 
 
+def test_costs_are_a_table_of_their_own(comparison: Comparison) -> None:
+    table = cost_table(comparison)
+    assert table.header[3:] == ["Seconds a step", "Memory GiB", "Parameters M"]
+    cost = comparison.rows[1].cost
+    assert table.rows[1][:3] == ["crln", "2", "0 1"]
+    assert float(table.rows[1][3]) == pytest.approx(cost.seconds_per_step, rel=0.01)
+    assert float(table.rows[1][4]) == pytest.approx(cost.peak_memory_gib, abs=0.01)
+    assert table.rows[2][2:] == ["", "", "", ""]
+
+
 def test_undefined_figures_are_shown_as_such(comparison: Comparison) -> None:
     figure = comparison.rows[0].figure("hd95")
-    shown = main_table(comparison).rows[0][4]
+    shown = main_table(comparison).rows[0][5]
     assert ("undefined" in shown) == bool(figure.undefined)
 
 
@@ -59,7 +84,8 @@ def test_published_figures_have_a_column_of_their_own(with_papers: Comparison) -
     table = main_table(with_papers)
     assert table.header[-1] == "Published Dice %, not measured here"
     shown = table.rows[1][-1]
-    assert shown.startswith("91.74|best on test: Wang et al.")
+    number = int(shown.removeprefix("91.74|best on test [").removesuffix("]"))
+    assert f"[{number}] Wang et al." in table.caption
     assert table.rows[2][-1] == ""
     assert "91.74" not in " ".join(table.rows[1][:-1])
     published = published_table(with_papers)
@@ -111,7 +137,8 @@ def test_json_holds_everything(comparison: Comparison, with_papers: Comparison) 
 
 def test_markdown(comparison: Comparison, with_papers: Comparison) -> None:
     text = to_markdown(replace(comparison, faults={"bcp-2-seed0": "it stopped"}))
-    assert text.count("\n| ") == 4
+    assert text.count("\n| ") == 4 + 4
+    assert "| Seconds a step |" in text
     assert "Leak check: no test label opened" in text
     assert "Not done: bcp-2-seed0: it stopped" in text
     assert "Published" not in text

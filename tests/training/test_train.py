@@ -208,3 +208,12 @@ print("\\n".join(path for path in opened if str(data) in path))
     )  # fmt: skip
     opened = {Path(line).name for line in result.stdout.split("\n") if "/labels" in line}
     assert opened == {Path(str(cohort.labelled[0].label)).name}
+
+
+@pytest.mark.parametrize("precision", ["bf16", "16"])
+def test_half_precision_on_a_processor_is_refused(
+    cohort: Cohort, tiny_plan: Plan, tmp_path: Path, precision: str
+) -> None:
+    with pytest.raises(CrlnError, match=f"--precision {precision}: .* use --precision 32"):
+        quick(cohort, tiny_plan, tmp_path / "run", device="cpu", precision=precision)
+    assert not (tmp_path / "run").exists()

@@ -26,8 +26,8 @@ EXAMPLES = examples(
 )
 
 
-ON_SCREEN = (0, 1, 2, 4, 7, 8)
-"""Columns of the table: method, labels, Dice, 95HD, difference, seconds a step."""
+ON_SCREEN = (0, 1, 2, 3, 5)
+"""Columns of the table of results: method, labels, Dice, its difference, 95HD."""
 
 
 class ListCommand(TyperCommand):
@@ -183,13 +183,32 @@ def _job_options(words: list[str], slurm: bool) -> dict[str, Any]:
 
 def _table(comparison: "Comparison") -> Table:
     """What of the page's table fits on a screen."""
-    from crln.comparison import main_table
+    from crln.comparison import cost_table, main_table
 
-    source = main_table(comparison)
-    table = Table(title=f"{len(comparison.test)} test cases", caption=source.caption)
-    for place in ON_SCREEN:
+    result, cost = main_table(comparison), cost_table(comparison)
+    heading = [*(result.header[place] for place in ON_SCREEN), cost.header[3]]
+    rows = [
+        [_lines(cell) for cell in (*(figures[place] for place in ON_SCREEN), costs[3])]
+        for figures, costs in zip(result.rows, cost.rows, strict=True)
+    ]
+    table = Table(
+        title=f"{len(comparison.test)} test cases",
+        caption="mean ± std over seeds; below, the 95 % interval over cases",
+        box=None,
+        padding=(0, 1, 0, 0),
+    )
+    for place, text in enumerate(heading):
         justify: Literal["left", "right"] = "right" if place else "left"
-        table.add_column(source.header[place], justify=justify)
-    for row in source.rows:
-        table.add_row(*(row[place].replace("|", "\n", 1) for place in ON_SCREEN))
+        # Figures stay whole; a long name of a method is folded.
+        width = max(len(line) for row in rows for line in row[place])
+        table.add_column(
+            "\n".join(_lines(text)), justify=justify, overflow="fold", min_width=place and width
+        )
+    for row in rows:
+        table.add_row(*("\n".join(lines) for lines in row))
     return table
+
+
+def _lines(cell: str) -> list[str]:
+    """A table's cell, its details below the figure."""
+    return cell.replace("|", ", ", 1).split(", ")

@@ -7,7 +7,7 @@ from crln.comparison.nnunet import export_nnunet
 from crln.comparison.page import write_results
 from crln.comparison.rows import Cost, Figure, Measured, Row
 from crln.comparison.settings import Settings
-from crln.comparison.tables import main_table
+from crln.comparison.tables import cost_table, main_table
 from crln.comparison.variant import Variant, parse_variant
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "Settings",
     "Variant",
     "compare",
+    "cost_table",
     "export_nnunet",
     "main_table",
     "parse_variant",

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from crln.cohort import Case
+from crln.cohort import Case, Cohort
 from crln.comparison.cell import Cell, Compute
 from crln.comparison.jobs import Jobs, run_cells
 from crln.comparison.measure import cost_of, measure_cell, measure_outside
@@ -125,11 +125,7 @@ def compare(
     """
     out = Path(out)
     cohort = settings.part.split(None, settings.seeds[0])
-    test = tuple(case for case in cohort.test if case.label is not None)
-    if not test:
-        raise CrlnError(f"{settings.data}: no test case with a label; give --test N")
-    for count in settings.labelled:
-        settings.part.split(count, settings.seeds[0])  # tells where there are too few
+    test = _test_cases(cohort, settings)
     _check_names(settings, outside)
     plan = open_folder(out, settings)
     cells = make_cells(settings, plan, cohort, out)
@@ -154,6 +150,16 @@ def compare(
         test=test, cells=tuple(done), rows=tuple(compare_rows(rows, settings.compared_with)),
         published=published, leaks=_leaks(done, test), faults=faults,
     )  # fmt: skip
+
+
+def _test_cases(cohort: Cohort, settings: Settings) -> tuple[Case, ...]:
+    """Those with a label; tells of too few cases before anything is made."""
+    test = tuple(case for case in cohort.test if case.label is not None)
+    if not test:
+        raise CrlnError(f"{settings.data}: no test case with a label; give --test N")
+    for count in settings.labelled:
+        settings.part.split(count, settings.seeds[0])
+    return test
 
 
 def _check_names(settings: Settings, outside: Sequence[Outside]) -> None:

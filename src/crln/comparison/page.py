@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from crln.comparison.comparison import Comparison
-from crln.comparison.rows import METRICS
 from crln.comparison.tables import (
     HEADINGS,
+    cost_table,
     environments,
     main_table,
     published_table,
@@ -35,7 +35,8 @@ from crln.runs import write_text
 
 WORST = 3
 PAGE = "index.html"
-_OVERLAPS = {"dice", "jaccard"}
+_BOXES = {"dice": 100, "hd95": 1}
+"""Metrics with a box plot, and what they are multiplied by."""
 
 
 def write_results(comparison: Comparison) -> Path:
@@ -55,7 +56,7 @@ def write_results(comparison: Comparison) -> Path:
         Section("Result", [main_table(comparison), *_not_done(comparison)]),
         Section("Every test case", list(_boxes(comparison, counts))),
         Section("More labels", list(_label_curves(comparison))),
-        Section("Cost", list(_costs(comparison, counts))),
+        Section("Cost", [cost_table(comparison), *_costs(comparison, counts)]),
         Section("Trainings", list(_learning(comparison, counts))),
         Section(f"Worst {WORST} cases of each method", list(_worst(comparison))),
         Section("Published", [published_table(comparison)] if comparison.published else []),
@@ -76,11 +77,11 @@ def _lead(comparison: Comparison) -> str:
         rows = [row for row in comparison.rows if row.labelled == count]
         scored = [(row.figure("dice").mean, row.method) for row in rows]
         defined = [entry for entry in scored if not math.isnan(entry[0])]
-        if defined:
+        if len(defined) > 1:
             dice, method = max(defined)
-            leads.append(f"with {count} labels {method} leads at {100 * dice:.1f} % Dice")
-    text = f"{len(comparison.test)} test cases; {'; '.join(leads)}."
-    return f"{text} Leak check: {comparison.leaks.verdict}."
+            leads.append(f"with {_labels(count)} {method} leads at {100 * dice:.1f} % Dice")
+    text = "; ".join([f"{len(comparison.test)} test cases", *leads])
+    return f"{text}. Leak check: {comparison.leaks.verdict}."
 
 
 def _not_done(comparison: Comparison) -> list[Block]:
@@ -90,15 +91,14 @@ def _not_done(comparison: Comparison) -> list[Block]:
 def _boxes(comparison: Comparison, counts: list[int]) -> Iterator[Block]:
     for count in counts:
         rows = [row for row in comparison.rows if row.labelled == count]
-        for metric in METRICS:
-            scale = 100 if metric in _OVERLAPS else 1
+        for metric, scale in _BOXES.items():
             values = {
                 row.method: [scale * value for value in row.by_case(metric).values()]
                 for row in rows
             }
-            unit = "" if metric in _OVERLAPS else f" {comparison.unit}"
+            unit = "" if metric == "dice" else f" {comparison.unit}"
             label = f"{HEADINGS[metric]}{unit}"
-            caption = f"{label} with {count} labels: a dot per test case, the mean over seeds."
+            caption = f"{label} with {_labels(count)}: a dot per test case, the mean over seeds."
             yield Chart(box_plots(values, label), caption)
 
 
@@ -124,7 +124,7 @@ def _costs(comparison: Comparison, counts: list[int]) -> Iterator[Block]:
             if row.cost and not math.isnan(row.figure("dice").mean)
         }
         if len(points) > 1:
-            caption = f"Dice against the time of a training step, with {count} labels."
+            caption = f"Dice against the time of a training step, with {_labels(count)}."
             yield Chart(cost_scatter(points, "seconds per step", "Dice %"), caption)
 
 
@@ -136,7 +136,7 @@ def _learning(comparison: Comparison, counts: list[int]) -> Iterator[Block]:
             if row.labelled == count and row.cells and row.cells[0].run
         }
         if logs:
-            caption = f"Loss terms with {count} labels, first seed."
+            caption = f"Loss terms with {_labels(count)}, first seed."
             yield Chart(learning_curves(logs), caption)
 
 
@@ -157,7 +157,7 @@ def _worst(comparison: Comparison) -> Iterator[Block]:
                 read_label(case.label).array[0],
                 {f"Dice {100 * dice[case.id]:.1f} %": mask},
             )
-            yield Picture(figure, f"{row.method} with {row.labelled} labels, {case.id}")
+            yield Picture(figure, f"{row.method} with {_labels(row.labelled)}, {case.id}")
 
 
 def _facts(comparison: Comparison) -> Facts:
@@ -175,3 +175,7 @@ def _facts(comparison: Comparison) -> Facts:
         text = ", ".join(f"{name} {value}" for name, value in environment.items())
         facts[f"computed on {place}" if len(found) > 1 else "computed on"] = text
     return Facts(facts)
+
+
+def _labels(count: int) -> str:
+    return f"{count} label{'s' * (count != 1)}"

@@ -14,6 +14,8 @@ from crln.report import Table
 
 HEADINGS = {"dice": "Dice %", "jaccard": "Jaccard %", "hd95": "95HD", "asd": "ASD"}
 _OVERLAPS = {"dice", "jaccard"}
+_DIFFERENCE = 3
+"""The column of the difference: next to Dice, before the other metrics."""
 _STATISTICS = ("mean", "std", "low", "high", "undefined")
 
 HOW_TO_READ = (
@@ -23,21 +25,39 @@ HOW_TO_READ = (
 
 
 def main_table(comparison: Comparison) -> Table:
-    """Every row; `mean|detail` cells as pages and Markdown show them."""
+    """How good every row is; `mean|detail` cells as pages and Markdown show them."""
     rows, reference = comparison.rows, comparison.reference
-    header = ["Method", "Labels"]
-    header += [h if m in _OVERLAPS else f"{h} {comparison.unit}" for m, h in HEADINGS.items()]
-    header += ["Dice %, largest component", f"Dice, points above {reference}"]
-    header += ["Seconds a step", "Memory GiB", "Parameters M"]
+    headings = [h if m in _OVERLAPS else f"{h} {comparison.unit}" for m, h in HEADINGS.items()]
+    header = ["Method", "Labels", *headings, "Dice %, largest component"]
+    header.insert(_DIFFERENCE, f"Dice, points above {reference}")
     if comparison.published:
         header.append("Published Dice %, not measured here")
-    cells = [_cells(row, comparison) for row in rows]
     best = set()
-    for place, metric in enumerate(METRICS):
+    for metric in METRICS:
         means = [row.figure(metric).mean for row in rows]
         leading = best_rows(rows, means, most=metric in _OVERLAPS)
-        best |= {(row, place + 2) for row in leading}
+        column = 2 if metric == "dice" else METRICS.index(metric) + _DIFFERENCE
+        best |= {(row, column) for row in leading}
+    cells = [_cells(row, comparison) for row in rows]
     return Table(header, cells, _caption(comparison), frozenset(best))
+
+
+def cost_table(comparison: Comparison) -> Table:
+    """What the trainings of every row took."""
+    header = ["Method", "Labels", "Seeds", "Seconds a step", "Memory GiB", "Parameters M"]
+    cells = []
+    for row in comparison.rows:
+        if cost := row.cost:
+            figures = [f"{cost.seconds_per_step:.3g}", f"{cost.peak_memory_gib:.2f}"]
+            figures.append(f"{cost.parameters / 1e6:.2f}")
+        else:
+            figures = [""] * 3
+        cells.append([row.method, str(row.labelled), " ".join(map(str, row.seeds)), *figures])
+    caption = (
+        "Seconds: mean over steps and seeds. Memory: the most that any process held. Parameters: "
+        "of the network that outlines scans."
+    )
+    return Table(header, cells, caption)
 
 
 def to_markdown(comparison: Comparison) -> str:
@@ -45,8 +65,8 @@ def to_markdown(comparison: Comparison) -> str:
     parts = [
         f"# Comparison on {len(comparison.test)} test cases",
         _markdown(main_table(comparison)),
+        _markdown(cost_table(comparison)),
     ]
-    parts += [f"Leak check: {comparison.leaks.verdict}."]
     parts += [f"Not done: {name}: {fault}" for name, fault in comparison.faults.items()]
     if comparison.published:
         parts += ["## Published, not measured here", _markdown(published_table(comparison))]
@@ -138,18 +158,20 @@ def _cells(row: Row, comparison: Comparison) -> list[str]:
     cells = [row.method, str(row.labelled)]
     cells += [_figure_cell(row.figure(metric), metric) for metric in METRICS]
     cells.append(_figure_cell(row.figure("dice", largest=True), "dice"))
-    cells.append(_difference_cell(row.differences["dice"]) if row.differences else "")
-    if row.cost:
-        cells += [f"{row.cost.seconds_per_step:.3g}", f"{row.cost.peak_memory_gib:.2f}"]
-        cells.append(f"{row.cost.parameters / 1e6:.2f}")
-    else:
-        cells += [""] * 3
+    cells.insert(_DIFFERENCE, _difference_cell(row.differences["dice"]) if row.differences else "")
     if comparison.published:
         known = [entry for entry in row.published if entry.dice is not None]
+        sources = _sources(comparison)
         figures = " / ".join(f"{entry.dice:.2f}" for entry in known)
-        sources = " / ".join(f"{entry.checkpoint}: {entry.source}" for entry in known)
-        cells.append(f"{figures}|{sources}" if known else "")
+        rules = " / ".join(f"{entry.checkpoint} [{sources[entry.source]}]" for entry in known)
+        cells.append(f"{figures}|{rules}" if known else "")
     return cells
+
+
+def _sources(comparison: Comparison) -> dict[str, int]:
+    """The sources of the published figures in the table, numbered."""
+    known = [entry for row in comparison.rows for entry in row.published if entry.dice is not None]
+    return {source: i for i, source in enumerate(dict.fromkeys(e.source for e in known), 1)}
 
 
 def _figure_cell(figure: Figure, metric: str) -> str:
@@ -182,11 +204,15 @@ def _caption(comparison: Comparison) -> str:
         if comparison.settings.validation
         else "Weights: the last checkpoint."
     )
-    return (
+    sources = [f"[{number}] {source}." for source, number in _sources(comparison).items()]
+    text = (
         f"{len(comparison.test)} test cases, mean over classes. {rule} {HOW_TO_READ} Differences "
         f"are paired by case, to {comparison.reference}; p by Wilcoxon's signed-rank test, "
         f"corrected by Holm for the methods at that number of labels. Bold: leads among the rows "
         f"with the same labels. Leak check: {comparison.leaks.verdict}."
+    )
+    return " ".join(
+        [text, *(["Published, by checkpoint rule and source:"] if sources else []), *sources]
     )
 
 

@@ -93,7 +93,9 @@ def train(
         CrlnError: the data, plan or folder has a fault that its user can mend, or a loss became
             NaN (the last good checkpoint stays).
     """
-    fabric = Fabric(accelerator=_accelerator(device), devices=1, precision=PRECISIONS[precision])
+    accelerator = _accelerator(device)
+    _check_precision(accelerator, precision)
+    fabric = Fabric(accelerator=accelerator, devices=1, precision=PRECISIONS[precision])
     torch.manual_seed(seed)  # decides the first weights; each step seeds its own draws
     learner = build_method(method, plan)
     pool = _unlabelled(cohort, learner, method, transductive)
@@ -142,6 +144,19 @@ def _accelerator(device: str) -> str:
     if device == "cuda" and not torch.cuda.is_available():
         raise CrlnError("no CUDA device found; use --device cpu, or install a CUDA build of torch")
     return device
+
+
+def _check_precision(accelerator: str, precision: str) -> None:
+    """Refuses half precision on a processor.
+
+    There, gradients of 3x3x3 convolutions on the coarsest maps (2 voxels a side) come out NaN at
+    random: seen with torch 2.13 on a processor with AVX-512 bfloat16, on a bare nn.Conv3d too.
+    """
+    if accelerator == "cpu" and precision != "32":
+        raise CrlnError(
+            f"--precision {precision}: half precision is not reliable for training on a processor; "
+            "use --precision 32, or a GPU"
+        )
 
 
 def _unlabelled(cohort: Cohort, learner: Method, name: str, transductive: bool) -> tuple[Case, ...]:

@@ -1,0 +1,130 @@
+import pickle
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+from crln.errors import CrlnError
+from crln.methods import build_method
+from crln.planning import Plan
+from crln.runs import RunFolder, open_run, read_tensors, write_tensors, write_text
+
+
+@pytest.fixture
+def run(tiny_plan: Plan, tmp_path: Path) -> RunFolder:
+    torch.manual_seed(0)
+    folder = RunFolder(tmp_path / "run", tiny_plan, {"method": "supervised", "seed": 0})
+    folder.path.mkdir()
+    folder.write_facts()
+    folder.save_weights(build_method("supervised", tiny_plan))
+    return folder
+
+
+def test_a_method_comes_back_as_it_was(run: RunFolder, tiny_plan: Plan) -> None:
+    torch.manual_seed(0)
+    original = build_method("supervised", tiny_plan)
+    loaded = open_run(run.path).load_method()
+    for name, tensor in original.state_dict().items():
+        assert torch.equal(loaded.state_dict()[name], tensor)
+
+
+@pytest.mark.parametrize("name", ["plan.yaml", "run.yaml", "weights.safetensors", "seal.json"])
+def test_a_missing_file_is_named(run: RunFolder, name: str) -> None:
+    (run.path / name).unlink()
+    with pytest.raises(CrlnError, match=name.replace(".", r"\.")):
+        open_run(run.path).load_method()
+
+
+@pytest.mark.parametrize("name", ["plan.yaml", "run.yaml", "weights.safetensors", "seal.json"])
+def test_a_truncated_file_is_named(run: RunFolder, name: str) -> None:
+    content = (run.path / name).read_bytes()
+    (run.path / name).write_bytes(content[: len(content) // 2])
+    with pytest.raises(CrlnError, match=name.replace(".", r"\.")) as error:
+        open_run(run.path).load_method()
+    assert "\n" not in str(error.value)
+
+
+def test_one_changed_byte_of_the_weights_is_noticed(run: RunFolder) -> None:
+    content = bytearray(run.weights.read_bytes())
+    content[-1] ^= 1
+    run.weights.write_bytes(bytes(content))
+    with pytest.raises(CrlnError, match=r"weights\.safetensors: changed since training"):
+        open_run(run.path).load_method()
+
+
+class Malicious:
+    """Runs code when it is unpickled."""
+
+    def __init__(self, mark: Path) -> None:
+        self.mark = mark
+
+    def __reduce__(self):  # type: ignore[no-untyped-def]
+        return Path.touch, (self.mark,)
+
+
+@pytest.mark.parametrize("name", ["plan.yaml", "run.yaml", "weights.safetensors", "seal.json"])
+def test_a_planted_pickle_does_not_run(run: RunFolder, tmp_path: Path, name: str) -> None:
+    mark = tmp_path / "ran"
+    torch.save(Malicious(mark), run.path / name)
+    with pytest.raises(CrlnError):
+        open_run(run.path).load_method()
+    (run.path / name).write_bytes(pickle.dumps(Malicious(mark)))
+    with pytest.raises(CrlnError):
+        open_run(run.path).load_method()
+    (run.path / "run.yaml").write_text(f"!!python/object/apply:pathlib.Path.touch [{mark}]\n")
+    with pytest.raises(CrlnError):
+        open_run(run.path)
+    assert not mark.exists()
+
+
+def test_the_planted_pickle_would_run_where_pickles_are_trusted(tmp_path: Path) -> None:
+    mark = tmp_path / "ran"
+    pickle.loads(pickle.dumps(Malicious(mark)))
+    assert mark.exists()
+
+
+def test_an_unfinished_run_says_how_to_finish_it(tiny_plan: Plan, tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path, tiny_plan, {"method": "supervised", "seed": 0})
+    folder.write_facts()
+    write_tensors(folder.checkpoint, {"a": torch.zeros(1)}, {})
+    with pytest.raises(CrlnError, match="did not finish; finish it with --resume"):
+        folder.load_method()
+
+
+def test_no_folder_and_no_model_folder(tmp_path: Path) -> None:
+    with pytest.raises(CrlnError, match="no such model folder"):
+        open_run(tmp_path / "missing")
+    with pytest.raises(CrlnError, match=r"not a model folder: plan\.yaml is missing"):
+        open_run(tmp_path)
+
+
+def test_weights_of_another_plan_are_refused(run: RunFolder) -> None:
+    facts = yaml.safe_load((run.path / "run.yaml").read_text())
+    other = RunFolder(run.path, run.plan.updated({"network": {"widths": [8, 8, 8, 8, 8]}}), facts)
+    other.write_facts()
+    other.seal()
+    with pytest.raises(CrlnError, match=r"weights do not fit plan\.yaml"):
+        open_run(run.path).load_method()
+
+
+def test_writing_is_all_or_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_text(tmp_path / "a.txt", "old")
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(CrlnError, match=r"a\.txt: cannot be written \(No space left on device\)"):
+        write_text(tmp_path / "a.txt", "new")
+    with pytest.raises(CrlnError, match=r"b\.safetensors: cannot be written"):
+        write_tensors(tmp_path / "b.safetensors", {"a": torch.zeros(2)}, {})
+    assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
+    assert (tmp_path / "a.txt").read_text() == "old"
+
+
+def test_tensors_and_notes_round_trip(tmp_path: Path) -> None:
+    write_tensors(tmp_path / "t.safetensors", {"a": torch.arange(3)}, {"k": "v"})
+    tensors, notes = read_tensors(tmp_path / "t.safetensors")
+    assert torch.equal(tensors["a"], torch.arange(3))
+    assert notes == {"k": "v"}
