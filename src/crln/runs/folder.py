@@ -1,4 +1,4 @@
-"""The model folder: plan, facts, split, log, checkpoints and weights; nothing in it can run code."""
+"""The model folder: plan, facts, split, log, checkpoints, weights; nothing in it can run code."""
 
 import hashlib
 import json
@@ -144,7 +144,9 @@ def write_text(path: Path, text: str) -> None:
         beside.replace(path)
     except OSError as error:
         beside.unlink(missing_ok=True)
-        raise CrlnError(f"{path}: cannot be written ({error.strerror}); free space or permit it") from error
+        raise CrlnError(
+            f"{path}: cannot be written ({error.strerror}); free space or permit it"
+        ) from error
 
 
 def write_tensors(path: Path, tensors: dict[str, Tensor], notes: dict[str, str]) -> None:
@@ -171,7 +173,8 @@ def read_tensors(
     """
     try:
         with safe_open(path, "pt", device=str(device)) as file:
-            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}
+            names = file.keys()  # no mapping: it cannot be iterated itself
+            return {name: file.get_tensor(name) for name in names}, file.metadata() or {}
     except (OSError, SafetensorError) as error:
         raise CrlnError(
             f"{path}: missing or damaged ({error}); restore the model folder or train again"
