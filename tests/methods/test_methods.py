@@ -59,6 +59,11 @@ def test_another_step_draws_other_views(method: Method) -> None:
     assert losses_of(method)["total"] != losses_of(twin, other)["total"]
 
 
+def test_every_step_has_the_same_terms(method: Method) -> None:
+    """The log is a table."""
+    assert losses_of(method).keys() == losses_of(method, Step(index=0, total=4, seed=0)).keys()
+
+
 def test_learning_lowers_the_loss(method: Method) -> None:
     parameters = [p for p in method.parameters() if p.requires_grad]
     optimiser = torch.optim.Adam(parameters, lr=1e-2)

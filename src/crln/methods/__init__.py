@@ -9,6 +9,7 @@ from crln.methods.base import Batch, Method, Step
 from crln.methods.bcp import BidirectionalCopyPaste
 from crln.methods.crln import CRLN
 from crln.methods.cross_pseudo import CrossPseudo
+from crln.methods.diffrect import DiffRect
 from crln.methods.mcnet import MCNet
 from crln.methods.mean_teacher import MeanTeacher
 from crln.methods.supervised import Supervised
@@ -20,6 +21,7 @@ METHODS: dict[str, type[Method]] = {
     "bcp": BidirectionalCopyPaste,
     "cross_pseudo": CrossPseudo,
     "crln": CRLN,
+    "diffrect": DiffRect,
     "mcnet": MCNet,
     "mean_teacher": MeanTeacher,
     "supervised": Supervised,

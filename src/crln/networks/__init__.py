@@ -2,6 +2,7 @@
 
 from crln.networks.blocks import Pointwise
 from crln.networks.dim import DynamicInteractionModule
+from crln.networks.label_rectifier import LabelRectifier
 from crln.networks.projection import ProjectionHead
 from crln.networks.rectified import RectifiedNetwork
 from crln.networks.segmentation import SegmentationNetwork, build_backbone
@@ -10,6 +11,7 @@ from crln.networks.vnet import VNet, VNetDecoder, VNetEncoder
 
 __all__ = [
     "DynamicInteractionModule",
+    "LabelRectifier",
     "Pointwise",
     "ProjectionHead",
     "RectifiedNetwork",
