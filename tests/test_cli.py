@@ -238,6 +238,20 @@ def test_plan_and_preset_exclude_each_other(
     assert not (tmp_path / "run").exists()
 
 
+def test_published_rates_on_request_but_not_over_a_plan(
+    phantom: Path, plan_file: Path, tmp_path: Path, command_line: CommandLine,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    def train(cohort: crln.Cohort, plan: crln.Plan, out: Path, **options: object) -> None:
+        raise crln.CrlnError(f"{plan.training.schedule}, {plan.training.lr:g}")
+
+    monkeypatch.setattr("crln.train", train)
+    words = ["train", phantom, "--out", tmp_path / "run", "--method", "mcnet", "--published"]
+    assert command_line(*words, "--iterations", 15000).err == "error: constant, 0.01\n"
+    result = command_line(*words, "--plan", plan_file)
+    assert "--published exclude each other" in result.err
+
+
 def test_predict_goes_on_after_a_scan_that_fails(
     phantom: Path, run: Path, tmp_path: Path, command_line: CommandLine
 ) -> None:

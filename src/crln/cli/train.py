@@ -36,7 +36,7 @@ def command(
     data: Data,
     out: Annotated[Path, typer.Option(metavar="RUN", help="The model folder to write.")],
     method: Annotated[
-        str, typer.Option(help="How to learn: crln, mean_teacher or supervised.")
+        str, typer.Option(help="How to learn: crln, supervised or a peer (see the reference).")
     ] = "crln",
     labelled: Labelled = None,
     test: Test = 0,
@@ -49,6 +49,12 @@ def command(
         int | None,
         typer.Option(metavar="N", min=1, show_default="the plan's", help="Steps of training."),
     ] = None,
+    published: Annotated[
+        bool,
+        typer.Option(
+            "--published", help="Use the method's published optimiser, scaled to the budget."
+        ),
+    ] = False,
     seed: Seed = 0,
     device: Device = "auto",
     precision: Precision = "32",
@@ -86,6 +92,8 @@ def command(
         )
     decided = begun.plan if begun else None
     chosen = _choose_plan(cohort, plan, preset, iterations, decided)
+    if published:
+        chosen = _as_published(chosen, plan, method)
     console.print(
         f"{method}: {len(cohort.labelled)} labelled, {len(cohort.unlabelled)} unlabelled, "
         f"{len(cohort.validation)} validation and {len(cohort.test)} test cases; "
@@ -116,3 +124,13 @@ def _choose_plan(
     if begun and not preset:
         return begun.updated(changes)
     return make_plan(cohort, preset=preset, changes=changes)
+
+
+def _as_published(plan: "Plan", path: Path | None, method: str) -> "Plan":
+    """The plan with the optimiser and rates of the method's paper."""
+    from crln.methods import find_method
+
+    if path:
+        raise CrlnError(f"--plan {path} and --published exclude each other; give one")
+    rates = find_method(method).published.training(plan.training.iterations)
+    return plan.updated({"training": rates})

@@ -1,4 +1,4 @@
-"""Methods as a person names them: `crln`, `crln[positive_weight=0]`, `supervised_all`."""
+"""Methods as a person names them: `crln`, `crln[positive_weight=0]`, `bcp[published]`."""
 
 import re
 from dataclasses import dataclass, field
@@ -10,9 +10,13 @@ from pydantic import ValidationError
 from crln.errors import CrlnError
 from crln.methods import METHODS
 from crln.planning import Plan
+from crln.planning.plan import fault_of
 
 EVERY_LABEL = "supervised_all"
 """The upper bound: `supervised` with every label that the test does not need."""
+
+PUBLISHED = "published"
+"""The option without a value: the optimiser and rates that the method was published with."""
 
 
 @dataclass(frozen=True)
@@ -24,12 +28,14 @@ class Variant:
         method: its name in `crln.methods.METHODS`.
         changes: of the plan.
         every_label: whether it learns from all labels, whatever the label count.
+        published: whether it takes its published optimiser and rates; `changes` win over them.
     """
 
     name: str
     method: str
     changes: dict[str, Any] = field(default_factory=dict)
     every_label: bool = False
+    published: bool = False
 
     @property
     def slug(self) -> str:
@@ -43,18 +49,20 @@ class Variant:
             CrlnError: a field of the plan that does not exist, or an impossible value.
         """
         try:
-            return base.updated(self.changes)
+            plan = base.updated(self.changes)
+            if not self.published:
+                return plan
+            rates = METHODS[self.method].published.training(plan.training.iterations)
+            return base.updated({"training": rates}).updated(self.changes)
         except ValidationError as error:
-            fault = error.errors()[0]
-            place = ".".join(str(part) for part in fault["loc"]) or "plan"
-            raise CrlnError(f"{self.name}: {place}: {fault['msg']}; correct the option") from error
+            raise CrlnError(f"{self.name}: {fault_of(error)}; correct the option") from error
 
 
 def parse_variant(text: str) -> Variant:
     """Reads `method` or `method[option=value,...]`.
 
     A plain option is one of the method's; one with dots is a field of the plan, such as
-    `network.prototypes`. Values are YAML: `0`, `true`, `[1, 2]`.
+    `network.prototypes`. Values are YAML: `0`, `true`, `[1, 2]`. `published` needs none.
 
     Raises:
         CrlnError: it is not of that form, or there is no such method.
@@ -74,13 +82,15 @@ def read_variant(text: str) -> Variant:
     name, inner = matched.groups()
     method = "supervised" if name == EVERY_LABEL else name
     changes: dict[str, Any] = {}
-    for option, value in _options(text, inner or "").items():
+    options = _options(text, inner or "")
+    published = bool(options.pop(PUBLISHED, False))
+    for option, value in options.items():
         *path, last = option.split(".") if "." in option else ("options", method, option)
         place = changes
         for part in path:
             place = place.setdefault(part, {})
         place[last] = value
-    return Variant(text.strip(), method, changes, name == EVERY_LABEL)
+    return Variant(text.strip(), method, changes, name == EVERY_LABEL, published)
 
 
 def _options(text: str, inner: str) -> dict[str, Any]:
@@ -88,6 +98,8 @@ def _options(text: str, inner: str) -> dict[str, Any]:
         options = yaml.safe_load("{" + inner.replace("=", ": ") + "}")
     except yaml.YAMLError as error:
         raise CrlnError(f"{text!r}: options cannot be read; write [name=value,...]") from error
+    if options.get(PUBLISHED, True) is None:
+        options[PUBLISHED] = True
     for option, value in options.items():
         if value is None or not isinstance(option, str):
             raise CrlnError(f"{text!r}: {option} has no value; write [name=value,...]")

@@ -12,9 +12,11 @@ from crln.methods.cross_pseudo import CrossPseudo
 from crln.methods.diffrect import DiffRect
 from crln.methods.mcnet import MCNet
 from crln.methods.mean_teacher import MeanTeacher
+from crln.methods.published import Published
 from crln.methods.supervised import Supervised
 from crln.methods.tracoco import TraCoCo
 from crln.planning import Plan
+from crln.planning.plan import fault_of
 
 METHODS: dict[str, type[Method]] = {
     "ad_mt": AlternateTeaching,
@@ -29,25 +31,28 @@ METHODS: dict[str, type[Method]] = {
 }
 
 
+def find_method(name: str) -> type[Method]:
+    """The class of a method; CrlnError where there is none of that name."""
+    if name not in METHODS:
+        raise CrlnError(f"no method {name!r}; choose one of {', '.join(sorted(METHODS))}")
+    return METHODS[name]
+
+
 def build_method(name: str, plan: Plan) -> Method:
     """The method `name` with the plan's options for it.
 
     Raises:
         CrlnError: no such method, or an option that it does not have.
     """
-    if name not in METHODS:
-        raise CrlnError(f"no method {name!r}; choose one of {', '.join(sorted(METHODS))}")
-    method = METHODS[name]
+    method = find_method(name)
     try:
         options = method.Options.model_validate(plan.options.get(name, {}))
     except ValidationError as error:
-        fault = error.errors()[0]
-        field = ".".join(str(part) for part in fault["loc"])
         known = ", ".join(method.Options.model_fields)
         raise CrlnError(
-            f"plan: options.{name}.{field}: {fault['msg']}; {name} has {known or 'no options'}"
+            f"plan: options.{name}.{fault_of(error)}; {name} has {known or 'no options'}"
         ) from error
     return method(plan, options, build_views(plan))
 
 
-__all__ = ["METHODS", "Batch", "Method", "Step", "build_method"]
+__all__ = ["METHODS", "Batch", "Method", "Published", "Step", "build_method", "find_method"]

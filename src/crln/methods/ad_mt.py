@@ -1,7 +1,7 @@
 """Alternate Diverse Teaching (AD-MT, Zhao et al., ECCV 2024): two teachers take turns."""
 
 from functools import lru_cache
-from typing import cast
+from typing import ClassVar, cast
 
 import numpy as np
 import torch
@@ -12,6 +12,7 @@ from crln.augmentation import SOLID, Views, draw_cutmix, host_random
 from crln.labels import IGNORE
 from crln.losses import cross_entropy, entropy, gaussian_ramp, segmentation_loss
 from crln.methods.base import Batch, Method, Step
+from crln.methods.published import Published
 from crln.methods.teacher import Teacher
 from crln.networks import SegmentationNetwork, build_backbone
 from crln.planning import Plan
@@ -28,6 +29,8 @@ class AlternateTeaching(Method):
     teacher's turns change intensities, the second's mix by CutMix; student predictions are mixed
     along with the labels (the released code compares mixed labels with unmixed predictions).
     """
+
+    published: ClassVar[Published] = Published(15000, 0.01, "poly", "code for LA")
 
     class Options(Section):
         """Published constants (LA: 15,000 steps, the ramp over the first 6,000)."""
@@ -94,12 +97,14 @@ class AlternateTeaching(Method):
         """Brightness and contrast of each patch, p 0.8 each."""
         factors = 1 + self.options.jitter * random.uniform(-1, 1, (2, len(images)))
         factors = np.where(random.random(factors.shape) < 0.8, factors, 1.0)
-        shape = (2, -1, 1, 1, 1, 1)
-        brightness, contrast = (
-            torch.tensor(factors, dtype=images.dtype).view(shape).to(images.device)
-        )
-        mean = images.mean((2, 3, 4), keepdim=True)
-        return ((images - mean) * contrast + mean) * brightness
+        means = images.mean((2, 3, 4), keepdim=True)
+        views = torch.empty_like(images)
+        # As plain numbers: a tensor of factors would be a copy to the device, which waits.
+        for view, image, mean, brightness, contrast in zip(
+            views, images, means, *factors.tolist(), strict=True
+        ):
+            torch.mul((image - mean) * contrast + mean, brightness, out=view)
+        return views
 
     def _turn(self, step: Step) -> int:
         """Whose turn it is: 0 or 1."""

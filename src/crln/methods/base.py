@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from crln.augmentation import Views
+from crln.methods.published import Published
 from crln.planning import Plan
 from crln.planning.plan import Section, Triple
 from crln.seeding import derive, torch_generator
@@ -59,12 +60,14 @@ class Method(nn.Module):
     Attributes:
         Options: its hyper-parameters; the plan's `options[name]` overrides the defaults.
         uses_unlabelled: False: the stream delivers labelled patches only.
+        published: the optimiser and rates of its paper, for who asks for them.
     """
 
     class Options(Section):
         """No options."""
 
     uses_unlabelled: ClassVar[bool] = True
+    published: ClassVar[Published]
 
     def __init__(self, plan: Plan, options: Section, views: Views) -> None:
         super().__init__()

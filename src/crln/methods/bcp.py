@@ -1,5 +1,7 @@
 """Bidirectional Copy-Paste (Bai et al., CVPR 2023)."""
 
+from typing import ClassVar
+
 import cc3d
 import torch
 from pydantic import Field
@@ -9,6 +11,7 @@ from crln.augmentation import Box, Views, draw_copy_paste_box, host_random, swap
 from crln.labels import IGNORE
 from crln.losses import cross_entropy, soft_dice_loss
 from crln.methods.base import Batch, Method, Step
+from crln.methods.published import Published
 from crln.methods.teacher import Teacher
 from crln.networks import SegmentationNetwork, build_backbone
 from crln.planning import Plan
@@ -22,6 +25,13 @@ class BidirectionalCopyPaste(Method):
     unlabelled both ways; the pseudo-label is the largest component of each class of the teacher's
     argmax. Each mix costs 1/2 sum over its two regions of omega (CE + Dice of that region).
     """
+
+    published: ClassVar[Published] = Published(
+        17000,
+        0.01,
+        "step",
+        "code for LA; there a tenth every 2,500 steps, which leaves 1e-5 for half of stage 2",
+    )
 
     class Options(Section):
         """Published constants (2,000 steps of stage 1 before 15,000 of stage 2)."""

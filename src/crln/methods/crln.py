@@ -5,7 +5,7 @@ Prototypes learnt from labels alone relate to every voxel (M), rectify the teach
 (cooperative positive supervision). doi 10.1016/j.media.2025.103461.
 """
 
-from typing import cast
+from typing import ClassVar, cast
 
 import torch
 from pydantic import Field
@@ -20,6 +20,7 @@ from crln.losses import (
     segmentation_loss,
 )
 from crln.methods.base import Batch, Method, Step
+from crln.methods.published import Published
 from crln.methods.teacher import Teacher
 from crln.networks import RectifiedNetwork
 from crln.planning import Plan
@@ -32,6 +33,10 @@ class CRLN(Method):
     total = seg(f(x), y) + seg(M(x), y) + u L_u + w CPS + seg(f + (1 - a) M, y), where the last
     term's gradient reaches a only.
     """
+
+    published: ClassVar[Published] = Published(
+        40000, 0.0025, "poly", "paper and code; so in the paper presets", weight_decay=5e-4
+    )
 
     class Options(Section):
         """The paper's constants, and switches for its ablations."""

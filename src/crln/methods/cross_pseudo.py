@@ -1,5 +1,7 @@
 """Cross Pseudo Supervision (Chen et al., CVPR 2021): two networks teach each other."""
 
+from typing import ClassVar
+
 import torch
 from pydantic import Field
 from torch import Tensor, nn
@@ -8,6 +10,7 @@ from crln.augmentation import Views, draw_cutmix, host_random
 from crln.labels import IGNORE
 from crln.losses import cross_entropy, gaussian_ramp, segmentation_loss
 from crln.methods.base import Batch, Method, Step
+from crln.methods.published import Published
 from crln.networks import SegmentationNetwork, build_backbone
 from crln.planning import Plan
 from crln.planning.plan import Section
@@ -20,6 +23,10 @@ class CrossPseudo(Method):
     the pseudo-labels are of the plain patches and mixed together with them; the released 3D
     version does without.
     """
+
+    published: ClassVar[Published] = Published(
+        30000, 0.01, "poly", "SSL4MIS, the 3D version's default"
+    )
 
     class Options(Section):
         """Constants of the published 3D version (30,000 steps, the ramp over all of them)."""

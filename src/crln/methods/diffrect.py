@@ -4,6 +4,8 @@ Published for 2D slices only (cardiac and prostate MR); this is a re-implementat
 3D figure of it is published.
 """
 
+from typing import ClassVar
+
 import torch
 from pydantic import Field
 from torch import Tensor, nn
@@ -18,6 +20,7 @@ from crln.losses import (
     soft_dice_loss,
 )
 from crln.methods.base import Batch, Method, Step
+from crln.methods.published import Published
 from crln.networks import LabelRectifier, SegmentationNetwork, build_backbone
 from crln.networks.label_rectifier import Condition
 from crln.planning import Plan
@@ -47,6 +50,8 @@ class DiffRect(Method):
     weak -> drawn latent, where its map would be its own target; the rectifier's rate decays too.
     The three optimiser steps of its loop are one: no gradient passes between the two networks.
     """
+
+    published: ClassVar[Published] = Published(30000, 0.01, "poly", "code for ACDC, in 2D")
 
     class Options(Section):
         """Published constants (30,000 steps, the ramp over all of them)."""

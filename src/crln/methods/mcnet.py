@@ -1,7 +1,7 @@
 """MC-Net (Wu et al., MICCAI 2021) and MC-Net+ (Medical Image Analysis 2022)."""
 
 from itertools import permutations
-from typing import cast
+from typing import ClassVar, cast
 
 import torch
 from pydantic import Field
@@ -12,6 +12,7 @@ from crln.errors import CrlnError
 from crln.labels import IGNORE
 from crln.losses import gaussian_ramp, mean_squared_difference, sharpen, soft_dice_loss
 from crln.methods.base import Batch, Method, Step
+from crln.methods.published import Published
 from crln.networks import VNetDecoder, VNetEncoder
 from crln.networks.vnet import Upsampling
 from crln.planning import Plan
@@ -53,6 +54,8 @@ class MCNet(Method):
     unlabelled patches. The sharpened side keeps its
     gradient and the cross-entropy is not optimised, both as published.
     """
+
+    published: ClassVar[Published] = Published(15000, 0.01, "constant", "code for LA")
 
     class Options(Section):
         """Published constants (15,000 steps, the ramp over the first 6,000)."""

@@ -1,6 +1,7 @@
 """Mean Teacher (Tarvainen and Valpola, NeurIPS 2017) and UA-MT (Yu et al., MICCAI 2019)."""
 
 import math
+from typing import ClassVar
 
 import torch
 from pydantic import Field
@@ -10,6 +11,7 @@ from crln.augmentation import Views
 from crln.labels import IGNORE
 from crln.losses import consistency_loss, entropy, gaussian_ramp, segmentation_loss
 from crln.methods.base import Batch, Method, Step
+from crln.methods.published import Published
 from crln.methods.teacher import Teacher
 from crln.networks import SegmentationNetwork, build_backbone
 from crln.planning import Plan
@@ -23,6 +25,8 @@ class MeanTeacher(Method):
     mean is over the voxels where the entropy of the teacher's mean over several noisy passes with
     dropout is below (0.75 + 0.25 ramp(t)) ln K; published for K = 2.
     """
+
+    published: ClassVar[Published] = Published(6000, 0.01, "step", "UA-MT's code for LA")
 
     class Options(Section):
         """Published constants (UA-MT and its baseline: 6,000 steps, the ramp over all of them)."""

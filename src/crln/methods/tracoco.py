@@ -1,5 +1,7 @@
 """Translation-consistent co-training (TraCoCo, Liu et al., arXiv 2203.14523)."""
 
+from typing import ClassVar
+
 import numpy as np
 import torch
 from pydantic import Field
@@ -9,6 +11,7 @@ from crln.augmentation import CutMix, Views, build_views, draw_cutmix, host_rand
 from crln.labels import IGNORE
 from crln.losses import entropy, gaussian_ramp, segmentation_loss
 from crln.methods.base import Batch, Method, Step
+from crln.methods.published import Published
 from crln.networks import SegmentationNetwork, build_backbone
 from crln.planning import Plan
 from crln.planning.plan import Section, Triple
@@ -25,6 +28,10 @@ class TraCoCo(Method):
     on unlabelled crops against the other network, the second network's on CutMixed ones. The
     released code takes the KL's softmax over an image axis; here it is over classes.
     """
+
+    published: ClassVar[Published] = Published(
+        9000, 0.05, "poly", "documentation of the code for LA"
+    )
 
     class Options(Section):
         """Published constants for LA with 8 labels (9,000 steps, the ramp over the first 160)."""
