@@ -234,7 +234,8 @@ def test_the_hippocampus_preset_fits_its_data(data_root: Path) -> None:
     cohort = split_cohort(load_cohort(data_root / "hippocampus"), labelled=4, test=190)
     plan = make_plan(cohort, preset="hippocampus")
     assert (plan.patch_size, plan.labels, plan.spacing) == ((32, 48, 32), (0, 1, 2), (1, 1, 1))
-    assert (plan.training.iterations, plan.training.lr) == (1000, 0.01)
+    training = plan.training
+    assert (training.iterations, training.optimiser, training.lr) == (1000, "adamw", 0.003)
     assert (plan.views.kind, plan.views.mirror_axes) == ("rich", ())
     assert plan.network.prototypes == 4
 
