@@ -1,6 +1,5 @@
 """Begins, resumes and ends a model folder."""
 
-import resource
 import shutil
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ import torch
 
 from crln.cohort import Cohort
 from crln.errors import CrlnError
+from crln.memory import GIB, peak_gib
 from crln.methods import Method
 from crln.planning import Plan
 from crln.runs import RunFolder, environment_facts, open_run, read_tensors, write_tensors
@@ -104,5 +104,5 @@ def finish_run(run: RunFolder, method: Method, progress: Progress) -> RunFolder:
 def _peak_memory_gib() -> float:
     """The most memory this process (or its GPU share) has held."""
     if torch.cuda.is_available() and torch.cuda.max_memory_allocated():
-        return torch.cuda.max_memory_allocated() / 2**30
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 2**30
+        return torch.cuda.max_memory_allocated() / GIB
+    return peak_gib()
