@@ -37,8 +37,8 @@ format: install  ## put the code into its style
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: install  ## speed and memory, each against its target
-	@for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
+bench: install  ## speed and memory against their targets, 12 minutes (PART="step la": that part)
+	@$(BIN)/python benchmarks $(if $(PART),--only "$(PART)")
 
 docs: install  ## the documentation as pages, in site/
 	$(BIN)/mkdocs build --strict --quiet

@@ -1,14 +1,13 @@
-"""Milliseconds of each view of two patches, and of the strong view's slowest draw.
+"""Seconds of each view of two patches, and of the strong view's slowest draw.
 
-Run: python benchmarks/augmentation.py [--repeats 30] [--threads 2] [--json FILE]
+The first of the repeats draws other changes than the second: the spread is that of the draws.
+
+Run: python benchmarks/augmentation.py
 """
 
 import argparse
-import json
-import statistics
-import time
 from collections.abc import Callable
-from pathlib import Path
+from dataclasses import asdict
 
 import torch
 from torch import Tensor
@@ -16,25 +15,14 @@ from torch import Tensor
 from crln.augmentation import PaperViews, RichViews, build_views
 from crln.augmentation.recipe import Recipe
 from crln.planning import Plan
+from crln.profiling import Timing, repeat
+from harness import Measured, main, say
 
 PATCHES = {"la": (112, 112, 80), "pancreas": (96, 96, 96), "hippocampus": (32, 48, 32)}
-TARGET = 0.24
-"""Seconds: 3 % of a step of 8 s at the `la` patch."""
 
 EVERYTHING = Recipe(**dict.fromkeys(
     ("rotation", "zoom", "noise", "blur", "brightness", "contrast", "low_resolution",
      "inverted_gamma", "gamma", "cutmix"), 1.0))  # fmt: skip
-
-
-def timed(call: Callable[[torch.Generator], object], repeats: int) -> dict[str, float]:
-    """Median and largest seconds of `repeats` calls with different draws, after two warm-ups."""
-    generator = torch.Generator().manual_seed(0)
-    seconds = []
-    for _ in range(repeats + 2):
-        start = time.perf_counter()
-        call(generator)
-        seconds.append(time.perf_counter() - start)
-    return {"median": statistics.median(seconds[2:]), "largest": max(seconds[2:])}
 
 
 def batch(views: PaperViews | RichViews, read: bool) -> tuple[Tensor, Tensor, Tensor]:
@@ -43,47 +31,36 @@ def batch(views: PaperViews | RichViews, read: bool) -> tuple[Tensor, Tensor, Te
     return images, torch.randint(0, 2, (2, *size)), torch.rand(2, *size)
 
 
-def figures(kind: str, patch: tuple[int, int, int], repeats: int) -> dict[str, dict[str, float]]:
+def timings(kind: str, patch: tuple[int, int, int], repeats: int) -> dict[str, Timing]:
     plan = Plan(patch_size=patch, views={"kind": kind, "mirror_axes": (0, 1), "rotate90": True})
     views = build_views(plan)
     assert isinstance(views, PaperViews | RichViews)
     images, target, _ = batch(views, read=True)
     patches = batch(views, read=False)
-    result = {
-        "labelled": timed(lambda g: views.labelled(images, target, g), repeats),
-        "weak": timed(lambda g: views.weak(images, target, g), repeats),
-        "strong": timed(lambda g: views.strong(*patches, g), repeats),
+    generator = torch.Generator().manual_seed(0)
+    calls: dict[str, Callable[[], object]] = {
+        "labelled": lambda: views.labelled(images, target, generator),
+        "weak": lambda: views.weak(images, target, generator),
+        "strong": lambda: views.strong(*patches, generator),
     }
     if kind == "rich":
         worst = RichViews(plan, strong=EVERYTHING)
-        result["strong, every change"] = timed(lambda g: worst.strong(*patches, g), repeats)
-    return result
+        calls["strong, every change"] = lambda: worst.strong(*patches, generator)
+    return {name: repeat(call, repeats, 2) for name, call in calls.items()}
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--repeats", type=int, default=30)
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--json", type=Path, help="write the figures here as well")
-    options = parser.parse_args()
-    torch.set_num_threads(options.threads)
+def measure(options: argparse.Namespace) -> Measured:
     table = {}
     for name, patch in PATCHES.items():
+        if options.quick and name != "hippocampus":
+            continue
         for kind in ("paper", "rich"):
-            table[f"{name} {kind}"] = rows = figures(kind, patch, options.repeats)
-            for view, seconds in rows.items():
-                median, most = (1e3 * seconds[key] for key in ("median", "largest"))
-                print(
-                    f"{name:12s}{kind:6s} {view:21s} median {median:7.2f} ms, largest {most:7.2f}"
-                )
-    if options.json:
-        options.json.write_text(json.dumps(table, indent=1) + "\n", encoding="utf-8")
-    slowest = max(table[f"la {kind}"]["strong"]["median"] for kind in ("paper", "rich"))
-    verdict = "met" if slowest < TARGET else "missed"
-    print(
-        f"strong view of 2 patches of 112x112x80: {slowest:.3f} s, target < {TARGET} s: {verdict}"
-    )
+            found = timings(kind, patch, 2 if options.quick else 7)
+            table[f"{name} {kind}"] = {view: asdict(timing) for view, timing in found.items()}
+            for view, timing in found.items():
+                say(f"{name:12s}{kind:6s} {view:21s} {timing}")
+    return {"seconds": table}, []  # its figure is a share of the step: benchmarks/step.py
 
 
 if __name__ == "__main__":
-    main()
+    main(__doc__, measure)

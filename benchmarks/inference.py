@@ -1,7 +1,6 @@
 """Seconds and memory of prediction, against MONAI's sliding window on the plain network.
 
-Run: python benchmarks/inference.py [--data ../shared/data] [--repeats 3] [--threads 2]
-     [--json FILE] [--only speed|memory]
+Run: python benchmarks/inference.py [--data ../shared/data] [--only speed|memory] [--long]
 
 Speed: a full-size LA volume, V-Net, windows of 112x112x80. "plain network" is the V-Net as torch
 runs it: batch norms apart, default layout; "as trained" is the one of `crln.networks`. Both predict
@@ -14,13 +13,14 @@ them would take time, not memory.
 import argparse
 import copy
 import json
-import resource
-import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -30,11 +30,17 @@ from torch import Tensor, nn
 
 from crln.imaging import Volume
 from crln.inference import Predictor, accelerate, score_slabs
+from crln.inference.restore import outline
+from crln.inference.sliding import Slab
 from crln.inference.window import Tiling
-from crln.memory import keep_freed_memory
+from crln.memory import held_gib, peak_gib
 from crln.networks import SegmentationNetwork, build_backbone
 from crln.networks.blocks import ConvNormReLU, Pointwise
 from crln.planning import Plan
+from crln.planning.plan import Triple
+from crln.preparation import prepare_image
+from crln.profiling import Timing, repeat
+from harness import Figure, Measured, main, say
 
 LA = Plan(patch_size=(112, 112, 80), inference={"stride": (18, 18, 4), "weighting": "uniform"})
 EVERYDAY = LA.updated({"inference": {"stride": None, "overlap": 0.5, "weighting": "gaussian"}})
@@ -45,7 +51,7 @@ CT = Plan(
 )  # fmt: skip
 CT_SHAPE, CT_SPACING = (512, 512, 600), (0.8, 0.8, 0.8)
 RESAMPLED = CT.updated({"spacing": (1.0, 1.0, 1.0)})
-GIB = 2**30
+GRIDS = ("own grid", "resampled")
 
 
 def trained_network(plan: Plan) -> nn.Module:
@@ -107,16 +113,18 @@ def read_heart(data: Path) -> Tensor:
         return torch.from_numpy(file["image"][:].astype(np.float32))[None]
 
 
-def speed(data: Path, repeats: int) -> dict[str, float]:
+def speed(data: Path, repeats: int, stride: Triple, long: bool) -> dict[str, Any]:
     """Seconds of each way, in turns, and the largest difference of probabilities."""
+    paper = LA.updated({"inference": {"stride": stride}})
     image, network = read_heart(data), trained_network(LA)
     fast, plain = accelerate(network, "cpu"), as_torch_runs_it(network)
     ways: dict[str, Callable[[], Tensor]] = {
-        "monai, plain network": lambda: monai(plain, image, LA),
-        "monai, as trained": lambda: monai(network, image, LA),
-        "ours": lambda: ours(fast, image, LA),
+        "monai, plain network": lambda: monai(plain, image, paper),
+        "ours": lambda: ours(fast, image, paper),
         "ours, everyday windows": lambda: ours(fast, image, EVERYDAY),
     }
+    if long:
+        ways["monai, as trained"] = lambda: monai(network, image, paper)
     for model in (plain, network, fast):
         with torch.inference_mode():
             model(image[None, :, :112, :112, :80])
@@ -127,24 +135,52 @@ def speed(data: Path, repeats: int) -> dict[str, float]:
             start = time.perf_counter()
             results[name] = way()
             seconds[name].append(time.perf_counter() - start)
+    found: dict[str, Any] = {}
     for name, values in seconds.items():
-        plan = EVERYDAY if "everyday" in name else LA
+        plan = EVERYDAY if "everyday" in name else paper
         count = Tiling.of(image.shape[1:], LA.patch_size, plan.inference).count
-        spread = max(values) - min(values)
-        median = statistics.median(values)
-        print(
-            f"LA {tuple(image.shape[1:])} {name:24s} {median:7.2f} s (spread {spread:.2f}), "
-            f"{count} windows, {1e3 * median / count:.0f} ms each"
-        )
-    result = {name: statistics.median(values) for name, values in seconds.items()}
+        timing = Timing.of(values)
+        found[name] = {**asdict(timing), "windows": count}
+        say(f"LA {tuple(image.shape[1:])} {name:24s} {timing}, {count} windows, "
+            f"{1e3 * timing.median / count:.0f} ms each")  # fmt: skip
     apart = (results["ours"] - results["monai, plain network"]).abs().max()
-    return {**result, "difference": float(apart)}
+    parts = by_part(fast, image, repeats)
+    return {"ways": found, "difference": float(apart), "parts": parts}
 
 
-def resident() -> float:
-    """GiB that this process holds now."""
-    pages = int(Path("/proc/self/statm").read_text(encoding="utf-8").split()[1])
-    return pages * resource.getpagesize() / GIB
+def by_part(network: nn.Module, image: Tensor, repeats: int) -> dict[str, float]:
+    """Seconds of a prediction with the everyday windows, from the scan to its mask."""
+    volume = Volume(image.numpy(), np.diag([0.625, 0.625, 0.625, 1]))
+    prepared, placement = prepare_image(volume, EVERYDAY)
+
+    def scored(model: nn.Module) -> Callable[[], object]:
+        return lambda: deque(score_slabs(model, prepared, EVERYDAY), maxlen=0)
+
+    class Nothing(nn.Module):
+        """A network that costs nothing."""
+
+        def forward(self, windows: Tensor) -> Tensor:
+            return windows.expand(-1, EVERYDAY.classes, -1, -1, -1)
+
+    whole = list(held(score_slabs(network, prepared, EVERYDAY)))
+    around = repeat(scored(Nothing()), repeats).median
+    found = {
+        "prepare the scan": repeat(lambda: prepare_image(volume, EVERYDAY), repeats).median,
+        "network": repeat(scored(network), repeats, 0).median - around,
+        "cut, weigh and add windows": around,
+        "classes on the scan's grid": repeat(
+            lambda: outline(whole, placement, EVERYDAY.classes), repeats
+        ).median,
+    }
+    for name, seconds in found.items():
+        say(f"LA, everyday windows: {name:28s} {seconds:.3f} s")
+    return found
+
+
+def held(slabs: Iterable[Slab]) -> Iterator[Slab]:
+    """Slabs that outlive the next one."""
+    for slab in slabs:
+        yield replace(slab, scores=slab.scores.clone())
 
 
 def child(resampled: bool) -> None:
@@ -156,67 +192,62 @@ def child(resampled: bool) -> None:
     for plane in array[0]:
         plane[:] = random.normal(50, 80, plane.shape)
     volume = Volume(array, np.diag([*CT_SPACING, 1.0]))
-    before, start = resident(), time.perf_counter()
+    before, start = held_gib(), time.perf_counter()
     predictor.predict(volume)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / GIB
-    print(json.dumps({"above": peak - before, "seconds": time.perf_counter() - start}))
+    print(json.dumps({"above": peak_gib() - before, "seconds": time.perf_counter() - start}))
 
 
-def memory(threads: int) -> dict[str, dict[str, float]]:
+def memory(threads: int, grids: Iterable[str]) -> dict[str, dict[str, float]]:
     """GiB above the CT volume, on its own grid and resampled."""
     found = {}
-    for name in ("own grid", "resampled"):
+    for name in grids:
         command = [sys.executable, __file__, "--child", name, "--threads", str(threads)]
-        done = subprocess.run(command, capture_output=True, text=True, check=True)
-        found[name] = json.loads(done.stdout)
-        print(
-            f"CT {CT_SHAPE}, 5 classes, {name}: {found[name]['above']:.2f} GiB above the volume, "
-            f"{found[name]['seconds']:.0f} s"
-        )
+        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+        found[name] = json.loads(done.stdout.splitlines()[-1])
+        say(f"CT {CT_SHAPE}, 5 classes, {name}: {found[name]['above']:.2f} GiB above the volume, "
+            f"{found[name]['seconds']:.0f} s")  # fmt: skip
     return found
 
 
-def main() -> None:
-    keep_freed_memory()  # before torch allocates
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
-    parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--json", type=Path, help="write the figures here as well")
-    parser.add_argument("--only", choices=("speed", "memory"))
-    parser.add_argument("--child", choices=("own grid", "resampled"), help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    torch.set_num_threads(options.threads)
+def measure(options: argparse.Namespace) -> Measured:
     if options.child:
         child(options.child == "resampled")
-        return
-    figures: dict[str, object] = {}
-    lines = []
+        return {}, []
+    measured: dict[str, Any] = {}
+    figures = []
     if options.only != "memory":
-        figures["speed"] = found = speed(options.data, options.repeats)
-        base = found["monai, plain network"]
-        ratio, everyday = base / found["ours"], base / found["ours, everyday windows"]
-        trained = found["monai, as trained"] / found["ours"]
-        lines += [
-            ("times as fast as monai on the plain network", ratio, ">= 1.8", ratio >= 1.8),
-            ("times as fast as monai on the network as trained", trained, ">= 1.0", trained >= 1),
-            (
-                "largest difference of probabilities", found["difference"], "< 1e-4",
-                found["difference"] < 1e-4,
+        stride = (56, 56, 40) if options.quick else (18, 18, 4)
+        measured["speed"] = found = speed(options.data, options.repeats, stride, options.long)
+        medians = {name: each["median"] for name, each in found["ways"].items()}
+        base = medians["monai, plain network"]
+        figures += [
+            Figure("speed over monai on the plain network", base / medians["ours"], 1.8, False),
+            Figure("largest difference of probabilities", found["difference"], 1e-4),
+            Figure(
+                "everyday windows: speed over the paper's windows",
+                medians["ours"] / medians["ours, everyday windows"], 7, False,
             ),
-            ("everyday windows, times cheaper than the paper's", everyday, ">= 7", everyday >= 7),
         ]  # fmt: skip
-    if options.only != "speed":
-        figures["memory"] = held = memory(options.threads)
-        lines += [
-            (f"GiB above a CT volume, {name}", value["above"], "<= 3", value["above"] <= 3)
-            for name, value in held.items()
+    if options.only != "speed" and not options.quick:
+        grids = GRIDS if options.long else GRIDS[:1]
+        measured["memory"] = memory(options.threads, grids)
+        figures += [
+            Figure(f"memory above a CT volume, {name}", each["above"], 3, unit=" GiB")
+            for name, each in measured["memory"].items()
         ]
-    if options.json:
-        options.json.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
-    for name, value, target, met in lines:
-        print(f"{name}: {value:.3g}, target {target}: {'met' if met else 'missed'}")
+    return measured, figures
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--repeats", type=int, default=1)
+    parser.add_argument("--only", choices=("speed", "memory"))
+    parser.add_argument(
+        "--long",
+        action="store_true",
+        help="the CT volume resampled, MONAI on the network as trained",
+    )
+    parser.add_argument("--child", choices=GRIDS, help=argparse.SUPPRESS)
 
 
 if __name__ == "__main__":
-    main()
+    main(__doc__, measure, arguments)

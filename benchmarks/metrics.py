@@ -1,14 +1,10 @@
 """Seconds of Dice, Jaccard, 95HD and ASD of a full-size LA case, and their equality with medpy.
 
-Run: python benchmarks/metrics.py [--data ../shared/data] [--repeats 7] [--json FILE]
+Run: python benchmarks/metrics.py [--data ../shared/data]
 """
 
 import argparse
-import json
-import statistics
-import time
-from collections.abc import Callable
-from pathlib import Path
+from dataclasses import asdict
 
 import edt
 import h5py
@@ -17,20 +13,10 @@ from medpy.metric import binary
 from scipy import ndimage
 
 from crln.evaluation.metrics import case_metrics
+from crln.profiling import repeat
+from harness import Figure, Measured, main, say
 
-TARGET = 0.1
 SPACING = (0.625, 0.625, 0.625)
-
-
-def timed(call: Callable[[], object], repeats: int) -> tuple[float, float]:
-    """Median seconds and spread (largest - smallest) of `repeats` calls, after one warm-up."""
-    call()
-    seconds = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        call()
-        seconds.append(time.perf_counter() - start)
-    return statistics.median(seconds), max(seconds) - min(seconds)
 
 
 def with_medpy(prediction: np.ndarray, truth: np.ndarray) -> dict[str, float]:
@@ -61,51 +47,43 @@ def predictions(truth: np.ndarray) -> dict[str, np.ndarray]:
     }
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
-    parser.add_argument("--repeats", type=int, default=7)
-    parser.add_argument("--json", type=Path, help="write the figures here as well")
-    options = parser.parse_args()
-
-    figures = []
-    for path in sorted(options.data.glob("la_h5/*/*/mri_norm2.h5")):
+def measure(options: argparse.Namespace) -> Measured:
+    found = []
+    for path in sorted(options.data.glob("la_h5/*/*/mri_norm2.h5"))[: 1 if options.quick else None]:
         with h5py.File(path) as file:
             truth = file["label"][:] > 0
         for name, prediction in predictions(truth).items():
             ours = case_metrics(prediction, truth, SPACING, [1])[1]
             oracle = with_medpy(prediction, truth)
-            seconds, spread = timed(
-                lambda p=prediction, t=truth: case_metrics(p, t, SPACING, [1]), options.repeats
-            )
-            medpy, _ = timed(lambda p=prediction, t=truth: with_medpy(p, t), 1)
-            transform, _ = timed(lambda p=prediction, t=truth: with_distance_transform(p, t), 3)
-            figures.append({
+
+            def score(p: np.ndarray = prediction, t: np.ndarray = truth) -> object:
+                return case_metrics(p, t, SPACING, [1])
+
+            timing = repeat(score, 1 if options.quick else 7)
+            medpy = repeat(lambda p=prediction, t=truth: with_medpy(p, t), 1, 0)
+            transform = repeat(lambda p=prediction, t=truth: with_distance_transform(p, t), 3)
+            difference = max(abs(getattr(ours, m) - v) for m, v in oracle.items())
+            found.append({
                 "case": path.parent.name, "shape": list(truth.shape), "prediction": name,
-                "seconds": seconds, "spread": spread, "medpy_seconds": medpy,
-                "distance_transform_seconds": transform,
-                "largest_difference": max(abs(getattr(ours, m) - v) for m, v in oracle.items()),
+                "seconds": asdict(timing), "medpy": medpy.median,
+                "distance_transforms": transform.median, "largest_difference": difference,
             })  # fmt: skip
-            last = figures[-1]
-            print(
-                f"{last['case']} {truth.shape} {name:21s} {seconds:.3f} s (spread {spread:.3f})"
-                f"  medpy {medpy:.2f} s  two distance transforms alone {transform:.3f} s"
-                f"  largest difference {last['largest_difference']:.1e}"
+            say(
+                f"{path.parent.name} {truth.shape} {name:21s} {timing}  medpy {medpy.median:.2f} s"
+                f"  two distance transforms alone {transform.median:.3f} s"
+                f"  largest difference {difference:.1e}"
             )
-    if not figures:
+    if not found:
         raise SystemExit(
             f"{options.data}: no la_h5 case; give the folder of the real scans, --data"
         )
-    if options.json:
-        options.json.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
-    slowest = max(figure["seconds"] for figure in figures)
-    difference = max(figure["largest_difference"] for figure in figures)
-    met = slowest < TARGET and difference < 1e-6
-    print(
-        f"metrics of an LA case: {slowest:.3f} s, target < {TARGET} s, largest difference to "
-        f"medpy {difference:.1e}, target < 1e-6: {'met' if met else 'missed'}"
-    )
+    slowest = max(each["seconds"]["median"] for each in found)
+    difference = max(each["largest_difference"] for each in found)
+    return {"cases": found}, [
+        Figure("four metrics of a full-size LA case", slowest, 0.1, unit=" s"),
+        Figure("largest difference to medpy", difference, 1e-6),
+    ]
 
 
 if __name__ == "__main__":
-    main()
+    main(__doc__, measure)

@@ -1,73 +1,39 @@
-"""One training step against the bare floor, measured in the same process.
+"""A training step by part, against the bare floor measured in the same process.
 
-The floor is the arithmetic no method can do without: teacher forward, two student forwards and
-their backward, of the plain backbone. Usage: python benchmarks/step.py [la|hippocampus] [repeats]
+The floor is the arithmetic that no mean-teacher method can do without: teacher forward, two student
+forwards and their backward, of the plain backbone in the same layout.
+
+Run: python benchmarks/step.py [la|pancreas|brats19|hippocampus|phantom] [--method NAME]
 """
 
-from crln.memory import keep_freed_memory
-
-keep_freed_memory()  # before torch allocates
-
-import resource
-import sys
-import time
+import argparse
 from collections.abc import Callable
-from statistics import median
+from dataclasses import asdict
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from crln.methods import Batch, Step, build_method
+from crln.methods import METHODS
 from crln.networks import build_backbone
-from crln.planning import Plan, read_preset
-from crln.training.optimiser import build_optimiser
+from crln.planning import Plan, preset_names
+from crln.profiling import StepProfile, profile_step, repeat
+from harness import Figure, Measured, main, preset_plan, say
+from losses import loss_timings
 
-TARGETS = {"la": 1.35, "hippocampus": 1.25}
-WARM_UP = 2
-
-
-def seconds(action: Callable[[], object], repeats: int) -> list[float]:
-    """Of each repeat, after the warm-up."""
-    times = []
-    for index in range(WARM_UP + repeats):
-        began = time.perf_counter()
-        action()
-        if index >= WARM_UP:
-            times.append(time.perf_counter() - began)
-    return times
-
-
-def random_batch(size: tuple[int, ...], classes: int) -> Batch:
-    images = torch.rand(2, 1, *size).contiguous(memory_format=torch.channels_last_3d)
-    smooth = nn.functional.avg_pool3d(images, 5, 1, 2)[:, 0]
-    return Batch(images, (smooth * 2 * (classes - 1)).round().long().clamp(max=classes - 1))
-
-
-def crln_step(plan: Plan) -> Callable[[], None]:
-    method = build_method("crln", plan)
-    method.to(memory_format=torch.channels_last_3d)
-    optimiser = build_optimiser(method, plan.training)
-    labelled = random_batch(method.read_size, plan.classes)
-    unlabelled = random_batch(method.read_size, plan.classes)
-    unlabelled = Batch(unlabelled.images, torch.zeros_like(unlabelled.labels))
-    index = plan.training.iterations // 2  # rectification is on
-
-    def step() -> None:
-        nonlocal index
-        at = Step(index, plan.training.iterations, 0)
-        method.losses(labelled, unlabelled, at)["total"].backward()
-        optimiser.step()
-        optimiser.zero_grad()
-        method.update(at)
-        index += 1
-
-    return step
+CLASSES = {"hippocampus": 3, "phantom": 4}
+FLOORS = {"la": 1.15, "hippocampus": 1.25}
+"""Targets: step / floor."""
+PEAK = 6.0
+REPEATS = {"la": 3, "pancreas": 2, "brats19": 2}
+"""Steps of ten seconds; five of the others."""
+SHARE = 0.03
 
 
 def floor_step(plan: Plan) -> Callable[[], None]:
     network = build_backbone(plan.network, 1)
     network.to(memory_format=torch.channels_last_3d)
-    patches = torch.rand(2, 1, *plan.patch_size).contiguous(memory_format=torch.channels_last_3d)
+    size = (plan.training.labelled, 1, *plan.patch_size)
+    patches = torch.rand(size).contiguous(memory_format=torch.channels_last_3d)
 
     def finest(images: Tensor) -> Tensor:
         features: Tensor = network(images)[0]
@@ -82,24 +48,47 @@ def floor_step(plan: Plan) -> Callable[[], None]:
     return step
 
 
-def main(name: str = "la", repeats: int = 5) -> None:
-    torch.manual_seed(0)
-    classes = 2 if name == "la" else 3
-    named = {
-        "labels": list(range(classes)),
-        "class_names": ["background", "first", "second"][:classes],
-    }
-    plan = Plan.model_validate(read_preset(name, 1) | named)
-    step = seconds(crln_step(plan), repeats)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    floor = seconds(floor_step(plan), repeats)
-    for label, times in (("crln step", step), ("floor", floor)):
-        print(f"{name} {label}: {median(times):.2f} s ({min(times):.2f} to {max(times):.2f})")
-    print(f"{name} peak memory: {peak:.2f} GiB")
-    ratio = median(step) / median(floor)
-    verdict = "met" if ratio <= TARGETS[name] else "missed"
-    print(f"{name} step / floor: {ratio:.2f}, target {TARGETS[name]}, {verdict}")
+def shares(profile: StepProfile, plan: Plan, repeats: int) -> list[Figure]:
+    """What the issue asks of CPS and of the strong view, at the `la` preset."""
+    cps = loss_timings(plan.classes, plan.patch_size, repeats, ["CPS"])["CPS"].median
+    step, strong = profile.step.median, profile.parts["strong view"]
+    return [
+        Figure("la: strong view of 2 patches / step", strong / step, SHARE),
+        Figure("la: CPS, forward and backward / step", cps / step, SHARE),
+        Figure("la: peak memory of training", profile.peak_gib, PEAK, unit=" GiB"),
+    ]
+
+
+def measure(options: argparse.Namespace) -> Measured:
+    name, method = options.preset, options.method
+    small = {"patch_size": (32, 32, 32)} if options.quick else {}
+    plan = preset_plan(name, CLASSES.get(name, 2), **small)
+    repeats = 1 if options.quick else options.repeats or REPEATS.get(name, 5)
+    profile = profile_step(plan, method, repeats=repeats, rates=not options.quick)
+    for part, seconds in profile.parts.items():
+        say(f"{name} {method} {part:34s} {seconds:8.4f} s {seconds / profile.step.median:6.1%}")
+    floor = repeat(floor_step(plan), repeats)
+    ratio = profile.step.median / floor.median
+    say(f"{name} {method} step: {profile.step}; floor: {floor}; step / floor: {ratio:.3f}")
+    figures = []
+    if method == "crln":
+        if name in FLOORS:
+            figures.append(Figure(f"{name}: step / bare floor", ratio, FLOORS[name]))
+        if name == "la":
+            figures += shares(profile, plan, repeats)
+    measured = {
+        "preset": name, "method": method, "patch": plan.patch_size, "classes": plan.classes,
+        **asdict(profile), "floor": asdict(floor), "ratio": ratio, "limit": profile.limit,
+        "step_peak_gib": profile.peak_gib,
+    }  # fmt: skip
+    return measured, figures
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("preset", nargs="?", default="la", choices=preset_names())
+    parser.add_argument("--method", default="crln", choices=sorted(METHODS))
+    parser.add_argument("--repeats", type=int)
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:2], *(int(n) for n in sys.argv[2:3]))
+    main(__doc__, measure, arguments)

@@ -46,3 +46,20 @@ def test_another_c_library_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(memory.sys, "platform", "linux")
     monkeypatch.setattr(memory.ctypes, "CDLL", lambda _: object())
     assert memory.keep_freed_memory() is False
+
+
+def test_what_is_held_is_at_most_the_peak_and_that_is_at_most_the_machine() -> None:
+    # The kernel counts in batches: a little apart.
+    assert 0.01 < memory.held_gib() < 1.05 * memory.peak_gib()
+    assert memory.peak_gib() < memory.installed_gib()
+    assert memory.page_faults() > 0
+
+
+def test_where_the_system_does_not_tell_what_is_held_it_is_the_peak(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def missing(*_: object, **__: object) -> str:
+        raise FileNotFoundError
+
+    monkeypatch.setattr("pathlib.Path.read_text", missing)
+    assert memory.held_gib() == pytest.approx(memory.peak_gib(), rel=0.01)

@@ -1,0 +1,226 @@
+"""Writes the measured part of docs/performance.md from a bench.json, which is kept beside it.
+
+What lies between the two marks of the page is replaced, all else stays as it was written.
+
+Run: python benchmarks/publish.py [bench.json]
+"""
+
+import json
+import shutil
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+PAGE = ROOT / "docs" / "performance.md"
+KEPT = ROOT / "docs" / "results" / "performance.json"
+BEGIN = "<!-- measured: written by benchmarks/publish.py, do not edit -->"
+END = "<!-- end of what was measured -->"
+PRESETS = ("la", "pancreas", "brats19", "hippocampus", "phantom")
+
+CARDS = {
+    "V100 (FP32)": (15.7, 0.90),
+    "RTX 3090 (TF32)": (35.6, 0.94),
+    "RTX 4090 (TF32)": (82.6, 1.01),
+    "A100 80 GB (TF32)": (156.0, 2.04),
+    "H100 SXM (TF32)": (494.0, 3.35),
+}
+"""Peak dense TFLOP/s and TB/s by the makers' data sheets."""
+ARITHMETIC, BANDWIDTH = 0.25, 0.6
+"""Assumed shares of the peaks that 3D convolutions of 16 to 256 channels reach."""
+STEPS = 40000
+
+Parts = dict[str, Any]
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines) + "\n"
+
+
+def timing(found: dict[str, float]) -> str:
+    return f"{found['median']:.3g} ± {found['spread'] / 2:.1g}"
+
+
+def figures(parts: Parts) -> str:
+    rows = [
+        (
+            each["name"],
+            f"{each['value']:.3g}{each['unit']}",
+            f"{'≤' if each['most'] else '≥'} {each['target']:g}{each['unit']}",
+            "met" if each["met"] else "**missed**",
+        )
+        for part in parts.values()
+        for each in part["figures"]
+    ]
+    return "## Figures\n\n" + table(("figure", "value", "target", ""), rows)
+
+
+def steps(parts: Parts) -> str:
+    found = {name: part["measured"] for name, part in parts.items() if name.startswith("step ")}
+    rows = [
+        (
+            m["preset"], m["method"], "x".join(map(str, m["patch"])), timing(m["step"]),
+            f"{m['ratio']:.2f}", f"{m['step_peak_gib']:.2f}", f"{m['page_faults']:,}",
+            f"{m['work']['flops'] / 1e9:.0f}", f"{m['work']['bytes'] / 1e9:.1f}", m["limit"],
+            f"{m['step']['median'] * m['iterations'] / 3600:.1f}",
+        )
+        for m in found.values()
+    ]  # fmt: skip
+    head = (
+        "preset", "method", "patch", "step, s", "step / floor", "peak GiB", "page faults", "GFLOP",
+        "GB moved", "limit", "hours of its plan",
+    )  # fmt: skip
+    text = "## A training step\n\n" + table(head, rows)
+    ours = [found[f"step {name}"] for name in PRESETS if f"step {name}" in found]
+    names = worth_a_row({m["preset"]: m["parts"] for m in ours})
+    shares = [
+        [part, *(f"{m['parts'].get(part, 0) / m['step']['median']:.1%}" for m in ours)]
+        for part in names
+    ]
+    text += "\nBy part, CRLN, share of the step:\n\n"
+    text += table(("part", *(m["preset"] for m in ours)), shares)
+    others = {m["method"]: m["parts"] for m in found.values() if m["preset"] == "hippocampus"}
+    names = worth_a_row(others)
+    rows_by_method = [
+        [part, *(f"{each[part]:.3f}" if part in each else "" for each in others.values())]
+        for part in names
+    ]
+    text += "\nBy part, every method at the `hippocampus` preset, seconds:\n\n"
+    return text + table(("part", *others), rows_by_method)
+
+
+def worth_a_row(columns: dict[str, dict[str, float]]) -> list[str]:
+    """The parts that take a thousandth of some step, and the wait for data, however short."""
+    names = dict.fromkeys(part for column in columns.values() for part in column)
+    return [
+        name
+        for name in names
+        if name == "wait for data"
+        or any(column.get(name, 0) > 0.001 * sum(column.values()) for column in columns.values())
+    ]
+
+
+def inference(parts: Parts) -> str:
+    m = parts["inference"]["measured"]
+    ways = [
+        (name, each["windows"], f"{each['median']:.2f}")
+        for name, each in m["speed"]["ways"].items()
+    ]
+    text = "## Prediction of a full-size LA volume\n\n" + table(("way", "windows", "seconds"), ways)
+    text += "\nEveryday windows, by part:\n\n"
+    text += table(("part", "seconds"), [(k, f"{v:.3f}") for k, v in m["speed"]["parts"].items()])
+    for name, each in m.get("memory", {}).items():
+        text += (
+            f"\nCT of 512x512x600 voxels, 5 classes, {name}: {each['above']:.2f} GiB above the "
+            f"volume, {each['seconds']:.0f} s.\n"
+        )
+    return text
+
+
+def rest(parts: Parts) -> str:
+    text = "## Preparation and cache\n\n"
+    scans = parts["preparation"]["measured"]["scans"]
+    names = next(iter(scans.values()))["seconds"]
+    rows = [[n, *(timing(scan["seconds"][n]) for scan in scans.values())] for n in names]
+    sizes = [f"{name}, {'x'.join(map(str, scan['shape'][1:]))}" for name, scan in scans.items()]
+    text += table(("seconds", *sizes), rows)
+    text += "\n## Metrics of a full-size LA case\n\n"
+    text += table(
+        ("prediction", "seconds", "medpy, seconds", "largest difference"),
+        [
+            (
+                c["prediction"],
+                timing(c["seconds"]),
+                f"{c['medpy']:.2f}",
+                f"{c['largest_difference']:.1g}",
+            )
+            for c in parts["metrics"]["measured"]["cases"]
+        ],
+    )
+    m = parts["memory"]["measured"]
+    text += f"\n## Freed memory, `{m['preset']}` preset\n\n"
+    text += table(
+        ("freed memory", "page faults a step", "seconds a step", "peak GiB"),
+        [
+            (
+                n,
+                f"{m[n]['faults'][-1]:,}",
+                f"{m[n]['seconds'][-1]:.2f}",
+                f"{m[n]['peak_gib'][-1]:.2f}",
+            )
+            for n in ("given back", "kept")
+        ],
+    )
+    return text
+
+
+def growth(parts: Parts) -> str:
+    text = "## How cost grows\n\n"
+    rows = []
+    for name, each in parts["scaling"]["measured"]["series"].items():
+        law, points = each["law"], each["points"]
+        said = ", ".join(f"{x:,.0f}: {t['median']:.3g}" for x, t in points)
+        line = f"{law['a']:.3g} + {law['b']:.3g} x"
+        rows.append((name, said, line, f"{law['exponent']:.2f}"))
+    text += table(("x", "measured, x: seconds", "line", "exponent of a power law"), rows)
+    seconds = parts["losses"]["measured"]["seconds"]
+    text += "\nCPS, forward and backward, 2 + 2 patches:\n\n"
+    text += table(
+        ("classes and patch", "seconds", "masks and draws alone"),
+        [(n, timing(t["CPS"]), timing(t["CPS, masks and draws"])) for n, t in seconds.items()],
+    )
+    text += "\nCases of a cohort:\n\n"
+    cases = parts["cohort"]["measured"]["cases"]
+    return text + table(
+        ("cases", "start-up, s", "of which plan", "of which cache", "wait / step", "peak GiB"),
+        [
+            (
+                n, *(f"{c['seconds'][k]:.2f}" for k in ("start-up", "make the plan",
+                "find in the cache")), f"{c['wait'] / c['step']:.3%}", f"{c['peak_gib']:.2f}",
+            )
+            for n, c in cases.items()
+        ],
+    )  # fmt: skip
+
+
+def cards(parts: Parts) -> str:
+    """What a GPU should take, by arithmetic and traffic alone."""
+    works = {n: parts[f"step {n}"]["measured"]["work"] for n in PRESETS[:3] if f"step {n}" in parts}
+    rows = []
+    for name, (tera, terabytes) in CARDS.items():
+        row = [name, tera, terabytes]
+        for work in works.values():
+            arithmetic = work["flops"] / (ARITHMETIC * tera * 1e12)
+            traffic = work["bytes"] / (BANDWIDTH * terabytes * 1e12)
+            row.append(
+                f"{arithmetic + traffic:.2f} s, {(arithmetic + traffic) * STEPS / 3600:.1f} h"
+            )
+        rows.append(row)
+    text = f"## {STEPS:,} steps on a GPU, by arithmetic\n\n"
+    text += (
+        f"Seconds a step = FLOP / ({ARITHMETIC:.0%} of the peak) + bytes / ({BANDWIDTH:.0%} of the "
+        "bandwidth). Not measured on any of these cards.\n\n"
+    )
+    return text + table(("card", "TFLOP/s", "TB/s", *works), rows)
+
+
+def main(path: Path) -> None:
+    content = json.loads(path.read_text(encoding="utf-8"))
+    parts, machine = content["parts"], content["machine"]
+    facts = (
+        f"Measured {machine['started'][:10]} at commit `{machine['commit']}`: {machine['device']}, "
+        f"{machine['cores']} cores, torch {machine['torch']}, Python {machine['python']}. "
+        "Medians ± half the spread of the repeats; [all of it](results/performance.json).\n"
+    )
+    sections = [figures, steps, inference, rest, growth, cards]
+    block = "\n".join([facts, *(section(parts) for section in sections)])
+    before, _, tail = PAGE.read_text(encoding="utf-8").partition(BEGIN)
+    _, _, after = tail.partition(END)
+    PAGE.write_text(f"{before}{BEGIN}\n\n{block}\n{END}{after}", encoding="utf-8")
+    shutil.copyfile(path, KEPT)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1] if len(sys.argv) > 1 else "bench.json"))

@@ -1,0 +1,118 @@
+"""A training step to be timed: the real one, with scans from memory or from a cache."""
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+
+from crln.methods import Method, Step, build_method
+from crln.planning import Plan
+from crln.preparation import PreparedCase
+from crln.profiling.clock import Clock
+from crln.profiling.stand_in import stand_ins
+from crln.profiling.watch import watched
+from crln.training.loop import batches_ahead, make_step, make_streams
+from crln.training.optimiser import build_optimiser
+
+WAIT, MOVE, OTHER = "wait for data", "to the device", "other"
+CASES = 4
+"""Stand-ins of each kind."""
+
+
+class Bench:
+    """A method at work: the loop's own step, on the loop's own stream of patches.
+
+    Args:
+        plan: gives patch, batch, network, views and optimiser.
+        method: a name from `crln.methods.METHODS`.
+        labelled: cases to learn labels from.
+        unlabelled: cases without.
+        steps: how many there will be.
+        fabric: device and precision; None: a processor.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        method: str,
+        labelled: Sequence[PreparedCase],
+        unlabelled: Sequence[PreparedCase],
+        steps: int,
+        fabric: Fabric | None = None,
+    ) -> None:
+        fabric = fabric or Fabric(accelerator="cpu", devices=1)
+        torch.manual_seed(0)
+        self.fabric, self.clock = fabric, Clock(fabric.device)
+        self.learner: Method = build_method(method, plan).to(fabric.device)
+        self.learner.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+        optimiser = build_optimiser(self.learner, plan.training)
+        streams = make_streams(fabric, self.learner, 0, labelled, unlabelled)
+        self.index = plan.training.iterations // 2  # past every warm-up
+        self.total = max(plan.training.iterations, self.index + steps)
+        self.batches = batches_ahead(streams, self.index, self.index + steps)
+        self.clock.stopped = True
+        # Timed from outside: what the loop calls stays as it is.
+        timed: dict[str, tuple[Any, str]] = {
+            "backward": (fabric, "backward"),
+            "optimiser": (optimiser, "step"),
+            "moving average": (self.learner, "update"),
+        }
+        for name, (owner, call) in timed.items():
+            setattr(owner, call, self.clock.timed(name, getattr(owner, call)))
+        self._step = make_step(fabric, self.learner, optimiser)
+
+    def take(self) -> None:
+        """Takes the next step."""
+        with self.clock.part(WAIT):
+            batches = next(self.batches)
+        with self.clock.part(MOVE):
+            batches = tuple(self.fabric.to_device(batch) for batch in batches)
+        with self.clock.part(OTHER):
+            self._step(Step(self.index, self.total, 0), batches)
+        self.index += 1
+
+    def timed(self, repeats: int) -> list[float]:
+        """Takes `repeats` steps; the seconds of each."""
+        seconds = []
+        for _ in range(repeats):
+            began = time.perf_counter()
+            self.take()
+            if self.fabric.device.type == "cuda":
+                torch.cuda.synchronize()
+            seconds.append(time.perf_counter() - began)
+        return seconds
+
+    def by_part(self, repeats: int) -> tuple[list[float], dict[str, float]]:
+        """The same, and each part's median seconds, longest first."""
+        seconds, parts = [], []
+        with watched(self.learner, self.clock):
+            for _ in range(repeats):
+                self.clock.seconds = {}
+                self.clock.stopped = False
+                seconds += self.timed(1)
+                self.clock.stopped = True
+                parts.append(self.clock.seconds)
+        found = {name: median(part.get(name, 0.0) for part in parts) for name in parts[0]}
+        return seconds, dict(sorted(found.items(), key=lambda item: -item[1]))
+
+    def close(self) -> None:
+        """Ends the stream."""
+        self.batches.close()
+
+
+@contextmanager
+def bench(
+    plan: Plan, method: str, steps: int, accelerator: str = "cpu", precision: Any = "32-true"
+) -> Iterator[Bench]:
+    """A method at work on stand-ins for `steps` steps; they are removed after."""
+    fabric = Fabric(accelerator=accelerator, devices=1, precision=precision)
+    with TemporaryDirectory(prefix="crln-bench-") as cache:
+        known, unknown = (stand_ins(plan, Path(cache), CASES, kind) for kind in (True, False))
+        with closing(Bench(plan, method, known, unknown, steps, fabric)) as made:
+            yield made

@@ -1,0 +1,84 @@
+"""What a profile counts, not how long it takes."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from crln.methods import METHODS, build_method
+from crln.planning import Plan
+from crln.profiling import Clock, Rates, StepProfile, Timing, Work, bench, profile_step, stand_ins
+from crln.profiling.watch import watched
+
+EVERY_STEP = {"wait for data", "to the device", "other", "backward", "optimiser", "moving average"}
+OF_CRLN = {
+    "labelled view", "weak view", "strong view", "student", "teacher", "student, relation map",
+    "teacher, relation map", "segmentation loss", "pseudo label loss",
+    "cooperative positive supervision", "prototype alignment",
+}  # fmt: skip
+
+
+@pytest.fixture
+def profile() -> StepProfile:
+    return StepProfile(
+        step=Timing(2.0, 0.1, 5), parts={"wait for data": 0.01, "other": 1.99},
+        work=Work(flops=60, bytes=50), rates=Rates(flops=50.0, bytes=50.0),
+        peak_gib=1.0, capacity_gib=2.0, page_faults=0, iterations=3600,
+    )  # fmt: skip
+
+
+def test_hours_and_what_limits(profile: StepProfile) -> None:
+    assert profile.hours == 2.0
+    assert profile.floors == {"data": 0.01, "arithmetic": 1.2, "memory": 1.0}
+    assert profile.limit == "arithmetic"
+    assert replace(profile, work=Work(10, 50)).limit == "memory"
+    assert replace(profile, work=Work(1, 1)).limit == "overhead"
+    assert replace(profile, parts={"wait for data": 0.1}).limit == "data"
+    assert replace(profile, rates=None).limit == "overhead"
+
+
+def test_a_step_of_crln_by_part(tiny_plan: Plan) -> None:
+    found = profile_step(tiny_plan, repeats=1, rates=False)
+    assert found.parts.keys() == EVERY_STEP | OF_CRLN
+    assert sum(found.parts.values()) == pytest.approx(found.step.median, rel=0.1)
+    assert found.work.flops > 0
+    assert found.peak_gib <= found.capacity_gib
+
+
+@pytest.mark.parametrize("name", sorted(METHODS))
+def test_every_method_can_be_watched(name: str, tiny_plan: Plan) -> None:
+    with bench(tiny_plan, name, steps=1) as made:
+        _, parts = made.by_part(1)
+    assert parts.keys() > EVERY_STEP
+    assert {"labelled view"} < parts.keys() - EVERY_STEP
+
+
+def test_watching_changes_no_result_and_leaves_no_trace(tiny_plan: Plan) -> None:
+    with bench(tiny_plan, "crln", steps=1) as plain:
+        plain.take()
+    with bench(tiny_plan, "crln", steps=1) as seen:
+        seen.by_part(1)
+    for ours, theirs in zip(plain.learner.parameters(), seen.learner.parameters(), strict=True):
+        assert torch.equal(ours, theirs)
+    method = build_method("crln", tiny_plan)
+    module = __import__("crln.methods.crln", fromlist=["crln"])
+    before, views = dict(vars(module)), method.views
+    with watched(method, Clock()):
+        assert method.views is not views
+        assert method.views.read_size == views.read_size
+        assert vars(module) != before
+    assert method.views is views
+    assert vars(module) == before
+    assert not any(m._forward_hooks or m._forward_pre_hooks for m in method.modules())
+
+
+def test_stand_ins_are_removed(
+    tiny_plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with bench(tiny_plan, "supervised", steps=1) as made:
+        made.take()
+        assert len(list(tmp_path.iterdir())) == 1
+    assert not list(tmp_path.iterdir())
+    assert stand_ins(tiny_plan, tmp_path, 0, labelled=True) == []
