@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 import crln
+from crln.comparison import ABLATION
 from crln.planning import Plan
 
 CommandLine = Callable[..., Any]
@@ -75,6 +76,25 @@ def test_several_values_after_one_option(
     assert seen["jobs"].options == {"slurm_partition": "gpu", "timeout_min": 90}
     tools = [(str(tool.predictions), tool.name, tool.labelled) for tool in seen["outside"]]
     assert tools == [("masks", "nnunet", 8), ("more", "other", 16)]
+
+
+def test_ablation_names_its_methods_and_their_reference(
+    monkeypatch: pytest.MonkeyPatch, command_line: CommandLine
+) -> None:
+    seen: list[Any] = []
+
+    def compare(settings: Any, out: Path, **options: Any) -> None:
+        seen.append(settings)
+        raise crln.CrlnError("enough")
+
+    monkeypatch.setattr("crln.comparison.compare", compare)
+    words = ["compare", "data", "--labelled", 8, "--out", "here", "--ablation"]
+    command_line(*words)
+    command_line(*words, "--methods", "supervised", "crln", "--reference", "supervised")
+    assert seen[0].methods == tuple(ABLATION)
+    assert seen[0].compared_with == "crln"
+    assert seen[1].methods == ("supervised", *ABLATION)
+    assert seen[1].compared_with == "supervised"
 
 
 @pytest.mark.parametrize(

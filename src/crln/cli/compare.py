@@ -19,8 +19,9 @@ EXAMPLES = examples(
     "crln compare data --methods supervised crln --labelled 8 --test 20 --out comparison",
     "crln compare data --methods supervised mean_teacher crln supervised_all \\",
     "    --labelled 8 16 --seeds 0 1 2 --iterations 4000 --test 20 --out comparison",
-    "crln compare data --methods crln 'crln\\[positive_weight=0]' --reference crln \\",
-    "    --labelled 8 --test 20 --out ablation",
+    "crln compare data --methods crln 'crln\\[positive_weight=0]' 'bcp\\[published]' \\",
+    "    --reference crln --labelled 8 --test 20 --out comparison",
+    "crln compare data --ablation --labelled 8 --test 20 --out ablation",
     "crln compare data --methods supervised crln --labelled 8 --test 20 --out comparison \\",
     "    --with nnunet-masks nnunet",
 )
@@ -54,20 +55,25 @@ class ListCommand(TyperCommand):
 
 def command(
     data: Data,
-    methods: Annotated[
-        list[str],
-        typer.Option(
-            metavar="NAME...",
-            help="Methods; one with options is written crln\\[positive_weight=0], with fields of "
-            "the plan crln\\[network.prototypes=1]; supervised_all learns from every label.",
-        ),
-    ],
     labelled: Annotated[
         list[int], typer.Option(metavar="N...", min=1, help="How many labels to learn from.")
     ],
     out: Annotated[
         Path, typer.Option(metavar="DIR", help="The folder to make, or to go on with.")
     ],
+    methods: Annotated[
+        list[str],
+        typer.Option(
+            metavar="NAME...",
+            help="Methods; one with options is written crln\\[positive_weight=0], with fields of "
+            "the plan crln\\[network.prototypes=1], with its paper's optimiser bcp\\[published]; "
+            "supervised_all learns from every label.",
+        ),
+    ] = [],  # noqa: B006
+    ablation: Annotated[
+        bool,
+        typer.Option("--ablation", help="CRLN, and CRLN without each of its parts, too."),
+    ] = False,
     seeds: Annotated[
         list[int], typer.Option(metavar="S...", min=0, help="A training of each method per seed.")
     ] = [0],  # noqa: B006
@@ -130,8 +136,11 @@ def command(
     What is done is kept: after any interruption the same command goes on, and further methods,
     label counts or seeds add to what is there.
     """
-    from crln.comparison import Compute, Jobs, Settings, compare, write_results
+    from crln.comparison import ABLATION, Compute, Jobs, Settings, compare, write_results
 
+    if ablation:
+        methods = [*methods, *(variant for variant in ABLATION if variant not in methods)]
+        reference = reference or next(iter(ABLATION))
     settings = Settings(
         data=data, methods=tuple(methods), labelled=tuple(labelled), seeds=tuple(seeds),
         iterations=iterations, test=test, validation=validation, preset=preset, plan=plan,

@@ -1,5 +1,6 @@
 """Methods side by side on one cohort: same network, data, views, budget and seeds."""
 
+from crln.comparison.ablation import ABLATION
 from crln.comparison.cell import Cell, Compute
 from crln.comparison.comparison import Comparison, Leaks, Outside, compare
 from crln.comparison.jobs import Jobs
@@ -11,6 +12,7 @@ from crln.comparison.tables import cost_table, main_table
 from crln.comparison.variant import Variant, parse_variant
 
 __all__ = [
+    "ABLATION",
     "Cell",
     "Comparison",
     "Compute",

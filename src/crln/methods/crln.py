@@ -23,6 +23,7 @@ from crln.methods.base import Batch, Method, Step
 from crln.methods.published import Published
 from crln.methods.teacher import Teacher
 from crln.networks import RectifiedNetwork
+from crln.networks.dim import START
 from crln.planning import Plan
 from crln.planning.plan import Section
 
@@ -59,12 +60,24 @@ class CRLN(Method):
         strong_view: bool = Field(default=True, description="ablation: student sees a strong view")
         relation: bool = Field(default=True, description="ablation: Dynamic Interaction Module")
         rectify_prediction: bool = Field(default=True, description="ablation: z rather than f")
+        signed: bool = Field(default=True, description="M may speak against a class; released: no")
+        prototype_start: float = Field(
+            default=START, ge=0, description="std of the first prototypes; released: 0"
+        )
+        project_prototypes: bool = Field(
+            default=True, description="p_k by a learnt layer; released: mean of features, E = N"
+        )
 
     options: Options
 
     def __init__(self, plan: Plan, options: Section, views: Views) -> None:
         super().__init__(plan, options, views)
-        self.student = RectifiedNetwork(plan)
+        self.student = RectifiedNetwork(
+            plan,
+            signed=self.options.signed,
+            start=self.options.prototype_start,
+            projected=self.options.project_prototypes,
+        )
         self.teacher = Teacher(self.student, plan.teacher)
 
     def losses(self, labelled: Batch, unlabelled: Batch | None, step: Step) -> dict[str, Tensor]:
@@ -99,7 +112,7 @@ class CRLN(Method):
                 rectified, step,
             )  # fmt: skip
             terms["positive"] = options.positive_weight * positive
-            if options.relation:
+            if options.relation and options.project_prototypes:
                 terms["alignment"] = alignment
         return {"total": torch.stack(list(terms.values())).sum(), **terms}
 

@@ -100,15 +100,26 @@ class DynamicInteractionModule(nn.Module):
         widths: channels of the coarse and of the fine features (64 and 32 in the paper).
         classes: K, background included.
         prototypes: N per class.
+        signed: whether M may be negative; the released code's ReLU keeps it from that.
+        start: standard deviation of the first prototypes; the released code starts at 0.
 
     Attributes:
         prototypes: P, (K, N, 64), learned from labels.
     """
 
-    def __init__(self, widths: tuple[int, int], classes: int, prototypes: int) -> None:
+    def __init__(
+        self,
+        widths: tuple[int, int],
+        classes: int,
+        prototypes: int,
+        *,
+        signed: bool = True,
+        start: float = START,
+    ) -> None:
         super().__init__()
         coarse, fine = widths
-        self.prototypes = nn.Parameter(START * torch.randn(classes, prototypes, coarse))
+        self.signed = signed
+        self.prototypes = nn.Parameter(start * torch.randn(classes, prototypes, coarse))
         self.coarse = PairwiseInteraction(coarse)
         self.update = PrototypeUpdate(coarse)
         self.to_fine = nn.Linear(coarse, fine)
@@ -126,7 +137,7 @@ class DynamicInteractionModule(nn.Module):
         return clues
 
     def forward(self, coarse: Tensor, fine: Tensor) -> Tensor:
-        """(B, 64, 1/4), (B, 32, 1/2) -> M(x), signed, (B, K, X, Y, Z)."""
+        """(B, 64, 1/4), (B, 32, 1/2) -> M(x), (B, K, X, Y, Z)."""
         clues = self.clues(coarse, fine).contiguous(memory_format=LAYOUT)
-        relation: Tensor = self.upsample(clues)
-        return relation.contiguous(memory_format=LAYOUT)
+        relation: Tensor = self.upsample(clues).contiguous(memory_format=LAYOUT)
+        return relation if self.signed else relation.relu()

@@ -4,24 +4,37 @@ import torch
 from torch import Tensor, nn
 
 from crln.networks.blocks import Pointwise, initialise
-from crln.networks.dim import DynamicInteractionModule
+from crln.networks.dim import START, DynamicInteractionModule
 from crln.networks.projection import ProjectionHead
 from crln.networks.segmentation import build_backbone
 from crln.planning.plan import Plan
 
 
 class RectifiedNetwork(nn.Module):
-    """f(x), M(x), r(x) and their rectification z = f(x) + (1 - a) M(x); method.md section 2."""
+    """f(x), M(x), r(x) and their rectification z = f(x) + (1 - a) M(x); method.md section 2.
 
-    def __init__(self, plan: Plan) -> None:
+    Args:
+        plan: network, channels and classes.
+        signed: whether M may be negative (`DynamicInteractionModule`).
+        start: standard deviation of the first prototypes (`DynamicInteractionModule`).
+        projected: whether a learnt layer brings prototypes into embedding space. The released code
+            takes the mean of each one's features instead, so that E is N whatever the plan says.
+    """
+
+    def __init__(
+        self, plan: Plan, *, signed: bool = True, start: float = START, projected: bool = True
+    ) -> None:
         super().__init__()
         network, classes = plan.network, plan.classes
         self.backbone = build_backbone(network, len(plan.channels))
         finest, fine, coarse = self.backbone.widths[:3]
         self.head = Pointwise(finest, classes)
-        self.projection = ProjectionHead(finest, network.embedding)
-        self.interaction = DynamicInteractionModule((coarse, fine), classes, network.prototypes)
-        self.to_embedding = nn.Linear(coarse, network.embedding)
+        embedding = network.embedding if projected else network.prototypes
+        self.projection = ProjectionHead(finest, embedding)
+        self.interaction = DynamicInteractionModule(
+            (coarse, fine), classes, network.prototypes, signed=signed, start=start
+        )
+        self.to_embedding = nn.Linear(coarse, embedding) if projected else None
         self.rectifier = nn.Parameter(torch.zeros(()))  # a
         initialise(self)
 
@@ -44,7 +57,10 @@ class RectifiedNetwork(nn.Module):
 
         The prototypes are detached: they learn from labels only.
         """
-        embedded: Tensor = self.to_embedding(self.interaction.prototypes.detach())
+        prototypes = self.interaction.prototypes.detach()
+        if self.to_embedding is None:
+            return prototypes.mean(2)
+        embedded: Tensor = self.to_embedding(prototypes)
         return embedded.mean(1)
 
     def forward(self, images: Tensor) -> Tensor:

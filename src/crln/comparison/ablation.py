@@ -1,0 +1,17 @@
+"""What CRLN's parts are worth: the method without each, as `crln compare --ablation` trains it."""
+
+ABLATION = {
+    "crln": "the whole method",
+    "crln[strong_view=false]": "the student sees the teacher's weak view",
+    "crln[relation=false]": "no Dynamic Interaction Module, so no rectification at all",
+    "crln[rectify_prediction=false]": "f rather than z at prediction",
+    "crln[positive_weight=0]": "no Cooperative Positive Supervision",
+    "crln[network.prototypes=1]": "one prototype per class",
+    "crln[unassertiveness=0]": "xi = 0: the positive is the plain mean",
+    "crln[signed=false]": "as released: a clue can only add",
+    "crln[prototype_start=0]": "as released: prototypes start alike",
+    "crln[project_prototypes=false]": "as released: p_k is the mean of features",
+    "crln[teacher.dropout=true,teacher.norm=own]": "as released: the teacher labels in train mode",
+}
+"""A variant (`crln.comparison.variant`) to what it does; the first is what the others are compared
+with."""
