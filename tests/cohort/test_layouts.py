@@ -149,13 +149,20 @@ def test_ids_of_four_digits_are_no_channels(tmp_path: Path) -> None:
 
 def test_a_missing_channel_is_named(tmp_path: Path) -> None:
     touch(tmp_path, "images/a_0000.nii.gz", "images/a_0001.nii.gz", "images/b_0001.nii.gz")
-    with pytest.raises(CrlnError, match=r"case b has no channel 0000; add the file"):
+    with pytest.raises(CrlnError, match=r"channel 0001 of case b, which has no channel 0000; add"):
         load_cohort(tmp_path)
 
 
 def test_a_channel_that_all_lack_is_named(tmp_path: Path) -> None:
     touch(tmp_path, "images/a_0000.nii.gz", "images/a_0002.nii.gz")
-    with pytest.raises(CrlnError, match=r"case a has no channel 0001"):
+    with pytest.raises(CrlnError, match=r"case a, which has no channel 0001"):
+        load_cohort(tmp_path)
+
+
+def test_digits_that_number_cases_have_a_remedy(tmp_path: Path) -> None:
+    touch(tmp_path, "images/knee_1203.nii.gz", "images/hip_0877.nii.gz", "labels/ankle.nii.gz")
+    line = r"if the digits number cases, end the names otherwise, or list .* cohort\.yaml"
+    with pytest.raises(CrlnError, match=line):
         load_cohort(tmp_path)
 
 

@@ -8,10 +8,9 @@ import nibabel as nib
 import numpy as np
 import pytest
 from medpy.metric import binary
-from scipy import ndimage
 
 from crln.errors import CrlnError
-from crln.evaluation import evaluate, evaluate_pairs, find_masks, largest_components, pair_masks
+from crln.evaluation import evaluate, evaluate_pairs, find_masks, pair_masks
 
 SPACING = (1.0, 1.5, 3.0)
 
@@ -161,19 +160,6 @@ def test_hidden_and_other_files_are_passed_over(folders):
     (predictions / "notes.txt").write_text("x")
     (predictions / "folder").mkdir()
     assert set(pair_masks(predictions, labels)) == {"a", "b"}
-
-
-def test_largest_components_equal_a_loop_over_classes():
-    generator = np.random.default_rng(0)
-    mask = generator.choice([0, 0, 0, 1, 7], size=(14, 12, 10)).astype(np.int32)
-    expected = np.zeros_like(mask)
-    for value in (1, 7):
-        components, count = ndimage.label(mask == value, np.ones((3, 3, 3)))
-        sizes = [(components == i).sum() for i in range(1, count + 1)]
-        expected[components == 1 + int(np.argmax(sizes))] = value
-    found = largest_components(mask)
-    np.testing.assert_array_equal(found, expected)
-    assert not largest_components(np.zeros_like(mask)).any()
 
 
 def test_the_largest_component_alone_may_be_measured(tmp_path):

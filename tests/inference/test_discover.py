@@ -49,7 +49,12 @@ def test_channels_of_one_case(tmp_path: Path) -> None:
     (case,) = discover_inputs(files, channels=2)
     assert case.id == "a"
     assert [path.name for path in case.images] == ["a_0000.nii.gz", "a_0001.nii.gz"]
-    assert [c.id for c in discover_inputs([tmp_path], channels=1)] == ["a", "a_0001"]
+
+
+def test_digits_that_go_past_the_channels_number_cases(tmp_path: Path) -> None:
+    for name in ("a_0000", "a_0001", "b_0000"):
+        scan(tmp_path / f"{name}.nii.gz")
+    assert [c.id for c in discover_inputs([tmp_path], channels=1)] == ["a_0000", "a_0001", "b"]
 
 
 def test_a_year_is_no_channel(tmp_path: Path) -> None:

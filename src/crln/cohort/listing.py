@@ -67,11 +67,12 @@ def group_channels(
     expected = sorted(set().union(*channels.values()))
     for case, found in channels.items():
         if len(found) != len(expected) or expected[-1] != len(expected) - 1:
-            count = expected[-1] + 1
-            missing = min(set(range(count)) - found.keys())
-            one = next(iter(found.values()))
+            missing = min(set(range(expected[-1] + 1)) - found.keys())
+            channel, one = next(iter(found.items()))
             raise CrlnError(
-                f"{one}: case {case} has no channel {missing:04d}; add the file, or remove the case"
+                f"{one}: looks like channel {channel:04d} of case {case}, which has no channel "
+                f"{missing:04d}; add that file, or remove the case; if the digits number cases, "
+                "end the names otherwise, or list the cases in a cohort.yaml"
             )
     return {case: tuple(found[c] for c in expected) for case, found in channels.items()}
 

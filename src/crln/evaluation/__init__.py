@@ -6,7 +6,7 @@ from crln.evaluation.bootstrap import (
     holm,
     paired_differences,
 )
-from crln.evaluation.evaluate import evaluate, evaluate_pairs, largest_components
+from crln.evaluation.evaluate import evaluate, evaluate_pairs
 from crln.evaluation.metrics import METRICS, ClassMetrics, case_metrics
 from crln.evaluation.pairing import find_masks, pair_masks
 from crln.evaluation.results import FOREGROUND, Evaluation, Row, Summary, read_evaluation
@@ -28,7 +28,6 @@ __all__ = [
     "find_masks",
     "format_summary",
     "holm",
-    "largest_components",
     "pair_masks",
     "paired_differences",
     "read_evaluation",

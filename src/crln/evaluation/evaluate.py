@@ -3,7 +3,6 @@
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
-import cc3d
 import numpy as np
 
 from crln.errors import CrlnError
@@ -11,6 +10,7 @@ from crln.evaluation.metrics import ClassMetrics, case_metrics
 from crln.evaluation.pairing import pair_masks
 from crln.evaluation.results import Evaluation, Row, Unit
 from crln.imaging import Volume, check_same_grid, is_archive, read_label
+from crln.labels import largest_components
 
 _MOST_CLASSES = 1000
 
@@ -71,22 +71,6 @@ def evaluate_pairs(
         for value, name in classes.items()
     )
     return Evaluation(unit=unit, largest_component=largest_component, rows=rows)
-
-
-def largest_components(mask: np.ndarray) -> np.ndarray:
-    """`mask`, (X, Y, Z) label values, with only the largest component of each value but 0.
-
-    Voxels that share a face, an edge or a corner are connected, as in this field's released code.
-    """
-    components, count = cc3d.connected_components(mask, connectivity=26, return_N=True)
-    sizes = np.bincount(components.ravel(), minlength=count + 1)
-    value_of = np.zeros(count + 1, dtype=mask.dtype)
-    value_of[components.ravel()] = mask.ravel()
-    kept = np.zeros_like(value_of)
-    for value in np.unique(value_of[1:]):
-        members = np.flatnonzero(value_of == value)
-        kept[members[np.argmax(sizes[members])]] = value
-    return kept[components]
 
 
 def _read_pair(

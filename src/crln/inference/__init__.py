@@ -3,7 +3,6 @@
 from crln.inference.discover import discover_inputs
 from crln.inference.files import Outcome, predict_files
 from crln.inference.fold import accelerate, fold_norms
-from crln.inference.postprocess import keep_largest_components
 from crln.inference.predictor import Prediction, Predictor, load_predictor
 from crln.inference.sliding import Precision, Slab, score_slabs, sliding_window
 
@@ -16,7 +15,6 @@ __all__ = [
     "accelerate",
     "discover_inputs",
     "fold_norms",
-    "keep_largest_components",
     "load_predictor",
     "predict_files",
     "score_slabs",

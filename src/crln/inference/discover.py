@@ -68,14 +68,19 @@ def _is_one(path: Path) -> bool:
 
 
 def _grouped(paths: Sequence[Path], channels: int) -> list[Case]:
-    """Cases from files, those named `_0000` to `_<channels - 1>` as channels of one."""
+    """Cases from files, those named `_0000` to `_<channels - 1>` as channels of one.
+
+    Where another scan has the same name but a higher number, the digits number cases: its name
+    stays whole, as theirs do.
+    """
+    highest: dict[str, int] = {}
+    for head, number in filter(None, map(_numbered, paths)):
+        highest[head] = max(number, highest.get(head, 0))
     groups: dict[str, list[tuple[int, Path]]] = {}
     for path in paths:
-        case, channel = scan_stem(path), 0
-        head, _, tail = case.rpartition("_")
-        numbered = head and len(tail) == CHANNEL_DIGITS and tail.isdigit()
-        if numbered and int(tail) < channels and not is_archive(path):
-            case, channel = head, int(tail)
+        numbered = _numbered(path)
+        is_channel = numbered and highest[numbered[0]] < channels
+        case, channel = numbered if numbered and is_channel else (scan_stem(path), 0)
         files = groups.setdefault(case, [])
         if path in (other for _, other in files):
             continue  # named twice: alone and with its folder
@@ -87,3 +92,11 @@ def _grouped(paths: Sequence[Path], channels: int) -> list[Case]:
                 )
         files.append((channel, path))
     return [Case(case, tuple(p for _, p in sorted(files))) for case, files in groups.items()]
+
+
+def _numbered(path: Path) -> tuple[str, int] | None:
+    """What `<case>_0001` may be: a case and a channel."""
+    head, _, tail = scan_stem(path).rpartition("_")
+    if not head or len(tail) != CHANNEL_DIGITS or not tail.isdigit() or is_archive(path):
+        return None
+    return head, int(tail)

@@ -11,9 +11,9 @@ from torch import nn
 from crln.errors import CrlnError
 from crln.imaging import Volume, read_image
 from crln.inference.fold import accelerate
-from crln.inference.postprocess import keep_largest_components
 from crln.inference.restore import outline
 from crln.inference.sliding import Precision, score_slabs
+from crln.labels import largest_components
 from crln.planning import Plan
 from crln.preparation import prepare_image
 from crln.runs import open_run
@@ -88,7 +88,7 @@ class Predictor:
             slabs, placement, self.plan.classes,
             probabilities=probabilities, uncertainty=uncertainty,
         )  # fmt: skip
-        classes = keep_largest_components(found.classes) if largest_component else found.classes
+        classes = largest_components(found.classes) if largest_component else found.classes
         mask = _label_values(classes, self.plan.labels)
         return Prediction(mask, found.probabilities, found.uncertainty)
 

@@ -2,13 +2,13 @@
 
 from typing import ClassVar
 
-import cc3d
+import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 
 from crln.augmentation import Box, Views, draw_copy_paste_box, host_random, swap_box
-from crln.labels import IGNORE
+from crln.labels import IGNORE, largest_components
 from crln.losses import cross_entropy, soft_dice_loss
 from crln.methods.base import Batch, Method, Step
 from crln.methods.published import Published
@@ -99,7 +99,9 @@ class BidirectionalCopyPaste(Method):
         """The teacher's argmax, cleaned; IGNORE outside the scan."""
         pseudo = self.teacher.network(images).argmax(1)
         if self.options.largest_component:
-            pseudo = largest_components(pseudo, self.plan.classes)
+            host = pseudo.cpu().numpy()  # there, as published
+            kept = np.stack([largest_components(sample) for sample in host])
+            pseudo = torch.from_numpy(kept).to(pseudo.device)
         return pseudo.masked_fill(inside == IGNORE, IGNORE)
 
     def update(self, step: Step) -> None:
@@ -110,19 +112,3 @@ class BidirectionalCopyPaste(Method):
     def predictor(self) -> nn.Module:
         """The student, as published."""
         return self.student
-
-
-def largest_components(labels: Tensor, classes: int) -> Tensor:
-    """Keeps each class's largest component in each sample; on the host, as published.
-
-    Args:
-        labels: (B, X, Y, Z), int64.
-        classes: K; class 0 is what is left.
-    """
-    host = labels.cpu().numpy()
-    kept = torch.zeros_like(labels, device="cpu")
-    for sample, place in zip(host, kept, strict=True):
-        for k in range(1, classes):
-            largest = cc3d.largest_k(sample == k, k=1, connectivity=26)
-            place[torch.from_numpy(largest > 0)] = k
-    return kept.to(labels.device)
