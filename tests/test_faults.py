@@ -200,6 +200,11 @@ def _(place: Place) -> list[object]:
     return place.train()
 
 
+@fault("patches that cannot be divided among processes")
+def _(place: Place) -> list[object]:
+    return place.train("--devices", 3)
+
+
 @fault("a plan with an impossible patch")
 def _(place: Place) -> list[object]:
     text = (place.root / "plan.yaml").read_text("utf-8")
@@ -224,7 +229,7 @@ def _(place: Place) -> list[object]:
 @fault("a model folder that was tampered with")
 def _(place: Place) -> list[object]:
     plan = trained(place) / "plan.yaml"
-    plan.write_text(plan.read_text("utf-8").replace("lr: 0.01", "lr: 0.02"), encoding="utf-8")
+    plan.write_text(plan.read_text("utf-8") + "# a word more\n", encoding="utf-8")
     return predicting(place)
 
 
