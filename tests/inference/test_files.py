@@ -160,8 +160,10 @@ def test_sharing_takes_over_what_a_dead_process_left(
     (out / ".claims").mkdir()
     (out / ".claims" / "b").touch()
     (out / "uncertainty" / "b.nii.gz").write_text("written, but not its mask")
+    (out / "partial-123-b.nii.gz").write_text("half a mask")
     outcomes = predict_files(predictor, scans, out, share=True, uncertainty=True)
     assert [(outcome.case, outcome.error) for outcome in outcomes] == [("b", None), ("c", None)]
+    assert {path.name for path in out.glob("*.nii.gz")} == {f"{case}.nii.gz" for case in "abc"}
     with pytest.raises(CrlnError, match="overwrite"):
         predict_files(predictor, scans, out, share=True, overwrite=True)
 

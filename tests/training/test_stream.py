@@ -30,7 +30,7 @@ def stream(cases: list[Ramp], **changes: object) -> PatchStream:
 def test_every_case_is_seen_once_before_any_is_seen_twice() -> None:
     cases = [Ramp(str(i), (32, 32, 32)) for i in range(5)]
     patches = stream(cases)
-    seen = [case for step in range(5) for case in patches.cut(step).cases]
+    seen = [case for step in range(5) for case in patches.cases_of(step)]
     assert sorted(seen[:5]) == sorted(seen[5:]) == ["0", "1", "2", "3", "4"]
     assert seen[:5] != seen[5:]
 
@@ -49,12 +49,20 @@ def test_a_step_is_the_same_whenever_it_is_asked_for() -> None:
 
 
 def test_processes_share_a_step_between_them() -> None:
-    cases = [Ramp(str(i), (32, 32, 32)) for i in range(7)]
-    whole = stream(cases, count=4)
-    shares = [stream(cases, count=4, rank=rank, world=2) for rank in range(2)]
-    for step in range(5):
-        together = shares[0].cut(step).cases + shares[1].cut(step).cases
-        assert together == whole.cut(step).cases
+    """No two of them cut the same patch; together they cut those of one process."""
+
+    def cut(steps: int, **share: int) -> list[tuple[str, tuple[int, int, int]]]:
+        cases = [Ramp(str(i), (64, 64, 64)) for i in range(7)]
+        patches = stream(cases, count=4, **share)
+        for step in range(steps):
+            patches.cut(step)
+        return [(case.id, start) for case in cases for start in case.reads]
+
+    whole = cut(5)
+    first, second = (cut(5, rank=rank, world=2) for rank in range(2))
+    assert len(first) == len(second) == 10
+    assert len(set(whole)) == 20
+    assert sorted(first + second) == sorted(whole)
 
 
 def test_positions_cover_all_of_the_scan_and_no_more() -> None:
@@ -89,7 +97,7 @@ def test_foreground_patches_hold_a_foreground_voxel(share: float) -> None:
 
 
 def test_cuts_are_channels_last() -> None:
-    batch = stream([Ramp("a", (32, 32, 32))]).cut(0).batch
+    batch = stream([Ramp("a", (32, 32, 32))]).cut(0)
     import torch
 
     assert batch.images.is_contiguous(memory_format=torch.channels_last_3d)

@@ -14,6 +14,7 @@ EXAMPLES = examples(
     "crln predict run scan.nii.gz --out masks",
     "crln predict run data/images --out masks --largest-component",
     "crln predict run dicom-series other.nrrd --out masks --uncertainty",
+    "crln predict run data/images --out masks --share   in as many processes as you like",
 )
 
 SOME_FAILED = 1
@@ -47,6 +48,14 @@ def command(
     device: Device = "auto",
     precision: Precision = "32",
     overwrite: Overwrite = False,
+    share: Annotated[
+        bool,
+        typer.Option(
+            "--share",
+            help="Share the scans with other processes that run this very command; masks that "
+            "exist are done.",
+        ),
+    ] = False,
 ) -> None:  # fmt: skip
     """Outline scans; each mask has the format and the geometry of its scan."""
     import crln
@@ -61,12 +70,14 @@ def command(
     outcomes = predict_files(
         crln.load_predictor(run, device, precision, overlap=overlap), inputs, out,
         probabilities=probabilities, uncertainty=uncertainty,
-        largest_component=largest_component, overwrite=overwrite, progress=show,
+        largest_component=largest_component, overwrite=overwrite, share=share,
+        progress=show,
     )  # fmt: skip
     errors = [outcome.error for outcome in outcomes if outcome.error]
     if errors and len(outcomes) == 1:
         raise CrlnError(errors[0])
-    console.print(f"{len(outcomes) - len(errors)} of {len(outcomes)} masks in {out}")
+    whose = " by this process" if share else ""
+    console.print(f"{len(outcomes) - len(errors)} of {len(outcomes)} masks in {out}{whose}")
     for error in errors:
         complain(error)
     if errors:

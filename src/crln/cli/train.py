@@ -29,6 +29,7 @@ EXAMPLES = examples(
     "crln train data --out run --preset la --iterations 2000",
     "crln train data --out run --plan plan.yaml --method mean_teacher",
     "crln train data --out run --resume",
+    "crln train data --out run --preset la --devices 2",
 )
 
 
@@ -58,10 +59,27 @@ def command(
     seed: Seed = 0,
     device: Device = "auto",
     precision: Precision = "32",
+    devices: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", min=1, show_default="1, or what torchrun or srun started",
+            help="Processes (GPUs) on this machine; they divide each step's patches among them.",
+        ),
+    ] = None,
+    nodes: Annotated[
+        int | None,
+        typer.Option(
+            metavar="M", min=1, show_default="1, or what torchrun or srun started",
+            help="Machines; several are started by torchrun or srun.",
+        ),
+    ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the run in RUN that was cut off.")
     ] = False,
     overwrite: Overwrite = False,
+    compile: Annotated[
+        bool, typer.Option("--compile", help="Translate the networks by torch.compile first.")
+    ] = False,
     transductive: Annotated[
         bool,
         typer.Option(
@@ -77,10 +95,11 @@ def command(
             help="Where prepared scans are kept.",
         ),
     ] = None,
-) -> None:
+) -> None:  # fmt: skip
     """Learn from labelled and unlabelled scans; the result is a model folder."""
     import crln
     from crln.cohort import apply_split
+    from crln.training import is_first
 
     cohort = crln.load_cohort(data)
     begun = crln.open_run(out) if resume and (out / "run.yaml").exists() else None
@@ -94,6 +113,7 @@ def command(
     chosen = _choose_plan(cohort, plan, preset, iterations, decided)
     if published:
         chosen = _as_published(chosen, plan, method)
+    console.quiet = not is_first()  # torchrun and srun run this line in every process
     console.print(
         f"{method}: {len(cohort.labelled)} labelled, {len(cohort.unlabelled)} unlabelled, "
         f"{len(cohort.validation)} validation and {len(cohort.test)} test cases; "
@@ -101,7 +121,9 @@ def command(
     )
     run = crln.train(
         cohort, chosen, out, method=method, seed=seed, device=device, precision=precision,
+        devices=devices, nodes=nodes,
         resume=resume, overwrite=overwrite, transductive=transductive, cache=cache,
+        compile=compile,
     )  # fmt: skip
     console.print(f"model in {run.path}; next: crln predict {run.path} SCANS --out MASKS")
 

@@ -106,5 +106,12 @@ def whole_file(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
             target.unlink()
 
 
+def remove_partial(path: Path) -> None:
+    """Removes what processes that were killed have left of `path`; no other may be writing it."""
+    for left in path.parent.glob("partial-*-*"):
+        if left.name.split("-", 2)[2] == path.name:
+            left.unlink(missing_ok=True)
+
+
 def _advice(path: Path) -> str:
     return f"{path.name.split('.')[0]}{output_suffix(path)}"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from crln.cohort import Case
 from crln.errors import CrlnError
-from crln.imaging import output_suffix, write_mask, write_scalar
+from crln.imaging import output_suffix, remove_partial, write_mask, write_scalar
 from crln.inference.discover import discover_inputs
 from crln.inference.predictor import Predictor
 
@@ -164,4 +164,6 @@ def _claimed(outputs: Sequence[Outputs], claims: Path) -> Iterator[Outputs]:
                 if not ours:
                     busy.append(files)
                 elif not files.mask.exists():
+                    for path in (files.mask, *files.maps.values()):
+                        remove_partial(path)  # whoever held it before is dead
                     yield files

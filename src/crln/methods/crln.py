@@ -93,7 +93,7 @@ class CRLN(Method):
             weak, pseudo, confidence = self.views.strong(weak, pseudo, confidence, generator)
 
         features_x, features_u = student.features(images), student.features(weak)
-        logits_x, logits_u = student.head(features_x[0]), student.head(features_u[0])
+        logits_x, logits_u = student.segmentation(features_x), student.segmentation(features_u)
         terms = {
             "supervised": segmentation_loss(logits_x, target),
             "unsupervised": options.unsupervised_weight
@@ -121,7 +121,7 @@ class CRLN(Method):
         """The teacher's class and confidence per voxel; IGNORE and 0 outside the scan."""
         teacher = self._taught
         features = teacher.features(weak)
-        logits = teacher.head(features[0])
+        logits = teacher.segmentation(features)
         if rectified:
             logits = teacher.rectify(logits, teacher.relation(features))
         confidence, pseudo = logits.float().softmax(1).max(1)
@@ -176,5 +176,4 @@ class _Unrectified(nn.Module):
         self.network = network
 
     def forward(self, patch: Tensor) -> Tensor:
-        logits: Tensor = self.network.head(self.network.features(patch)[0])
-        return logits
+        return self.network.segmentation(self.network.features(patch))

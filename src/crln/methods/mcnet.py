@@ -11,9 +11,11 @@ from crln.augmentation import Views
 from crln.errors import CrlnError
 from crln.labels import IGNORE
 from crln.losses import gaussian_ramp, mean_squared_difference, sharpen, soft_dice_loss
+from crln.losses.precision import full_precision
 from crln.methods.base import Batch, Method, Step
 from crln.methods.published import Published
 from crln.networks import VNetDecoder, VNetEncoder
+from crln.networks.rows import all_rows, own_rows
 from crln.networks.vnet import Upsampling
 from crln.planning import Plan
 from crln.planning.plan import Section
@@ -37,9 +39,9 @@ class Branches(nn.Module):
 
     def every(self, images: Tensor) -> list[Tensor]:
         """Logits of every decoder."""
-        skips = self.encoder(images)
+        skips = self.encoder(own_rows(images))
         pairs = zip(self.decoders, self.heads, strict=True)
-        return [head(decoder(skips)[0]) for decoder, head in pairs]
+        return [all_rows(head(decoder(skips)[0])) for decoder, head in pairs]
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits of the first decoder, the one that is used at test."""
@@ -79,7 +81,7 @@ class MCNet(Method):
         generator = step.generator("views", "cpu")
         images, target = self.views.labelled(labelled.images, labelled.labels, generator)
         weak, inside = self.views.weak(unlabelled.images, unlabelled.labels, generator)
-        logits = [z.float() for z in self.student.every(torch.cat([images, weak]))]
+        logits = [full_precision(z) for z in self.student.every(torch.cat([images, weak]))]
         known = len(images)
         supervised = torch.stack(
             [soft_dice_loss(z[:known], target, squared=False) for z in logits]

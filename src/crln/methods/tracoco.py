@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from crln.augmentation import CutMix, Views, build_views, draw_cutmix, host_random
 from crln.labels import IGNORE
 from crln.losses import entropy, gaussian_ramp, segmentation_loss
+from crln.losses.precision import full_precision
 from crln.methods.base import Batch, Method, Step
 from crln.methods.published import Published
 from crln.networks import SegmentationNetwork, build_backbone
@@ -67,7 +68,7 @@ class TraCoCo(Method):
         crops = [_cut(field, start, self.plan.patch_size) for start in starts]
         truths = [_cut(truth, start, self.plan.patch_size) for start in starts]
 
-        logits = [[student(crop).float() for crop in crops] for student in self.students]
+        logits = [[full_precision(student(crop)) for crop in crops] for student in self.students]
         supervised = sum(
             segmentation_loss(z[:known], y[:known])
             for pair in logits
@@ -121,7 +122,7 @@ class TraCoCo(Method):
             outside = truth[known:] == IGNORE
             first, second = logits[0][index][known:], logits[1][index][known:]
             total = total + self._confident(first, second.detach().softmax(1), outside)
-            mixed = self.students[1](mix(crop[known:])).float()
+            mixed = full_precision(self.students[1](mix(crop[known:])))
             taught = mix(first.detach().softmax(1))
             total = total + self._confident(mixed, taught, mix(outside))
         return total / len(crops)

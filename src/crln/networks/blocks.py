@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from crln.networks.synchronised import BatchNorm
+
 Norm = Literal["batch", "instance"]
 LAYOUT = torch.channels_last_3d
 """Memory layout of every feature map."""
@@ -33,7 +35,7 @@ class InstanceNorm(nn.InstanceNorm3d):
 def make_norm(kind: Norm, channels: int) -> nn.Module:
     """Batch or instance normalisation with learned scale and shift."""
     if kind == "batch":
-        return nn.BatchNorm3d(channels)
+        return BatchNorm(channels)
     return InstanceNorm(channels, affine=True)
 
 

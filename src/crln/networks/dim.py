@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from crln.networks.blocks import LAYOUT, Pointwise
 from crln.networks.depthwise import Depthwise
+from crln.networks.synchronised import BatchNorm
 
 START = 0.02
 """Standard deviation of the prototypes at the start: small, and no two alike."""
@@ -77,10 +78,10 @@ class SpatialInteraction(nn.Module):
         self.number = prototypes
         self.layers = nn.Sequential(
             Depthwise(prototypes),
-            nn.BatchNorm3d(prototypes),
+            BatchNorm(prototypes),
             nn.ReLU(inplace=True),
             Pointwise(prototypes, prototypes, bias=False),
-            nn.BatchNorm3d(prototypes),
+            BatchNorm(prototypes),
             nn.ReLU(inplace=True),
             Pointwise(prototypes, 1),
         )

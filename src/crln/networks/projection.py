@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from crln.networks.blocks import Pointwise
+from crln.networks.rows import all_sum, first_row, sharers
 
 
 class ProjectionHead(nn.Module):
@@ -37,8 +38,9 @@ class ProjectionHead(nn.Module):
         """Embeddings of single voxels: in evaluation mode, those of `forward`.
 
         Args:
-            features: feature maps (B, C, X, Y, Z) of one size, as if concatenated along B.
-            voxels: (n,) int64, flat index into that (B, X, Y, Z).
+            features: feature maps (B, C, X, Y, Z) of one size, as if concatenated along B; each
+                may be a process's own rows of it.
+            voxels: (n,) int64, flat index into that (B, X, Y, Z), whole batches all.
 
         Returns:
             (n, E).
@@ -55,16 +57,17 @@ def _gather(features: Sequence[Tensor], voxels: Tensor) -> Tensor:
     """The 3x3x3 neighbourhoods of voxels, zero outside: (n, 27, C)."""
     around, inside = _neighbours(voxels, features[0].shape[2:])
     parts = []
-    first = 0
+    before = 0  # voxels of the whole batches passed
     for part in features:
         rows = part.movedim(1, -1).flatten(0, 3)  # a view where the layout is channels-last
+        first = before + first_row(rows)
         here = inside & (around >= first) & (around < first + rows.shape[0])
         local = (around - first).clamp(0, rows.shape[0] - 1)
         # index_select, as the backward pass of rows[local] is far slower
         chosen = rows.index_select(0, local.flatten()).unflatten(0, local.shape)
         parts.append(chosen * here[..., None])
-        first += rows.shape[0]
-    return torch.stack(parts).sum(0)
+        before += sharers() * rows.shape[0]
+    return all_sum(torch.stack(parts).sum(0))  # a voxel lies in one row, and the others add 0
 
 
 def _neighbours(voxels: Tensor, size: torch.Size) -> tuple[Tensor, Tensor]:

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from crln.networks.blocks import Pointwise, initialise
 from crln.networks.dim import START, DynamicInteractionModule
 from crln.networks.projection import ProjectionHead
+from crln.networks.rows import all_rows, own_rows
 from crln.networks.segmentation import build_backbone
 from crln.planning.plan import Plan
 
@@ -39,14 +40,19 @@ class RectifiedNetwork(nn.Module):
         initialise(self)
 
     def features(self, images: Tensor) -> list[Tensor]:
-        """Decoder features, finest first."""
-        features: list[Tensor] = self.backbone(images)
+        """Decoder features of this process's own rows, finest first."""
+        features: list[Tensor] = self.backbone(own_rows(images))
         return features
+
+    def segmentation(self, features: list[Tensor]) -> Tensor:
+        """f(x), (B, K, X, Y, Z), from the finest decoder features."""
+        logits: Tensor = self.head(features[0])
+        return all_rows(logits)
 
     def relation(self, features: list[Tensor]) -> Tensor:
         """M(x), (B, K, X, Y, Z), from the decoder features at 1/4 and 1/2."""
         relation: Tensor = self.interaction(features[2], features[1])
-        return relation
+        return all_rows(relation)
 
     def rectify(self, logits: Tensor, relation: Tensor) -> Tensor:
         """Rectified logits z = f + (1 - a) M."""
@@ -66,4 +72,4 @@ class RectifiedNetwork(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Rectified logits (B, K, X, Y, Z)."""
         features = self.features(images)
-        return self.rectify(self.head(features[0]), self.relation(features))
+        return self.rectify(self.segmentation(features), self.relation(features))

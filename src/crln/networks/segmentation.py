@@ -4,6 +4,7 @@ from torch import Tensor, nn
 
 from crln.errors import CrlnError
 from crln.networks.blocks import Pointwise
+from crln.networks.rows import all_rows, own_rows
 from crln.networks.unet import UNet3D
 from crln.networks.vnet import VNet
 from crln.planning.plan import NetworkPlan
@@ -44,5 +45,5 @@ class SegmentationNetwork(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """(B, C, X, Y, Z) -> logits (B, K, X, Y, Z)."""
-        logits: Tensor = self.head(self.backbone(images)[0])
-        return logits
+        logits: Tensor = self.head(self.backbone(own_rows(images))[0])
+        return all_rows(logits)

@@ -6,6 +6,7 @@ from typing import Literal
 from torch import Tensor, nn
 
 from crln.networks.blocks import ConvNormReLU, Norm, check_patch, conv3, initialise, make_norm
+from crln.networks.synchronised import ChannelDropout
 
 Upsampling = Literal["transposed", "trilinear", "nearest"]
 
@@ -39,7 +40,7 @@ class VNetEncoder(nn.Module):
                 self.downs.append(
                     ConvNormReLU(nn.Conv3d(width, deeper, 2, stride=2), make_norm(norm, deeper))
                 )
-        self.dropout = nn.Dropout3d(dropout)
+        self.dropout = ChannelDropout(dropout)
 
     def forward(self, images: Tensor) -> list[Tensor]:
         """(B, C, X, Y, Z) -> one feature map per level, finest first.
@@ -83,7 +84,7 @@ class VNetDecoder(nn.Module):
             self.levels.append(
                 nn.Sequential(*(conv3(width, width, norm) for _ in range(DEPTHS[level])))
             )
-        self.dropout = nn.Dropout3d(dropout)
+        self.dropout = ChannelDropout(dropout)
 
     def forward(self, skips: Sequence[Tensor]) -> list[Tensor]:
         """The encoder's features -> the decoder's, finest first: 1/1, 1/2, 1/4, 1/8."""

@@ -1,5 +1,7 @@
 """From a cohort and a plan to a model folder."""
 
-from crln.training.train import Intervals, train
+from crln.training.loop import Intervals
+from crln.training.processes import is_first
+from crln.training.train import train
 
-__all__ = ["Intervals", "train"]
+__all__ = ["Intervals", "is_first", "train"]

@@ -2,7 +2,6 @@
 
 from collections.abc import Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -12,14 +11,6 @@ from crln.methods import Batch
 from crln.planning.plan import Triple
 from crln.preparation import PreparedCase
 from crln.seeding import numpy_generator
-
-
-@dataclass(frozen=True)
-class Cut:
-    """The patches of one step, on the host, and where they come from."""
-
-    batch: Batch
-    cases: tuple[str, ...]
 
 
 class PatchStream:
@@ -36,6 +27,7 @@ class PatchStream:
         seed: of the run.
         purpose: names the stream, so that two streams of one run differ.
         foreground: probability that a patch is centred on a foreground voxel.
+        pin: deliver batches in memory that a GPU copies from without waiting.
     """
 
     def __init__(
@@ -49,11 +41,12 @@ class PatchStream:
         foreground: float = 0.0,
         rank: int = 0,
         world: int = 1,
+        pin: bool = False,
     ) -> None:
         self.cases = cases
         self.patch = np.array(patch)
         self.read = np.array(read)
-        self.count, self.rank, self.world = count, rank, world
+        self.count, self.rank, self.world, self.pin = count, rank, world, pin
         self.seed, self.purpose, self.foreground = seed, purpose, foreground
         self._order = lru_cache(maxsize=2)(self._draw_order)
 
@@ -62,24 +55,31 @@ class PatchStream:
             len(self.cases)
         )
 
-    def cut(self, step: int) -> Cut:
-        """The patches of one step."""
+    def cases_of(self, step: int) -> list[str]:
+        """The cases of one step's patches, those of all processes."""
+        return [self._case(n).id for n in range(step * self.count, (step + 1) * self.count)]
+
+    def _case(self, n: int) -> PreparedCase:
+        """The case of patch n."""
+        epoch, place = divmod(n, len(self.cases))
+        return self.cases[self._order(epoch)[place]]
+
+    def cut(self, step: int) -> Batch:
+        """This process's patches of one step."""
         share = self.count // self.world
         first = step * self.count + self.rank * share
-        images, labels, ids = [], [], []
+        images, labels = [], []
         for n in range(first, first + share):
-            epoch, place = divmod(n, len(self.cases))
-            case = self.cases[self._order(epoch)[place]]
+            case = self._case(n)
             start = self._start(case, numpy_generator(self.seed, n, f"{self.purpose} crop"))
             image, label = case.read(_triple(start), _triple(self.read))
             images.append(torch.from_numpy(image))
             labels.append(torch.from_numpy(label))
-            ids.append(case.id)
         batch = Batch(
             torch.stack(images).contiguous(memory_format=torch.channels_last_3d),
             torch.stack(labels),
         )
-        return Cut(batch, tuple(ids))
+        return Batch(*(part.pin_memory() for part in batch)) if self.pin else batch
 
     def _start(self, case: PreparedCase, random: np.random.Generator) -> np.ndarray:
         """First voxel to read: a uniform patch position, or one around a foreground voxel."""
@@ -92,10 +92,10 @@ class PatchStream:
             start = np.clip(centred, low, high)
         return start - (self.read - self.patch) // 2
 
-    def ahead(self, first: int, last: int, depth: int = 2) -> Generator[Cut]:
+    def ahead(self, first: int, last: int, depth: int = 2) -> Generator[Batch]:
         """The cuts of steps first..last-1, each begun `depth` steps before it is due."""
         with ThreadPoolExecutor(1, thread_name_prefix=f"{self.purpose} stream") as pool:
-            due: list[Future[Cut]] = []
+            due: list[Future[Batch]] = []
             try:
                 for step in range(first, last + depth):
                     if step < last:

@@ -1,0 +1,105 @@
+"""Run by test_processes.py: methods learn for some steps, in one process or several.
+
+python following.py PLAN DEVICES OUT METHOD:STEPS:BITS...
+
+Two trainings that differ by rounding part within some steps in 32 bits: a voxel is one or the other
+side of a threshold, and other voxels are drawn. In 64 bits what differs after 20 steps is wrong.
+"""
+
+import json
+import sys
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor
+
+import crln.methods
+from crln.augmentation import build_views
+from crln.labels import IGNORE
+from crln.methods import Batch, Method, Step, build_method
+from crln.planning import Plan
+from crln.training.loop import make_step
+from crln.training.optimiser import build_optimiser
+from crln.training.processes import Launch, run_processes
+
+PATCHES = 2
+
+
+class Views32:
+    """Views are made in 32 bits, whatever the networks have."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.views = build_views(plan)
+        self.read_size = self.views.read_size
+
+    def __getattr__(self, name: str) -> Any:
+        def view(*given: Any) -> tuple[Tensor, ...]:
+            bits = torch.get_default_dtype()
+            torch.set_default_dtype(torch.float32)
+            made = getattr(self.views, name)(*(_to(value, torch.float32) for value in given))
+            torch.set_default_dtype(bits)
+            return tuple(_to(value, bits) for value in made)
+
+        return view
+
+
+def _to(value: Any, kind: torch.dtype) -> Any:
+    floating = isinstance(value, Tensor) and value.is_floating_point()
+    return value.to(kind) if floating else value
+
+
+def patches(method: Method, step: int, numbers: range) -> Batch:
+    """Balls in noise; of some patches a part is outside the scan."""
+    images, labels = [], []
+    for n in numbers:
+        generator = torch.Generator().manual_seed(100 * step + n)
+        axes = [torch.linspace(-1, 1, side) for side in method.read_size]
+        x, y, z = torch.meshgrid(*axes, indexing="ij")
+        a, b, c = torch.rand(3, generator=generator) - 0.5
+        label = ((x - a) ** 2 + (y - b) ** 2 + (z - c) ** 2 < 0.3).long()
+        images.append(label + 0.5 * torch.randn(label.shape, generator=generator))
+        label[: n % 3] = IGNORE
+        labels.append(label)
+    return Batch(torch.stack(images)[:, None], torch.stack(labels))
+
+
+def learn(fabric: Fabric, plan: Plan, name: str, steps: int) -> list[dict[str, float]]:
+    """The losses of each step."""
+    torch.manual_seed(0)
+    method = build_method(name, plan)
+    step = make_step(fabric, method, build_optimiser(method, plan.training))
+    share = PATCHES // fabric.world_size
+    first = fabric.global_rank * share
+    rows = []
+    for index in range(steps):
+        labelled, unlabelled = (
+            patches(method, index, range(kind + first, kind + first + share)) for kind in (0, 50)
+        )
+        given = [labelled, unlabelled] if method.uses_unlabelled else [labelled]
+        losses = step(Step(index, steps, 0), given)
+        rows.append({term: float(loss) for term, loss in losses.items()})
+    return rows
+
+
+def work(fabric: Fabric, plan: Plan, jobs: list[str], out: Path) -> None:
+    torch.set_num_threads(1)
+    crln.methods.build_views = crln.methods.tracoco.build_views = Views32
+    found = {}
+    for job in jobs:
+        name, steps, bits = job.split(":")
+        torch.set_default_dtype(torch.float64 if bits == "64" else torch.float32)
+        found[name] = learn(fabric, plan, name, int(steps))
+    if fabric.is_global_zero:
+        out.write_text(json.dumps(found))
+
+
+if __name__ == "__main__":
+    plan, devices, out, *jobs = sys.argv[1:]
+    job = partial(work, plan=Plan.read(Path(plan)), jobs=jobs, out=Path(out))
+    if devices == "1":
+        job(Fabric(accelerator="cpu", devices=1))
+    else:
+        run_processes(job, Launch(int(devices)), accelerator="cpu", precision="32-true")
