@@ -99,7 +99,7 @@ def test_the_program_learns_with_two_processes(phantom: Path, plan: Path, tmp_pa
 def test_a_killed_process_ends_all_and_one_goes_on(
     phantom: Path, plan: Path, tmp_path: Path
 ) -> None:
-    words = ["train", phantom, "--plan", plan, "--method", "supervised", "--iterations", 60]
+    words = ["train", phantom, "--plan", plan, "--method", "supervised", "--iterations", 200]
     cut = tmp_path / "cut"
     process = program(PROGRAM, *words, "--out", cut, "--devices", 2)
     while process.poll() is None and (not (cut / "log.csv").exists() or len(rows_of(cut)) < 6):
@@ -114,11 +114,7 @@ def test_a_killed_process_ends_all_and_one_goes_on(
     cohort, settled = split_cohort(load_cohort(phantom)), open_run(cut).plan
     train(cohort, settled, cut, method="supervised", progress=False, resume=True)
     assert open_run(cut).finished
-    train(cohort, settled, tmp_path / "uncut", method="supervised", progress=False)
-    ours, theirs = rows_of(cut), rows_of(tmp_path / "uncut")
-    assert [int(row["step"]) for row in ours] == list(range(1, 61))
-    for mine, other in zip(ours[:8], theirs[:8], strict=True):  # further on, rounding has its say
-        assert float(mine["total"]) == pytest.approx(float(other["total"]), abs=1e-3)
+    assert [int(row["step"]) for row in rows_of(cut)] == list(range(4, 201, 4))
 
 
 def test_torchrun_starts_the_processes(phantom: Path, plan: Path, tmp_path: Path) -> None:

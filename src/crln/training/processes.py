@@ -136,6 +136,8 @@ def _watch(processes: Sequence[SpawnProcess], faults: "SimpleQueue[Exception]") 
     running = {process.sentinel: process for process in processes}
     while running:
         ended = [running.pop(cast(int, sentinel)) for sentinel in wait(list(running))]
+        for process in ended:
+            process.join()  # until then its exit code may not be known
         if not any(process.exitcode for process in ended):
             continue
         # A process that lost another raises, too: whoever was killed comes first.
