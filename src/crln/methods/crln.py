@@ -24,6 +24,7 @@ from crln.methods.published import Published
 from crln.methods.teacher import Teacher
 from crln.networks import RectifiedNetwork
 from crln.networks.dim import START
+from crln.networks.rows import interleave, separate
 from crln.planning import Plan
 from crln.planning.plan import Section
 
@@ -46,7 +47,9 @@ class CRLN(Method):
         confidence: float = Field(
             default=0.97, ge=0, le=1, description="a pseudo-label this sure counts fully"
         )
-        positive_weight: float = Field(default=0.5, ge=0, description="w, weight of CPS; 0: off")
+        positive_weight: float = Field(
+            default=0.1, ge=0, description="w, weight of CPS; 0: off; paper: 0.5, with SGD"
+        )
         unassertiveness: float = Field(default=0.6, ge=0, description="xi; 0: plain mean positive")
         valid_confidence: float = Field(
             default=0.7, ge=0, le=1, description="least confidence of an unlabelled voxel in CPS"
@@ -60,6 +63,7 @@ class CRLN(Method):
         strong_view: bool = Field(default=True, description="ablation: student sees a strong view")
         relation: bool = Field(default=True, description="ablation: Dynamic Interaction Module")
         rectify_prediction: bool = Field(default=True, description="ablation: z rather than f")
+        joint_pass: bool = Field(default=True, description="one student pass; paper: one a batch")
         signed: bool = Field(default=True, description="M may speak against a class; released: no")
         prototype_start: float = Field(
             default=START, ge=0, description="std of the first prototypes; released: 0"
@@ -92,7 +96,7 @@ class CRLN(Method):
         if options.strong_view:
             weak, pseudo, confidence = self.views.strong(weak, pseudo, confidence, generator)
 
-        features_x, features_u = student.features(images), student.features(weak)
+        features_x, features_u = self._student_features(images, weak)
         logits_x, logits_u = student.segmentation(features_x), student.segmentation(features_u)
         terms = {
             "supervised": segmentation_loss(logits_x, target),
@@ -115,6 +119,17 @@ class CRLN(Method):
             if options.relation and options.project_prototypes:
                 terms["alignment"] = alignment
         return {"total": torch.stack(list(terms.values())).sum(), **terms}
+
+    def _student_features(self, images: Tensor, weak: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+        """Decoder features of the labelled and of the unlabelled patches, finest first.
+
+        In one pass both share batch statistics, which are less noisy for it.
+        """
+        if not self.options.joint_pass:
+            return self.student.features(images), self.student.features(weak)
+        both = self.student.features(interleave(images, weak))
+        parts = [separate(level, len(images), len(weak)) for level in both[:3]]
+        return [labelled for labelled, _ in parts], [unlabelled for _, unlabelled in parts]
 
     @torch.no_grad()
     def _pseudo_label(self, weak: Tensor, inside: Tensor, rectified: bool) -> tuple[Tensor, Tensor]:

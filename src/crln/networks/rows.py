@@ -19,6 +19,7 @@ number of processes; then the average of parts is their sum, and one of equals i
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from math import gcd
 from typing import Any
 
 import torch
@@ -68,6 +69,27 @@ def all_sum(part: Tensor) -> Tensor:
     """The sum of every process's `part`."""
     total: Tensor = part if _share.world == 1 else _AllSum.apply(part, _share.world)
     return total
+
+
+def interleave(first: Tensor, second: Tensor) -> Tensor:
+    """Two batches as one, of which each process's own rows hold as large a part of either.
+
+    (n, ...) and (m, ...) -> (n + m, ...): x0 x1 and u0 u1 u2 u3 become x0 u0 u1 x1 u2 u3.
+    """
+    groups = gcd(len(first), len(second))
+    pairs = zip(first.chunk(groups), second.chunk(groups), strict=True)
+    return torch.cat([part for pair in pairs for part in pair])
+
+
+def separate(rows: Tensor, first: int, second: int) -> tuple[Tensor, Tensor]:
+    """The rows of either batch among those that `interleave` made of `first` and `second` rows.
+
+    Takes whole batches and a process's own rows alike.
+    """
+    groups = gcd(first, second)
+    here = groups * len(rows) // (first + second)
+    parts = rows.split([first // groups, second // groups] * here)
+    return torch.cat(parts[::2]), torch.cat(parts[1::2])
 
 
 def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
