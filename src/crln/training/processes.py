@@ -13,7 +13,7 @@ from multiprocessing.connection import wait
 from multiprocessing.context import SpawnProcess
 from multiprocessing.queues import SimpleQueue
 from signal import Signals
-from typing import Any, TypeVar, cast
+from typing import Any, NoReturn, TypeVar, cast
 
 import torch.distributed as dist
 from lightning_fabric import Fabric
@@ -174,9 +174,16 @@ def _start(
     except Exception as fault:
         fault.add_note(f"in process {rank} of {launch.count}:\n{traceback.format_exc()}")
         faults.put(fault)
-        sys.exit(1)
+        _end_at_once()
     except KeyboardInterrupt:
-        sys.exit(1)
+        _end_at_once()
+
+
+def _end_at_once() -> NoReturn:
+    """Ends a process whose group may be broken: no thread of it is waited for, none can abort."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(1)
 
 
 def _take_part(work: Work, launch: Launch, settings: dict[str, Any]) -> None:
@@ -191,6 +198,7 @@ def _take_part(work: Work, launch: Launch, settings: dict[str, Any]) -> None:
     )  # fmt: skip
     fabric.launch()
     work(fabric)
+    dist.destroy_process_group()  # gloo's threads, if left to Python's end, may abort it
 
 
 class _Apart(DDPStrategy):
