@@ -53,6 +53,17 @@ def test_what_is_left_out_is_gone(tiny_plan: Plan) -> None:
         assert whole - found == terms, options
 
 
+def test_one_pass_or_two_differ_by_batch_statistics_alone(tiny_plan: Plan) -> None:
+    def supervised_loss(text: str, training: bool) -> torch.Tensor:
+        method = make_variant(text, tiny_plan.updated({"network": {"dropout": 0.0}}))
+        method.student.train(training)
+        return losses_of(method)["supervised"]
+
+    one, two = "crln", "crln[joint_pass=false]"
+    torch.testing.assert_close(supervised_loss(one, False), supervised_loss(two, False))
+    assert not torch.isclose(supervised_loss(one, True), supervised_loss(two, True))
+
+
 def test_released_choices(tiny_plan: Plan) -> None:
     images = torch.randn(2, 1, 16, 16, 16, generator=torch.Generator().manual_seed(0))
     for text, negative in (("crln", True), ("crln[signed=false]", False)):

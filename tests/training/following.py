@@ -1,9 +1,9 @@
 """Run by test_processes.py: methods learn for some steps, in one process or several.
 
-python following.py PLAN DEVICES OUT METHOD:STEPS:BITS...
+python following.py PLAN DEVICES OUT METHOD:STEPS:BITS:SIDE...
 
 Two trainings that differ by rounding part within some steps in 32 bits: a voxel is one or the other
-side of a threshold, and other voxels are drawn. In 64 bits it takes longer: 1e-6 in 20.
+side of a threshold, and other voxels are drawn. In 64 bits what differs after 20 steps is wrong.
 """
 
 import json
@@ -89,9 +89,10 @@ def work(fabric: Fabric, plan: Plan, jobs: list[str], out: Path) -> None:
     crln.methods.build_views = crln.methods.tracoco.build_views = Views32
     found = {}
     for job in jobs:
-        name, steps, bits = job.split(":")
+        name, steps, bits, side = job.split(":")
         torch.set_default_dtype(torch.float64 if bits == "64" else torch.float32)
-        found[name] = learn(fabric, plan, name, int(steps))
+        sized = plan.updated({"patch_size": 3 * [int(side)]})
+        found[name] = learn(fabric, sized, name, int(steps))
     if fabric.is_global_zero:
         out.write_text(json.dumps(found))
 

@@ -36,7 +36,7 @@ SRUN_TELLS = {
 @pytest.fixture
 def plan(tiny_plan: Plan, tmp_path: Path) -> Path:
     """A plan as a file, of SGD: it parts more slowly by rounding than Adam."""
-    training = {"optimiser": "sgd", "lr": 0.0005, "iterations": 12}
+    training = {"optimiser": "sgd", "lr": 0.002, "iterations": 12}
     path = tmp_path / "plan.yaml"
     path.write_text(tiny_plan.updated({"training": training}).to_yaml())
     return path
@@ -62,21 +62,25 @@ def workers(parent: int) -> list[int]:
 
 
 def test_two_processes_follow_one(plan: Path, tmp_path: Path) -> None:
-    """Losses of every method, and 20 steps of CRLN."""
-    steps = dict.fromkeys(METHODS, (3, 64)) | {"crln": (20, 64), "diffrect": (2, 32)}
-    jobs = [f"{name}:{count}:{bits}" for name, (count, bits) in steps.items()]
+    """Losses of every method, and 20 steps of CRLN; dropout on.
+
+    CRLN's patches are larger: 16^3 leaves one voxel at the bottleneck, and a batch norm over four
+    such voxels lets rounding grow fivefold a step.
+    """
+    plan.write_text(Plan.read(plan).updated({"network": {"dropout": 0.5}}).to_yaml())
+    steps = dict.fromkeys(METHODS, (3, 64, 16)) | {"crln": (20, 64, 32), "diffrect": (2, 32, 16)}
+    jobs = [f"{name}:{count}:{bits}:{side}" for name, (count, bits, side) in steps.items()]
     losses = []
     for devices in (1, 2):
         out = tmp_path / f"{devices}.json"
         process = program(sys.executable, FOLLOWING, plan, devices, out, *jobs)
         assert process.communicate()[1] == ""
         losses.append(json.loads(out.read_text()))
-    for name, (count, bits) in steps.items():
+    for name, (count, bits, _) in steps.items():
         one, two = losses[0][name], losses[1][name]
         assert len(one) == len(two) == count
         for step, (ours, theirs) in enumerate(zip(one, two, strict=True)):
-            # Rounding grows with each step: in 64 bits from 1e-15 to below 1e-6 in 20 of them.
-            tolerance = 1e-9 if bits == 64 and step < 3 else 1e-4
+            tolerance = 1e-9 if bits == 64 else 1e-4
             assert ours == pytest.approx(theirs, abs=tolerance), f"{name}, step {step}"
 
 

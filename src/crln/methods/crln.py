@@ -123,7 +123,7 @@ class CRLN(Method):
     def _student_features(self, images: Tensor, weak: Tensor) -> tuple[list[Tensor], list[Tensor]]:
         """Decoder features of the labelled and of the unlabelled patches, finest first.
 
-        In one pass both share batch statistics, which are less noisy for it.
+        In one pass both share batch statistics. What is coarser than the third level is not used.
         """
         if not self.options.joint_pass:
             return self.student.features(images), self.student.features(weak)

@@ -43,7 +43,9 @@ class NetworkPlan(Section):
 
     kind: Literal["vnet", "unet"] = "vnet"
     widths: tuple[int, ...] = (16, 32, 64, 128, 256)
-    dropout: float = Field(default=0.0, ge=0, lt=1, description="of channels; paper: 0.5")
+    dropout: float = Field(
+        default=0.0, ge=0, lt=1, description="of channels; paper presets: 0.5 or 0.3"
+    )
     embedding: int = Field(default=16, ge=1, description="E, width of the contrastive embedding")
     prototypes: int = Field(default=4, ge=1, description="N, prototypes per class")
 
