@@ -1,7 +1,9 @@
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from crln.training.stream import PatchStream
 
@@ -96,8 +98,19 @@ def test_foreground_patches_hold_a_foreground_voxel(share: float) -> None:
     assert inside.all() == (share == 1.0)
 
 
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="threads are counted in /proc")
+def test_reading_ahead_takes_one_thread() -> None:
+    """No team of OpenMP threads is left behind, large as the patches are."""
+    torch.set_num_threads(4)
+    torch.rand(64, 64, 64).clone()
+    before = len(list(Path("/proc/self/task").iterdir()))
+    sides = (64, 64, 64)
+    ahead = stream([Ramp("a", sides)], patch=sides, read=sides).ahead(0, 3)
+    next(ahead)
+    assert len(list(Path("/proc/self/task").iterdir())) == before + 1
+    ahead.close()
+
+
 def test_cuts_are_channels_last() -> None:
     batch = stream([Ramp("a", (32, 32, 32))]).cut(0)
-    import torch
-
     assert batch.images.is_contiguous(memory_format=torch.channels_last_3d)
