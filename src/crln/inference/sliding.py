@@ -90,7 +90,7 @@ def score_slabs(
     ends = [start for start, _ in groups[1:]] + [tiling.padded[axis]]
     score = partial(_scores, network, padded, plan, precision)
     size = BATCH.get(device.type, 4)
-    with _mapping(device) as each:
+    with _mapping(device, max(len(corners) for _, corners in groups)) as each:
         for (start, corners), end in zip(groups, ends, strict=True):
             batches = [corners[i : i + size] for i in range(0, len(corners), size)]
             for batch, results in zip(batches, each(score, batches), strict=True):
@@ -120,14 +120,14 @@ def sliding_window(
 
 
 @contextmanager
-def _mapping(device: torch.device) -> Iterator[_Map]:
-    """A `map` over batches of windows, results in order.
+def _mapping(device: torch.device, most: int) -> Iterator[_Map]:
+    """A `map` over batches of windows, at most `most` at a time; results in order.
 
     On a processor several windows are computed side by side, each by its share of the threads: they
     need not wait for each other after every layer, as the threads of one window must.
     """
     threads = torch.get_num_threads()
-    workers = min(threads, WORKERS)
+    workers = min(threads, WORKERS, most)
     if device.type != "cpu" or workers == 1:
         yield map
         return
