@@ -18,7 +18,7 @@ TISSUE, ORGAN = 0.35, 0.62
 """Intensity of tissue, and of the organ and its neighbours."""
 
 EDGE = 0.035
-"""Softness of edges: near a voxel of a scan of 48."""
+"""Softness of edges: half a voxel of a scan of 32."""
 
 SCALE = 1000
 """Of the stored integers."""
@@ -59,7 +59,7 @@ def _deformed_grid(shape: tuple[int, int, int], rng: np.random.Generator) -> np.
     """(3, X, Y, Z) coordinates in about -1..1, turned, scaled, moved and bent at random."""
     axes = [np.linspace(-1, 1, side) for side in shape]
     grid = np.stack(np.meshgrid(*axes, indexing="ij"))
-    turn = Rotation.from_euler("xyz", rng.uniform(-0.5, 0.5, 3)).as_matrix()
+    turn = Rotation.from_euler("xyz", rng.uniform(-0.4, 0.4, 3)).as_matrix()
     moved = np.tensordot(turn * rng.uniform(0.8, 1.2, 3), grid, 1)
     moved += rng.uniform(-0.15, 0.15, 3)[:, None, None, None]
     return moved + np.stack([_smooth_field(shape, rng, min(shape) / 6, 0.09) for _ in range(3)])
@@ -77,12 +77,12 @@ def _smooth_field(
 def _bent_organ(points: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Distance to a bent tube that swells towards its head, and which half a voxel is in."""
     x, y, z = points
-    start, extent = rng.uniform(-0.4, 0.4), rng.uniform(2.2, 3.0)
+    start, extent = rng.uniform(-0.3, 0.3), rng.uniform(2.2, 3.0)
     along = np.clip((np.arctan2(y, x) - start) / extent, 0, 1)
     angle, radius = start + along * extent, rng.uniform(0.42, 0.55)
     across = np.sqrt((x - radius * np.cos(angle)) ** 2 + (y - radius * np.sin(angle)) ** 2 + z**2)
     swelling = rng.uniform(0.0, 0.1) * np.cos(np.pi * along) + rng.uniform(0.17, 0.22)
-    return across - swelling, (along > rng.uniform(0.42, 0.58)).astype(np.uint8)
+    return across - swelling, (along > 0.5).astype(np.uint8)
 
 
 def _neighbours(points: np.ndarray, rng: np.random.Generator) -> np.ndarray:

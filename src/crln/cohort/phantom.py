@@ -20,7 +20,7 @@ def make_phantom(
     labelled: int = 4,
     unlabelled: int = 12,
     test: int = 4,
-    shape: tuple[int, int, int] = (48, 48, 40),
+    shape: tuple[int, int, int] = (32, 32, 32),
     seed: int = 0,
 ) -> Path:
     """Writes a cohort of anatomy-like scans as `images/`, `labels/` and `test.list`.

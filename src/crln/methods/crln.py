@@ -57,6 +57,12 @@ class CRLN(Method):
         temperature: float = Field(default=0.5, gt=0, description="of the InfoNCE softmax")
         queries: int = Field(default=256, ge=1, description="uncertain voxels per class")
         negatives: int = Field(default=512, ge=1, description="negatives per query")
+        labelled_start: float = Field(
+            default=0.4,
+            ge=0,
+            le=1,
+            description="share of training on the labels alone, two views a patch; paper: 0",
+        )
         warmup: float = Field(
             default=0.02, ge=0, le=1, description="share of training before rectification starts"
         )
@@ -85,8 +91,26 @@ class CRLN(Method):
         self.teacher = Teacher(self.student, plan.teacher)
 
     def losses(self, labelled: Batch, unlabelled: Batch | None, step: Step) -> dict[str, Tensor]:
-        """Every term of method.md section 3."""
+        """Every term of method.md section 3; those of unlabelled patches after `labelled_start`."""
         assert unlabelled is not None
+        if step.progress < self.options.labelled_start:
+            terms = self._from_labels(labelled, step)
+        else:
+            terms = self._from_both(labelled, unlabelled, step)
+        return {"total": torch.stack(list(terms.values())).sum(), **terms}
+
+    def _from_labels(self, labelled: Batch, step: Step) -> dict[str, Tensor]:
+        """Two views of each labelled patch; the terms that need a teacher are 0."""
+        images, labels = (torch.cat([part, part]) for part in labelled)
+        images, target = self.views.labelled(images, labels, step.generator("views", "cpu"))
+        features = self.student.features(images)
+        terms = self._label_terms(features, self.student.segmentation(features), target)
+        names = ["unsupervised"]
+        if self.options.positive_weight:
+            names += ["positive", "alignment"] if self._aligned else ["positive"]
+        return terms | dict.fromkeys(names, torch.zeros((), device=images.device))
+
+    def _from_both(self, labelled: Batch, unlabelled: Batch, step: Step) -> dict[str, Tensor]:
         options, student = self.options, self.student
         rectified = options.relation and step.progress >= options.warmup
         generator = step.generator("views", "cpu")
@@ -98,17 +122,10 @@ class CRLN(Method):
 
         features_x, features_u = self._student_features(images, weak)
         logits_x, logits_u = student.segmentation(features_x), student.segmentation(features_u)
-        terms = {
-            "supervised": segmentation_loss(logits_x, target),
-            "unsupervised": options.unsupervised_weight
-            * pseudo_label_loss(logits_u, pseudo, confidence, options.confidence),
-        }
-        if options.relation:
-            relation = student.relation(features_x)
-            terms["relation"] = segmentation_loss(relation, target)
-            terms["rectifier"] = segmentation_loss(
-                student.rectify(logits_x.detach(), relation.detach()), target
-            )
+        terms = self._label_terms(features_x, logits_x, target)
+        terms["unsupervised"] = options.unsupervised_weight * pseudo_label_loss(
+            logits_u, pseudo, confidence, options.confidence
+        )
         if options.positive_weight:
             trusted = pseudo.masked_fill(confidence < options.valid_confidence, IGNORE)
             positive, alignment = self._positive_supervision(
@@ -116,9 +133,28 @@ class CRLN(Method):
                 rectified, step,
             )  # fmt: skip
             terms["positive"] = options.positive_weight * positive
-            if options.relation and options.project_prototypes:
+            if self._aligned:
                 terms["alignment"] = alignment
-        return {"total": torch.stack(list(terms.values())).sum(), **terms}
+        return terms
+
+    @property
+    def _aligned(self) -> bool:
+        """Whether prototypes have embeddings to align."""
+        return self.options.relation and self.options.project_prototypes
+
+    def _label_terms(
+        self, features: list[Tensor], logits: Tensor, target: Tensor
+    ) -> dict[str, Tensor]:
+        """What labels teach: f(x), M(x) and, of the rectifier, a."""
+        student = self.student
+        terms = {"supervised": segmentation_loss(logits, target)}
+        if self.options.relation:
+            relation = student.relation(features)
+            terms["relation"] = segmentation_loss(relation, target)
+            terms["rectifier"] = segmentation_loss(
+                student.rectify(logits.detach(), relation.detach()), target
+            )
+        return terms
 
     def _student_features(self, images: Tensor, weak: Tensor) -> tuple[list[Tensor], list[Tensor]]:
         """Decoder features of the labelled and of the unlabelled patches, finest first.
