@@ -81,7 +81,7 @@ def _bent_organ(points: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarra
     along = np.clip((np.arctan2(y, x) - start) / extent, 0, 1)
     angle, radius = start + along * extent, rng.uniform(0.42, 0.55)
     across = np.sqrt((x - radius * np.cos(angle)) ** 2 + (y - radius * np.sin(angle)) ** 2 + z**2)
-    swelling = rng.uniform(0.0, 0.1) * np.cos(np.pi * along) + rng.uniform(0.17, 0.22)
+    swelling = rng.uniform(0.05, 0.1) * np.cos(np.pi * along) + rng.uniform(0.17, 0.2)
     return across - swelling, (along > 0.5).astype(np.uint8)
 
 
