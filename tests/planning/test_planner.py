@@ -202,6 +202,7 @@ def test_the_papers_numbers(name: str) -> None:
         "warmup": 0.02,
         "positive_weight": 1.0 if name == "pancreas" else 0.5,
         "joint_pass": False,
+        "labelled_start": 0,
         "unassertiveness": 0.1 if name == "brats19" else 0.6,
     }
 
