@@ -120,6 +120,25 @@ def test_windows_side_by_side_change_nothing(
     np.testing.assert_allclose(whole(network, image, plan), several, atol=1e-6)
 
 
+def test_a_window_alone_has_all_threads(
+    network: nn.Module, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No pool is made, whose one busy worker would have its share of the threads only."""
+
+    def refused(*_: object) -> None:
+        raise AssertionError("a pool for one window")
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)  # with one there is never a pool
+    monkeypatch.setattr("crln.inference.sliding.ThreadPoolExecutor", refused)
+    try:
+        whole(network, torch.randn(1, 12, 16, 10), make_plan())
+        with pytest.raises(AssertionError, match="a pool"):
+            whole(network, torch.randn(1, 40, 30, 20), make_plan())
+    finally:
+        torch.set_num_threads(threads)
+
+
 def threads_of_a_new_thread() -> int:
     seen = []
     thread = Thread(target=lambda: seen.append(torch.get_num_threads()))

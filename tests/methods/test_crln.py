@@ -5,7 +5,6 @@ import torch
 
 from crln.methods import Batch, Method, Step, build_method
 from crln.planning import Plan
-from crln.planning.planner import read_preset
 
 
 def patches(method: Method, seed: int) -> Batch:
@@ -43,8 +42,3 @@ def test_the_labelled_start_sees_each_patch_in_two_views(tiny_plan: Plan) -> Non
     (images,) = seen
     assert len(images) == 4
     assert not torch.equal(images[:2], images[2:])
-
-
-@pytest.mark.parametrize("preset", ["la", "pancreas", "brats19"])
-def test_the_papers_presets_start_with_both(preset: str) -> None:
-    assert read_preset(preset)["options"]["crln"]["labelled_start"] == 0
