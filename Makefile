@@ -37,7 +37,7 @@ format: install  ## put the code into its style
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: install  ## speed and memory against their targets, 12 minutes (PART="step la": that part)
+bench: install  ## speed and memory against their targets, 20 minutes (PART="step la": that part)
 	@$(BIN)/python benchmarks $(if $(PART),--only "$(PART)")
 
 docs: install  ## the documentation as pages, in site/

@@ -111,6 +111,7 @@ class CRLN(Method):
         return terms | dict.fromkeys(names, torch.zeros((), device=images.device))
 
     def _from_both(self, labelled: Batch, unlabelled: Batch, step: Step) -> dict[str, Tensor]:
+        """What the labels teach, and what the teacher says of the unlabelled patches."""
         options, student = self.options, self.student
         rectified = options.relation and step.progress >= options.warmup
         generator = step.generator("views", "cpu")

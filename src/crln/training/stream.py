@@ -68,8 +68,8 @@ class PatchStream:
         """This process's patches of one step.
 
         NumPy puts them together: for a copy by torch in the thread that reads ahead, OpenMP would
-        keep a second team of threads, and with more threads than cores it puts those of the main
-        thread to sleep after every operator, which makes a step a third slower.
+        keep a second team of threads; with more threads than cores it soon puts those of the main
+        thread to sleep after every operator, and a step is slower (docs/performance.md).
         """
         share = self.count // self.world
         first = step * self.count + self.rank * share
