@@ -64,6 +64,42 @@ def test_every_step_has_the_same_terms(method: Method) -> None:
     assert losses_of(method).keys() == losses_of(method, Step(index=0, total=4, seed=0)).keys()
 
 
+SEMI = [name for name, kind in sorted(METHODS.items()) if kind.uses_unlabelled]
+
+
+@pytest.mark.parametrize(("index", "heard"), [(3, False), (4, True)])
+@pytest.mark.parametrize("name", SEMI)
+def test_unlabelled_patches_are_heard_after_the_labelled_start(
+    tiny_plan: Plan, name: str, index: int, heard: bool
+) -> None:
+    plan = tiny_plan.updated({"training": {"labelled_start": 0.4}})
+    torch.manual_seed(0)
+    method = build_method(name, plan)
+    twin = copy.deepcopy(method)
+    known, other = batches(method)
+    assert other is not None
+    broken = Batch(torch.full_like(other.images, torch.nan), other.labels)
+    totals = []
+    for learner, unlabelled in ((method, other), (twin, broken)):
+        torch.manual_seed(0)
+        totals.append(learner.losses(known, unlabelled, Step(index, 10, 0))["total"])
+    assert totals[0].isfinite()
+    assert totals[1].isfinite() != heard
+
+
+def test_the_labelled_start_sees_each_patch_in_two_views(tiny_plan: Plan) -> None:
+    """As many patches a step as later, so that a step is as large a sample of the views."""
+    method = build_method("mean_teacher", tiny_plan)
+    seen = []
+    method.student.register_forward_pre_hook(  # type: ignore[union-attr, operator]
+        lambda _, inputs: seen.append(inputs[0])
+    )
+    method.losses(*batches(method), Step(0, 10, 0))
+    (images,) = seen
+    assert len(images) == 4
+    assert not torch.equal(images[:2], images[2:])
+
+
 def test_learning_lowers_the_loss(method: Method) -> None:
     parameters = [p for p in method.parameters() if p.requires_grad]
     optimiser = torch.optim.Adam(parameters, lr=1e-2)

@@ -192,6 +192,7 @@ def test_the_papers_numbers(name: str) -> None:
     assert plan.inference.mirror_axes == ()
     assert plan.intensity[0].scheme == "minmax"
     assert (plan.views.kind, plan.spacing) == ("paper", None)
+    assert plan.training.labelled_start == 0
     assert options == {
         "unsupervised_weight": 0.5,
         "confidence": 0.97,
@@ -202,7 +203,6 @@ def test_the_papers_numbers(name: str) -> None:
         "warmup": 0.02,
         "positive_weight": 1.0 if name == "pancreas" else 0.5,
         "joint_pass": False,
-        "labelled_start": 0,
         "unassertiveness": 0.1 if name == "brats19" else 0.6,
     }
 

@@ -9,7 +9,7 @@ ABLATION = {
     "crln[network.prototypes=1]": "one prototype per class",
     "crln[positive_weight=0.5]": "CPS as heavy as the paper's, which it trains with SGD",
     "crln[unassertiveness=0]": "xi = 0: the positive is the plain mean",
-    "crln[labelled_start=0]": "unlabelled patches from the first step on, as in the paper",
+    "crln[training.labelled_start=0]": "unlabelled patches from the first step on, as in the paper",
     "crln[joint_pass=false]": "the paper's two student passes, one a batch",
     "crln[signed=false]": "as released: a clue can only add",
     "crln[prototype_start=0]": "as released: prototypes start alike",

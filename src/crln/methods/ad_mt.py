@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from crln.augmentation import SOLID, Views, draw_cutmix, host_random
 from crln.labels import IGNORE
 from crln.losses import cross_entropy, entropy, gaussian_ramp, segmentation_loss
-from crln.methods.base import Batch, Method, Step
+from crln.methods.base import Batch, SemiSupervised, Step
 from crln.methods.published import Published
 from crln.methods.teacher import Teacher
 from crln.networks import SegmentationNetwork, build_backbone
@@ -20,7 +20,7 @@ from crln.planning.plan import Section
 from crln.seeding import numpy_generator
 
 
-class AlternateTeaching(Method):
+class AlternateTeaching(SemiSupervised):
     """One student, two teachers that follow it in random alternating periods and views.
 
     q = sum_i a_i q_i with a_i ~ exp(-H(q_i)), H in bits, is the pseudo-label. Where the teachers
@@ -56,9 +56,14 @@ class AlternateTeaching(Method):
         teaching = plan.teacher.model_copy(update={"norm": "ema"})
         self.teachers = nn.ModuleList(Teacher(self.student, teaching) for _ in range(2))
 
-    def losses(self, labelled: Batch, unlabelled: Batch | None, step: Step) -> dict[str, Tensor]:
+    def from_labels(self, images: Tensor, target: Tensor, step: Step) -> dict[str, Tensor]:
+        """Supervised loss."""
+        supervised = segmentation_loss(self.student(images), target)
+        nothing = torch.zeros_like(supervised)
+        return {"total": supervised, "supervised": supervised, "unsupervised": nothing}
+
+    def from_both(self, labelled: Batch, unlabelled: Batch, step: Step) -> dict[str, Tensor]:
         """Supervised loss and the cross-entropy against the fused teachers."""
-        assert unlabelled is not None
         generator = step.generator("views", "cpu")
         images, target = self.views.labelled(labelled.images, labelled.labels, generator)
         weak, inside = self.views.weak(unlabelled.images, unlabelled.labels, generator)

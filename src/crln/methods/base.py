@@ -94,3 +94,28 @@ class Method(nn.Module):
     def logits(self, patch: Tensor) -> Tensor:
         """Logits (B, K, X, Y, Z) of a patch, as used at prediction."""
         return self.predictor()(patch)
+
+
+class SemiSupervised(Method):
+    """Learns from labels alone for `training.labelled_start` of the steps, then from all patches.
+
+    In the start each labelled patch is seen in two views, so that a step has as many patches as
+    later.
+    """
+
+    def losses(self, labelled: Batch, unlabelled: Batch | None, step: Step) -> dict[str, Tensor]:
+        """The terms of one step; both stages have the same ones, since the log is a table."""
+        assert unlabelled is not None
+        if step.progress >= self.plan.training.labelled_start:
+            return self.from_both(labelled, unlabelled, step)
+        images, labels = (torch.cat([part, part]) for part in labelled)
+        generator = step.generator("views", "cpu")
+        return self.from_labels(*self.views.labelled(images, labels, generator), step)
+
+    def from_labels(self, images: Tensor, target: Tensor, step: Step) -> dict[str, Tensor]:
+        """The terms where labels alone teach, of views; what needs unlabelled patches is 0."""
+        raise NotImplementedError
+
+    def from_both(self, labelled: Batch, unlabelled: Batch, step: Step) -> dict[str, Tensor]:
+        """The terms of labelled and unlabelled patches, as `losses` of the paper."""
+        raise NotImplementedError

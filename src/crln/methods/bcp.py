@@ -21,7 +21,8 @@ from crln.planning.plan import Section
 class BidirectionalCopyPaste(Method):
     """Labelled boxes pasted into unlabelled patches and the reverse, in a mean-teacher loop.
 
-    Stage 1 learns from labelled patches mixed with each other. Stage 2 mixes labelled with
+    Stage 1 learns from labelled patches mixed with each other; it is this method's labelled start,
+    and lasts as long as the plan's where that is longer. Stage 2 mixes labelled with
     unlabelled both ways; the pseudo-label is the largest component of each class of the teacher's
     argmax. Each mix costs 1/2 sum over its two regions of omega (CE + Dice of that region).
     """
@@ -70,7 +71,8 @@ class BidirectionalCopyPaste(Method):
         return {"total": outward + inward, "outward": outward, "inward": inward}
 
     def _pretraining(self, step: Step) -> bool:
-        return step.progress < self.options.pretraining
+        start = self.plan.training.labelled_start
+        return step.progress < max(self.options.pretraining, start)
 
     def _mix_loss(
         self,

@@ -19,7 +19,7 @@ from crln.losses import (
     pseudo_label_loss,
     segmentation_loss,
 )
-from crln.methods.base import Batch, Method, Step
+from crln.methods.base import Batch, SemiSupervised, Step
 from crln.methods.published import Published
 from crln.methods.teacher import Teacher
 from crln.networks import RectifiedNetwork
@@ -29,7 +29,7 @@ from crln.planning import Plan
 from crln.planning.plan import Section
 
 
-class CRLN(Method):
+class CRLN(SemiSupervised):
     """The whole method: student, teacher, rectification, pseudo-labels, CPS.
 
     total = seg(f(x), y) + seg(M(x), y) + u L_u + w CPS + seg(f + (1 - a) M, y), where the last
@@ -57,12 +57,6 @@ class CRLN(Method):
         temperature: float = Field(default=0.5, gt=0, description="of the InfoNCE softmax")
         queries: int = Field(default=256, ge=1, description="uncertain voxels per class")
         negatives: int = Field(default=512, ge=1, description="negatives per query")
-        labelled_start: float = Field(
-            default=0.4,
-            ge=0,
-            le=1,
-            description="share of training on the labels alone, two views a patch; paper: 0",
-        )
         warmup: float = Field(
             default=0.02, ge=0, le=1, description="share of training before rectification starts"
         )
@@ -90,28 +84,17 @@ class CRLN(Method):
         )
         self.teacher = Teacher(self.student, plan.teacher)
 
-    def losses(self, labelled: Batch, unlabelled: Batch | None, step: Step) -> dict[str, Tensor]:
-        """Every term of method.md section 3; those of unlabelled patches after `labelled_start`."""
-        assert unlabelled is not None
-        if step.progress < self.options.labelled_start:
-            terms = self._from_labels(labelled, step)
-        else:
-            terms = self._from_both(labelled, unlabelled, step)
-        return {"total": torch.stack(list(terms.values())).sum(), **terms}
-
-    def _from_labels(self, labelled: Batch, step: Step) -> dict[str, Tensor]:
-        """Two views of each labelled patch; the terms that need a teacher are 0."""
-        images, labels = (torch.cat([part, part]) for part in labelled)
-        images, target = self.views.labelled(images, labels, step.generator("views", "cpu"))
+    def from_labels(self, images: Tensor, target: Tensor, step: Step) -> dict[str, Tensor]:
+        """What labels teach f, M and a; the terms that need a teacher are 0."""
         features = self.student.features(images)
         terms = self._label_terms(features, self.student.segmentation(features), target)
         names = ["unsupervised"]
         if self.options.positive_weight:
             names += ["positive", "alignment"] if self._aligned else ["positive"]
-        return terms | dict.fromkeys(names, torch.zeros((), device=images.device))
+        return _totalled(terms | dict.fromkeys(names, torch.zeros((), device=images.device)))
 
-    def _from_both(self, labelled: Batch, unlabelled: Batch, step: Step) -> dict[str, Tensor]:
-        """What the labels teach, and what the teacher says of the unlabelled patches."""
+    def from_both(self, labelled: Batch, unlabelled: Batch, step: Step) -> dict[str, Tensor]:
+        """Every term of method.md section 3."""
         options, student = self.options, self.student
         rectified = options.relation and step.progress >= options.warmup
         generator = step.generator("views", "cpu")
@@ -136,7 +119,7 @@ class CRLN(Method):
             terms["positive"] = options.positive_weight * positive
             if self._aligned:
                 terms["alignment"] = alignment
-        return terms
+        return _totalled(terms)
 
     @property
     def _aligned(self) -> bool:
@@ -218,6 +201,10 @@ class CRLN(Method):
     @property
     def _taught(self) -> RectifiedNetwork:
         return cast(RectifiedNetwork, self.teacher.network)
+
+
+def _totalled(terms: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {"total": torch.stack(list(terms.values())).sum(), **terms}
 
 
 class _Unrectified(nn.Module):

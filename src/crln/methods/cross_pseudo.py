@@ -9,14 +9,14 @@ from torch import Tensor, nn
 from crln.augmentation import Views, draw_cutmix, host_random
 from crln.labels import IGNORE
 from crln.losses import cross_entropy, gaussian_ramp, segmentation_loss
-from crln.methods.base import Batch, Method, Step
+from crln.methods.base import Batch, SemiSupervised, Step
 from crln.methods.published import Published
 from crln.networks import SegmentationNetwork, build_backbone
 from crln.planning import Plan
 from crln.planning.plan import Section
 
 
-class CrossPseudo(Method):
+class CrossPseudo(SemiSupervised):
     """Two networks from different starts; each learns the other's hard pseudo-label.
 
     L = sum_k seg(f_k(x), y) + w(t) CE(f_k(u), argmax f_j(u)). With `cutmix`, as in the 2D original,
@@ -48,9 +48,17 @@ class CrossPseudo(Method):
             if isinstance(module, nn.Conv3d | nn.ConvTranspose3d):
                 nn.init.xavier_normal_(module.weight)
 
-    def losses(self, labelled: Batch, unlabelled: Batch | None, step: Step) -> dict[str, Tensor]:
+    def from_labels(self, images: Tensor, target: Tensor, step: Step) -> dict[str, Tensor]:
+        """Both supervised losses."""
+        supervised = self._supervised(images, target)
+        return {
+            "total": supervised,
+            "supervised": supervised,
+            "crossed": torch.zeros_like(supervised),
+        }
+
+    def from_both(self, labelled: Batch, unlabelled: Batch, step: Step) -> dict[str, Tensor]:
         """Both supervised losses and both cross-entropies."""
-        assert unlabelled is not None
         generator = step.generator("views", "cpu")
         images, target = self.views.labelled(labelled.images, labelled.labels, generator)
         weak, inside = self.views.weak(unlabelled.images, unlabelled.labels, generator)
@@ -64,16 +72,20 @@ class CrossPseudo(Method):
         else:
             guesses = [student(weak) for student in self.students]
             labels = self._labels(guesses, inside)
-        supervised = torch.stack([segmentation_loss(s(images), target) for s in self.students])
+        supervised = self._supervised(images, target)
         crossed = torch.stack(
             [cross_entropy(guesses[0], labels[1]), cross_entropy(guesses[1], labels[0])]
         )
         weight = self.options.weight * gaussian_ramp(step.index, self.options.ramp * step.total)
         return {
-            "total": supervised.sum() + weight * crossed.sum(),
-            "supervised": supervised.sum(),
+            "total": supervised + weight * crossed.sum(),
+            "supervised": supervised,
             "crossed": crossed.sum(),
         }
+
+    def _supervised(self, images: Tensor, target: Tensor) -> Tensor:
+        """sum_k seg(f_k(x), y)."""
+        return torch.stack([segmentation_loss(s(images), target) for s in self.students]).sum()
 
     @staticmethod
     def _labels(guesses: list[Tensor], inside: Tensor) -> list[Tensor]:

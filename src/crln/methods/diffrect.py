@@ -19,7 +19,7 @@ from crln.losses import (
     label_distance,
     soft_dice_loss,
 )
-from crln.methods.base import Batch, Method, Step
+from crln.methods.base import Batch, SemiSupervised, Step
 from crln.methods.published import Published
 from crln.networks import LabelRectifier, SegmentationNetwork, build_backbone
 from crln.networks.label_rectifier import Condition
@@ -27,7 +27,7 @@ from crln.planning import Plan
 from crln.planning.plan import Section
 
 
-class DiffRect(Method):
+class DiffRect(SemiSupervised):
     """A diffusion model learns the way from strong-view to weak-view to drawn labels.
 
     y_w, y_s: the student's confident classes on the weak and on the strong view. The rectifier
@@ -75,9 +75,24 @@ class DiffRect(Method):
         self.student = SegmentationNetwork(build_backbone(plan.network, channels), classes)
         self.rectifier = LabelRectifier(channels, classes, plan.network.widths, self.options.steps)
 
-    def losses(self, labelled: Batch, unlabelled: Batch | None, step: Step) -> dict[str, Tensor]:
+    def from_labels(self, images: Tensor, target: Tensor, step: Step) -> dict[str, Tensor]:
+        """The student's supervised term and the rectifier's weak -> drawn ones."""
+        logits = self.student(images)
+        pseudo = self._confident(logits, target != IGNORE)
+        noise = step.generator("noise", images.device)
+        _, drawn, latent = self._weak_to_drawn(images, pseudo, target, noise)
+        nothing = torch.zeros((), device=images.device)
+        terms = {
+            "supervised": _both(logits, target),
+            "unsupervised": nothing,
+            "weak_to_drawn": _both(drawn, target) + latent,
+            "strong_to_weak": nothing,
+            "rectified": nothing,
+        }
+        return {"total": torch.stack(list(terms.values())).sum(), **terms}
+
+    def from_both(self, labelled: Batch, unlabelled: Batch, step: Step) -> dict[str, Tensor]:
         """The student's terms and the rectifier's."""
-        assert unlabelled is not None
         generator = step.generator("views", "cpu")
         images, target = self.views.labelled(labelled.images, labelled.labels, generator)
         weak, inside = self.views.weak(unlabelled.images, unlabelled.labels, generator)

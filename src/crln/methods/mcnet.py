@@ -12,7 +12,7 @@ from crln.errors import CrlnError
 from crln.labels import IGNORE
 from crln.losses import gaussian_ramp, mean_squared_difference, sharpen, soft_dice_loss
 from crln.losses.precision import full_precision
-from crln.methods.base import Batch, Method, Step
+from crln.methods.base import Batch, SemiSupervised, Step
 from crln.methods.published import Published
 from crln.networks import VNetDecoder, VNetEncoder
 from crln.networks.rows import all_rows, own_rows
@@ -49,7 +49,7 @@ class Branches(nn.Module):
         return logits
 
 
-class MCNet(Method):
+class MCNet(SemiSupervised):
     """Decoders that differ in upsampling match each other's sharpened output.
 
     L = 0.5 sum_k Dice(p_k, y) + w(t) sum_{i != j} mean (p_i - sharpen_T(p_j))^2 over labelled and
@@ -75,17 +75,23 @@ class MCNet(Method):
             raise CrlnError("plan: mcnet's decoders are those of a V-Net; set network.kind: vnet")
         self.student = Branches(plan, self.options.decoders)
 
-    def losses(self, labelled: Batch, unlabelled: Batch | None, step: Step) -> dict[str, Tensor]:
+    def from_labels(self, images: Tensor, target: Tensor, step: Step) -> dict[str, Tensor]:
+        """Dice of every decoder."""
+        supervised = self._supervised(self.student.every(images), target)
+        return {
+            "total": 0.5 * supervised,
+            "supervised": supervised,
+            "agreement": torch.zeros_like(supervised),
+        }
+
+    def from_both(self, labelled: Batch, unlabelled: Batch, step: Step) -> dict[str, Tensor]:
         """Dice of every decoder and agreement of every ordered pair."""
-        assert unlabelled is not None
         generator = step.generator("views", "cpu")
         images, target = self.views.labelled(labelled.images, labelled.labels, generator)
         weak, inside = self.views.weak(unlabelled.images, unlabelled.labels, generator)
         logits = [full_precision(z) for z in self.student.every(torch.cat([images, weak]))]
         known = len(images)
-        supervised = torch.stack(
-            [soft_dice_loss(z[:known], target, squared=False) for z in logits]
-        ).sum()
+        supervised = self._supervised([z[:known] for z in logits], target)
         valid = torch.cat([target, inside]) != IGNORE
         soft = [z.softmax(1) for z in logits]
         sharp = [sharpen(p, self.options.temperature) for p in soft]
@@ -99,6 +105,11 @@ class MCNet(Method):
             "supervised": supervised,
             "agreement": agreement,
         }
+
+    @staticmethod
+    def _supervised(logits: list[Tensor], target: Tensor) -> Tensor:
+        """sum_k Dice(p_k, y)."""
+        return torch.stack([soft_dice_loss(z, target, squared=False) for z in logits]).sum()
 
     def predictor(self) -> nn.Module:
         """The encoder and the first decoder."""

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from crln.augmentation import Views
 from crln.labels import IGNORE
 from crln.losses import consistency_loss, entropy, gaussian_ramp, segmentation_loss
-from crln.methods.base import Batch, Method, Step
+from crln.methods.base import Batch, SemiSupervised, Step
 from crln.methods.published import Published
 from crln.methods.teacher import Teacher
 from crln.networks import SegmentationNetwork, build_backbone
@@ -18,7 +18,7 @@ from crln.planning import Plan
 from crln.planning.plan import Section
 
 
-class MeanTeacher(Method):
+class MeanTeacher(SemiSupervised):
     """The student's softmax follows the teacher's on a noisy copy of the same unlabelled patch.
 
     L = seg(f(x), y) + w(t) mean (p_student(u) - p_teacher(u + n))^2. With `uncertainty` (UA-MT) the
@@ -47,9 +47,14 @@ class MeanTeacher(Method):
         self.student = SegmentationNetwork(backbone, plan.classes)
         self.teacher = Teacher(self.student, plan.teacher)
 
-    def losses(self, labelled: Batch, unlabelled: Batch | None, step: Step) -> dict[str, Tensor]:
+    def from_labels(self, images: Tensor, target: Tensor, step: Step) -> dict[str, Tensor]:
+        """Supervised loss."""
+        supervised = segmentation_loss(self.student(images), target)
+        nothing = torch.zeros_like(supervised)
+        return {"total": supervised, "supervised": supervised, "consistency": nothing}
+
+    def from_both(self, labelled: Batch, unlabelled: Batch, step: Step) -> dict[str, Tensor]:
         """Supervised loss and consistency."""
-        assert unlabelled is not None
         generator = step.generator("views", "cpu")
         images, target = self.views.labelled(labelled.images, labelled.labels, generator)
         weak, inside = self.views.weak(unlabelled.images, unlabelled.labels, generator)

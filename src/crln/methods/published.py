@@ -47,6 +47,7 @@ class Published:
             "momentum": self.momentum,
             "weight_decay": self.weight_decay,
             "schedule": self.schedule,
+            "labelled_start": 0.0,
             "power": 0.9,
             "warmup": 0.0,
             "gradient_clip": None,

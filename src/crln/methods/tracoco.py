@@ -11,7 +11,7 @@ from crln.augmentation import CutMix, Views, build_views, draw_cutmix, host_rand
 from crln.labels import IGNORE
 from crln.losses import entropy, gaussian_ramp, segmentation_loss
 from crln.losses.precision import full_precision
-from crln.methods.base import Batch, Method, Step
+from crln.methods.base import Batch, SemiSupervised, Step
 from crln.methods.published import Published
 from crln.networks import SegmentationNetwork, build_backbone
 from crln.planning import Plan
@@ -21,7 +21,7 @@ SHIFT = 16
 """Voxels per axis by which the field that two crops are cut from exceeds a patch."""
 
 
-class TraCoCo(Method):
+class TraCoCo(SemiSupervised):
     """Two networks supervise each other, and overlapping crops of a scan must agree.
 
     L_k = seg(f_k(x), y) + w(t) [CRC_k + s KL(p_k(crop 1) || p_k(crop 2)) - h H(p_k)]; KL and
@@ -55,35 +55,63 @@ class TraCoCo(Method):
             for _ in range(2)
         )
 
-    def losses(self, labelled: Batch, unlabelled: Batch | None, step: Step) -> dict[str, Tensor]:
+    def from_labels(self, images: Tensor, target: Tensor, step: Step) -> dict[str, Tensor]:
+        """Supervision of both networks on two crops."""
+        generator = step.generator("crops", "cpu")
+        _, crops, truths = self._crops(images, target, host_random(generator), step)
+        logits = self._logits(crops)
+        supervised = self._supervised(logits, truths)
+        nothing = torch.zeros_like(supervised)
+        return {
+            "total": supervised,
+            "supervised": supervised,
+            "crossed": nothing,
+            "translation": nothing,
+        }
+
+    def from_both(self, labelled: Batch, unlabelled: Batch, step: Step) -> dict[str, Tensor]:
         """Supervision, cross supervision and translation consistency of both networks."""
-        assert unlabelled is not None
         generator = step.generator("views", "cpu")
         random = host_random(generator)
         images, target = self.views.labelled(labelled.images, labelled.labels, generator)
         weak, inside = self.views.weak(unlabelled.images, unlabelled.labels, generator)
         known = len(images)
-        field, truth = self._noisy(torch.cat([images, weak]), step), torch.cat([target, inside])
-        starts = random.integers(0, SHIFT, (2, 3), endpoint=True)
-        crops = [_cut(field, start, self.plan.patch_size) for start in starts]
-        truths = [_cut(truth, start, self.plan.patch_size) for start in starts]
-
-        logits = [[full_precision(student(crop)) for crop in crops] for student in self.students]
-        supervised = sum(
-            segmentation_loss(z[:known], y[:known])
-            for pair in logits
-            for z, y in zip(pair, truths, strict=True)
-        ) / len(starts)
+        starts, crops, truths = self._crops(
+            torch.cat([images, weak]), torch.cat([target, inside]), random, step
+        )
+        logits = self._logits(crops)
+        supervised = self._supervised(
+            [[z[:known] for z in pair] for pair in logits], [y[:known] for y in truths]
+        )
         translation = sum(self._translation(pair, starts, truths[0]) for pair in logits)
         mix = draw_cutmix(random, len(weak), self.plan.patch_size)
         crossed = self._crossed(logits, crops, truths, known, mix)
         weight = self.options.weight * gaussian_ramp(step.index, self.options.ramp * step.total)
         return {
             "total": supervised + weight * (crossed + translation),
-            "supervised": torch.as_tensor(supervised),
+            "supervised": supervised,
             "crossed": crossed,
             "translation": torch.as_tensor(translation),
         }
+
+    def _crops(
+        self, images: Tensor, truth: Tensor, random: np.random.Generator, step: Step
+    ) -> tuple[np.ndarray, list[Tensor], list[Tensor]]:
+        """Where two crops of the noisy field start, their images and what is true in them."""
+        field = self._noisy(images, step)
+        starts = random.integers(0, SHIFT, (2, 3), endpoint=True)
+        crops = [_cut(field, start, self.plan.patch_size) for start in starts]
+        return starts, crops, [_cut(truth, start, self.plan.patch_size) for start in starts]
+
+    def _logits(self, crops: list[Tensor]) -> list[list[Tensor]]:
+        """Of each network, for each crop."""
+        return [[full_precision(student(crop)) for crop in crops] for student in self.students]
+
+    @staticmethod
+    def _supervised(logits: list[list[Tensor]], truths: list[Tensor]) -> Tensor:
+        """sum_k seg(f_k(x), y), mean over the crops."""
+        pairs = [pair for own in logits for pair in zip(own, truths, strict=True)]
+        return torch.stack([segmentation_loss(z, y) for z, y in pairs]).sum() / len(truths)
 
     def _noisy(self, images: Tensor, step: Step) -> Tensor:
         """Inputs + U(-noise, noise)."""

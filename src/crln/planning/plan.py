@@ -89,6 +89,12 @@ class TrainingPlan(Section):
     foreground: float = Field(
         default=0.0, ge=0, le=1, description="share of labelled patches centred on foreground"
     )
+    labelled_start: float = Field(
+        default=0.4,
+        ge=0,
+        le=1,
+        description="share of the steps on labels alone, two views a patch; paper presets: 0",
+    )
     optimiser: Literal["sgd", "adam", "adamw"] = "adamw"
     lr: float = Field(default=0.003, gt=0)
     momentum: float = Field(default=0.9, ge=0, lt=1, description="of SGD, Nesterov's")

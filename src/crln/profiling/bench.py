@@ -53,8 +53,10 @@ class Bench:
         self.learner.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
         optimiser = build_optimiser(self.learner, plan.training)
         streams = make_streams(fabric, self.learner, 0, labelled, unlabelled)
-        self.index = plan.training.iterations // 2  # past every warm-up
-        self.total = max(plan.training.iterations, self.index + steps)
+        training = plan.training
+        # Past the labelled start and every warm-up.
+        self.index = int(training.iterations * (1 + training.labelled_start) / 2)
+        self.total = max(training.iterations, self.index + steps)
         self.batches = batches_ahead(streams, self.index, self.index + steps)
         self.clock.stopped = True
         # Timed from outside: what the loop calls stays as it is.
