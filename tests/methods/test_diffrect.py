@@ -110,7 +110,8 @@ def test_unsure_voxels_are_ignored_not_background(tiny_plan: Plan) -> None:
 
 
 def test_the_student_learns_from_drawn_latents_after_the_start(tiny_plan: Plan) -> None:
-    method = make_method(tiny_plan.updated({"training": {"labelled_start": 0}}), start=0.5, confidence=0.0)
+    plan = tiny_plan.updated({"training": {"labelled_start": 0}})
+    method = make_method(plan, start=0.5, confidence=0.0)
     assert float(method.losses(*make_batches(method), FIRST)["rectified"]) == 0
     assert method.losses(*make_batches(method), LAST)["rectified"] > 0
 
