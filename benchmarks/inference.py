@@ -52,6 +52,14 @@ CT = Plan(
 CT_SHAPE, CT_SPACING = (512, 512, 600), (0.8, 0.8, 0.8)
 RESAMPLED = CT.updated({"spacing": (1.0, 1.0, 1.0)})
 GRIDS = ("own grid", "resampled")
+KINDS = {
+    "aten::mkldnn_convolution": "convolutions",
+    "aten::slow_conv_transpose3d": "convolutions",
+    "aten::mm": "matrix products",
+    "aten::addmm": "matrix products",
+    "aten::native_batch_norm": "norms",
+    "aten::clamp_min_": "ReLU",
+}
 
 
 def trained_network(plan: Plan) -> nn.Module:
@@ -145,7 +153,27 @@ def speed(data: Path, repeats: int, stride: Triple, long: bool) -> dict[str, Any
             f"{1e3 * timing.median / count:.0f} ms each")  # fmt: skip
     apart = (results["ours"] - results["monai, plain network"]).abs().max()
     parts = by_part(fast, image, repeats)
-    return {"ways": found, "difference": float(apart), "parts": parts}
+    window = image[None, :, :112, :112, :80].contiguous()
+    operations = {
+        "monai, plain network": by_operation(plain, window),
+        "ours": by_operation(fast, window),
+    }
+    return {
+        "ways": found, "difference": float(apart), "parts": parts, "operations": operations
+    }  # fmt: skip
+
+
+@torch.inference_mode()
+def by_operation(network: nn.Module, window: Tensor) -> dict[str, float]:
+    """Seconds of a window, all threads on it, by kind of operation."""
+    network(window)
+    with torch.profiler.profile() as profile:
+        network(window)
+    found = dict.fromkeys([*KINDS.values(), "the rest: copies, sums"], 0.0)
+    for event in profile.key_averages():
+        kind = KINDS.get(event.key, "the rest: copies, sums")
+        found[kind] += event.self_cpu_time_total / 1e6
+    return found
 
 
 def by_part(network: nn.Module, image: Tensor, repeats: int) -> dict[str, float]:
