@@ -76,7 +76,7 @@ def steps(parts: Parts) -> str:
     ours = [found[f"step {name}"] for name in PRESETS if f"step {name}" in found]
     names = worth_a_row({m["preset"]: m["parts"] for m in ours})
     shares = [
-        [part, *(f"{m['parts'].get(part, 0) / m['step']['median']:.1%}" for m in ours)]
+        [part, *(f"{m['parts'].get(part, 0) / sum(m['parts'].values()):.1%}" for m in ours)]
         for part in names
     ]
     text += "\nBy part, CRLN, share of the step:\n\n"
