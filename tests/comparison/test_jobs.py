@@ -1,8 +1,13 @@
 """submitit drives real processes: its local executor, and its Slurm one on a make-believe Slurm."""
 
+import fcntl
 import os
+import signal
 import stat
+import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -132,6 +137,40 @@ def test_an_interruption_leaves_nothing_running(
         run_cells(cells, Compute(), Jobs(count=3), tmp_path, (), lambda *_: None)
     assert [job.cancelled for job in executor.jobs] == [True] * 3
     assert [job.job.gpu for job in executor.jobs] == ["3", "5", "3"]  # shared out in turns
+
+
+def test_a_signal_leaves_no_training_running(
+    phantom: Path, tiny_plan: Plan, tmp_path: Path
+) -> None:
+    """A cell that went on by itself would hold its lock, and the machine."""
+    plan, out = tmp_path / "plan.yaml", tmp_path / "out"
+    long = tiny_plan.updated({"training": {"iterations": 20_000}})
+    plan.write_text(long.to_yaml())
+    start = "from crln.cli import main; main()"
+    command = [sys.executable, "-c", start, "compare", str(phantom), "--plan", str(plan)]
+    command += ["--out", str(out), "--methods", "supervised", "--labelled", "2"]
+    with subprocess.Popen(command, start_new_session=True) as process:
+        until(lambda: any(out.glob("cells/*/log.csv")))
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 128 + signal.SIGTERM
+    (lock,) = out.glob("cells/*.lock")
+    until(lambda: free(lock))
+
+
+def until(reached: Callable[[], bool], seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while not reached():
+        assert time.monotonic() < end
+        time.sleep(0.1)
+
+
+def free(lock: Path) -> bool:
+    with lock.open() as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+    return True
 
 
 def test_each_gpu_has_its_number(monkeypatch: pytest.MonkeyPatch) -> None:

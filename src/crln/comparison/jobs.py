@@ -4,9 +4,12 @@ A process of its own gives each cell its own record of opened files and its own 
 """
 
 import os
+import signal
+import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -81,22 +84,41 @@ def run_cells(
     gpus: list[str] = [] if jobs.slurm or compute.device == "cpu" else _visible_gpus()
     waiting = deque(cells)
     running: dict[int, tuple[Cell, submitit.Job[None]]] = {}
+    with _signals_raise():
+        try:
+            while waiting or running:
+                for place in set(range(places)) - running.keys():
+                    if waiting:
+                        cell = waiting.popleft()
+                        gpu = gpus[place % len(gpus)] if gpus else None
+                        job = executor.submit(_CellJob(cell, compute, command, gpu))
+                        running[place] = cell, job
+                time.sleep(_POLL_SECONDS)
+                for place, (cell, job) in list(running.items()):
+                    if job.done():
+                        del running[place]
+                        finished(cell, job.paths.stderr)
+        finally:
+            for _, job in running.values():
+                job.cancel(check=False)
+
+
+@contextmanager
+def _signals_raise() -> Iterator[None]:
+    """`kill` and a closed terminal raise SystemExit, as Ctrl-C raises KeyboardInterrupt."""
+
+    def leave(number: int, frame: object) -> None:
+        raise SystemExit(128 + number)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals are the main thread's
+        return
+    before = {number: signal.signal(number, leave) for number in (signal.SIGTERM, signal.SIGHUP)}
     try:
-        while waiting or running:
-            for place in set(range(places)) - running.keys():
-                if waiting:
-                    cell = waiting.popleft()
-                    gpu = gpus[place % len(gpus)] if gpus else None
-                    job = executor.submit(_CellJob(cell, compute, command, gpu))
-                    running[place] = cell, job
-            time.sleep(_POLL_SECONDS)
-            for place, (cell, job) in list(running.items()):
-                if job.done():
-                    del running[place]
-                    finished(cell, job.paths.stderr)
+        yield
     finally:
-        for _, job in running.values():
-            job.cancel(check=False)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _local(folder: Path) -> submitit.Executor:
