@@ -154,17 +154,15 @@ def speed(data: Path, repeats: int, stride: Triple, long: bool) -> dict[str, Any
     apart = (results["ours"] - results["monai, plain network"]).abs().max()
     parts = by_part(fast, image, repeats)
     window = image[None, :, :112, :112, :80].contiguous()
-    operations = {
-        "monai, plain network": by_operation(plain, window),
-        "ours": by_operation(fast, window),
-    }
+    models = {"monai, plain network": plain, "ours": fast}
+    operations = {name: by_operation(name, model, window) for name, model in models.items()}
     return {
         "ways": found, "difference": float(apart), "parts": parts, "operations": operations
     }  # fmt: skip
 
 
 @torch.inference_mode()
-def by_operation(network: nn.Module, window: Tensor) -> dict[str, float]:
+def by_operation(name: str, network: nn.Module, window: Tensor) -> dict[str, float]:
     """Seconds of a window, all threads on it, by kind of operation."""
     network(window)
     with torch.profiler.profile() as profile:
@@ -173,6 +171,8 @@ def by_operation(network: nn.Module, window: Tensor) -> dict[str, float]:
     for event in profile.key_averages():
         kind = KINDS.get(event.key, "the rest: copies, sums")
         found[kind] += event.self_cpu_time_total / 1e6
+    for kind, seconds in found.items():
+        say(f"LA, one window, {name:24s} {kind:24s} {seconds:.3f} s")
     return found
 
 
