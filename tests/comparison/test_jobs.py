@@ -142,14 +142,18 @@ def test_an_interruption_leaves_nothing_running(
 def test_a_signal_leaves_no_training_running(
     phantom: Path, tiny_plan: Plan, tmp_path: Path
 ) -> None:
-    """A cell that went on by itself would hold its lock, and the machine."""
+    """A cell that went on by itself would hold its lock, and the machine.
+
+    Started as a script starts what it leaves in the background, with Ctrl-C ignored.
+    """
     plan, out = tmp_path / "plan.yaml", tmp_path / "out"
     long = tiny_plan.updated({"training": {"iterations": 20_000}})
     plan.write_text(long.to_yaml())
     start = "from crln.cli import main; main()"
     command = [sys.executable, "-c", start, "compare", str(phantom), "--plan", str(plan)]
     command += ["--out", str(out), "--methods", "supervised", "--labelled", "2"]
-    with subprocess.Popen(command, start_new_session=True) as process:
+    background = ["sh", "-c", "trap '' INT; exec \"$@\"", "sh", *command]
+    with subprocess.Popen(background, start_new_session=True) as process:
         until(lambda: any(out.glob("cells/*/log.csv")))
         process.send_signal(signal.SIGTERM)
         assert process.wait(60) == 128 + signal.SIGTERM

@@ -105,7 +105,11 @@ def run_cells(
 
 @contextmanager
 def _signals_raise() -> Iterator[None]:
-    """`kill` and a closed terminal raise SystemExit, as Ctrl-C raises KeyboardInterrupt."""
+    """`kill` and a closed terminal raise SystemExit, Ctrl-C KeyboardInterrupt.
+
+    What is ignored stays so (`nohup`), but for Ctrl-C: it is how submitit stops a job, and a
+    command in the background of a script would hand on to its jobs that they ignore it.
+    """
 
     def leave(number: int, frame: object) -> None:
         raise SystemExit(128 + number)
@@ -113,7 +117,9 @@ def _signals_raise() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield  # signals are the main thread's
         return
-    before = {number: signal.signal(number, leave) for number in (signal.SIGTERM, signal.SIGHUP)}
+    ends = [n for n in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(n) != signal.SIG_IGN]
+    before = {number: signal.signal(number, leave) for number in ends}
+    before[signal.SIGINT] = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         yield
     finally:
