@@ -111,10 +111,10 @@ def inference(parts: Parts) -> str:
     text = "## Prediction of a full-size LA volume\n\n" + table(("way", "windows", "seconds"), ways)
     text += "\nEveryday windows, by part:\n\n"
     text += table(("part", "seconds"), [(k, f"{v:.3f}") for k, v in m["speed"]["parts"].items()])
-    ways = m["speed"]["operations"]
+    models = m["speed"]["operations"]
     text += "\nOne window of 112x112x80 by kind of operation, both threads on it, seconds:\n\n"
-    rows = [(kind, *(f"{way[kind]:.3f}" for way in ways.values())) for kind in ways["ours"]]
-    text += table(("operation", *ways), rows)
+    rows = [(kind, *(f"{each[kind]:.3f}" for each in models.values())) for kind in models["ours"]]
+    text += table(("operation", *models), rows)
     for name, each in m.get("memory", {}).items():
         text += (
             f"\nCT of 512x512x600 voxels, 5 classes, {name}: {each['above']:.2f} GiB above the "

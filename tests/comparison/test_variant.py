@@ -31,7 +31,7 @@ def test_published_rates_are_scaled_to_the_budget_and_yield_to_options() -> None
     trained = parse_variant("mcnet[published]").plan(plan).training
     assert (trained.optimiser, trained.schedule, trained.weight_decay) == ("sgd", "constant", 1e-4)
     assert trained.lr == pytest.approx(0.01 * 10**0.5)
-    assert (trained.iterations, trained.labelled) == (1500, 3)
+    assert (trained.iterations, trained.labelled, trained.labelled_start) == (1500, 3, 0)
     mine = parse_variant("mcnet[published, decoders=2, training.lr=0.5]")
     assert mine.plan(plan).training.lr == 0.5
     assert mine.plan(plan).options == {"mcnet": {"decoders": 2}}

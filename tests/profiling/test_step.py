@@ -54,6 +54,13 @@ def test_every_method_can_be_watched(name: str, tiny_plan: Plan) -> None:
     assert {"labelled view"} < parts.keys() - EVERY_STEP
 
 
+def test_what_is_timed_lies_past_the_labelled_start(tiny_plan: Plan) -> None:
+    plan = tiny_plan.updated({"training": {"labelled_start": 0.9}})
+    with bench(plan, "mean_teacher", steps=8) as made:
+        _, parts = made.by_part(1)
+    assert "teacher" in parts
+
+
 def test_watching_changes_no_result_and_leaves_no_trace(tiny_plan: Plan) -> None:
     with bench(tiny_plan, "crln", steps=1) as plain:
         plain.take()

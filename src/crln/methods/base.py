@@ -113,9 +113,15 @@ class SemiSupervised(Method):
         return self.from_labels(*self.views.labelled(images, labels, generator), step)
 
     def from_labels(self, images: Tensor, target: Tensor, step: Step) -> dict[str, Tensor]:
-        """The terms where labels alone teach, of views; what needs unlabelled patches is 0."""
+        """The terms where labels alone teach; those that need unlabelled patches are 0.
+
+        Args:
+            images: (2B, C, X, Y, Z), two views of each labelled patch, at the views' output size.
+            target: (2B, X, Y, Z), class or IGNORE.
+            step: where the training stands.
+        """
         raise NotImplementedError
 
     def from_both(self, labelled: Batch, unlabelled: Batch, step: Step) -> dict[str, Tensor]:
-        """The terms of labelled and unlabelled patches, as `losses` of the paper."""
+        """The terms of the paper, from patches as the stream delivers them."""
         raise NotImplementedError

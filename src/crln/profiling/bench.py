@@ -53,10 +53,9 @@ class Bench:
         self.learner.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
         optimiser = build_optimiser(self.learner, plan.training)
         streams = make_streams(fabric, self.learner, 0, labelled, unlabelled)
-        training = plan.training
-        # Past the labelled start and every warm-up.
-        self.index = int(training.iterations * (1 + training.labelled_start) / 2)
-        self.total = max(training.iterations, self.index + steps)
+        # The last hundredth of a training at most: past the labelled start, warm-ups and ramps.
+        self.total = max(plan.training.iterations, 100 * steps)
+        self.index = self.total - steps
         self.batches = batches_ahead(streams, self.index, self.index + steps)
         self.clock.stopped = True
         # Timed from outside: what the loop calls stays as it is.
