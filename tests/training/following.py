@@ -1,4 +1,4 @@
-"""Run by test_processes.py: methods learn for some steps, in one process or several.
+"""Run by other tests: methods learn for some steps, in one process or several, and outline a patch.
 
 python following.py PLAN DEVICES OUT METHOD:STEPS:BITS:SIDE...
 
@@ -18,6 +18,7 @@ from torch import Tensor
 
 import crln.methods
 from crln.augmentation import build_views
+from crln.inference import accelerate
 from crln.labels import IGNORE
 from crln.methods import Batch, Method, Step, build_method
 from crln.planning import Plan
@@ -66,8 +67,8 @@ def patches(method: Method, step: int, numbers: range) -> Batch:
     return Batch(torch.stack(images)[:, None], torch.stack(labels))
 
 
-def learn(fabric: Fabric, plan: Plan, name: str, steps: int) -> list[dict[str, float]]:
-    """The losses of each step."""
+def learn(fabric: Fabric, plan: Plan, name: str, steps: int) -> dict[str, Any]:
+    """The losses of each step, and what comes out of it by the plain path and by the fast one."""
     torch.manual_seed(0)
     method = build_method(name, plan)
     step = make_step(fabric, method, build_optimiser(method, plan.training))
@@ -81,7 +82,21 @@ def learn(fabric: Fabric, plan: Plan, name: str, steps: int) -> list[dict[str, f
         given = [labelled, unlabelled] if method.uses_unlabelled else [labelled]
         losses = step(Step(index, steps, 0), given)
         rows.append({term: float(loss) for term, loss in losses.items()})
-    return rows
+    return {"losses": rows} | outlined(method, plan)
+
+
+@torch.inference_mode()
+def outlined(method: Method, plan: Plan) -> dict[str, list[float]]:
+    """A class's probability along a patch's diagonal, without and with what makes it faster."""
+    network = method.eval().predictor()
+    x, y, z = plan.patch_size
+    patch = patches(method, 99, range(1)).images[..., :x, :y, :z]
+    plain = network(patch).softmax(1)
+    fast = accelerate(network.float(), "cpu")(patch.float()).softmax(1)
+    return {
+        key: [float(found[0, 1, n, n, n]) for n in range(min(x, y, z))]
+        for key, found in (("plain", plain), ("fast", fast))
+    }
 
 
 def work(fabric: Fabric, plan: Plan, jobs: list[str], out: Path) -> None:
