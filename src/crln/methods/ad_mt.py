@@ -25,9 +25,10 @@ class AlternateTeaching(SemiSupervised):
 
     q = sum_i a_i q_i with a_i ~ exp(-H(q_i)), H in bits, is the pseudo-label. Where the teachers
     disagree and the student is surer of another class, its own prediction takes the label's place.
-    L = seg(f(x), y) + w(t) CE(f(strong u), argmax q) over voxels with max q >= threshold. The first
-    teacher's turns change intensities, the second's mix by CutMix; student predictions are mixed
-    along with the labels (the released code compares mixed labels with unmixed predictions).
+    L = seg(f(x), y) + w(t) CE(f(strong u), argmax q) over voxels with max q >= threshold; x and
+    both views of u are one batch of the student, as published. The first teacher's turns change
+    intensities, the second's mix by CutMix; student predictions are mixed along with the labels
+    (the released code compares mixed labels with unmixed predictions).
     """
 
     published: ClassVar[Published] = Published(15000, 0.01, "poly", "code for LA")
@@ -67,16 +68,19 @@ class AlternateTeaching(SemiSupervised):
         generator = step.generator("views", "cpu")
         images, target = self.views.labelled(labelled.images, labelled.labels, generator)
         weak, inside = self.views.weak(unlabelled.images, unlabelled.labels, generator)
-        with torch.no_grad():
-            pseudo = self._pseudo_label(weak).masked_fill(inside == IGNORE, IGNORE)
         random = host_random(generator)
-        if self._turn(step) == 0:
-            strong = self._jittered(weak, random)
-        else:
-            mix = draw_cutmix(random, len(weak), self.plan.patch_size, SOLID)
-            strong, pseudo = mix(weak), mix(pseudo)
-        supervised = segmentation_loss(self.student(images), target)
-        unsupervised = cross_entropy(self.student(strong), pseudo)
+        mix = (
+            draw_cutmix(random, len(weak), self.plan.patch_size, SOLID)
+            if self._turn(step)
+            else None
+        )
+        strong = mix(weak) if mix else self._jittered(weak, random)
+        logits, guess, guess_strong = self.student(torch.cat([images, weak, strong])).split(
+            [len(images), len(weak), len(strong)]
+        )
+        pseudo = self._pseudo_label(weak, guess).masked_fill(inside == IGNORE, IGNORE)
+        supervised = segmentation_loss(logits, target)
+        unsupervised = cross_entropy(guess_strong, mix(pseudo) if mix else pseudo)
         weight = self.options.weight * gaussian_ramp(step.index, self.options.ramp * step.total)
         return {
             "total": supervised + weight * unsupervised,
@@ -84,14 +88,20 @@ class AlternateTeaching(SemiSupervised):
             "unsupervised": unsupervised,
         }
 
-    def _pseudo_label(self, weak: Tensor) -> Tensor:
-        """The fused label (B, X, Y, Z), IGNORE where it is not confident."""
+    @torch.no_grad()
+    def _pseudo_label(self, weak: Tensor, student: Tensor) -> Tensor:
+        """The fused label (B, X, Y, Z), IGNORE where it is not confident.
+
+        Args:
+            weak: (B, C, X, Y, Z).
+            student: its logits there, (B, K, X, Y, Z).
+        """
         networks = [cast(Teacher, teacher).network for teacher in self.teachers]
         first, second = (network(weak).float().softmax(1) for network in networks)
         bits = torch.stack([entropy(first), entropy(second)]) / np.log(2)
         share = (-bits).softmax(0).unsqueeze(2)
         confidence, label = (share[0] * first + share[1] * second).max(1)
-        own, guess = self.student(weak).float().softmax(1).max(1)
+        own, guess = student.float().softmax(1).max(1)
         disputed = first.argmax(1) != second.argmax(1)
         corrected = disputed & (guess != label) & (own > confidence)
         label = torch.where(corrected, guess, label)

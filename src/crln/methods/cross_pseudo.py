@@ -19,9 +19,9 @@ from crln.planning.plan import Section
 class CrossPseudo(SemiSupervised):
     """Two networks from different starts; each learns the other's hard pseudo-label.
 
-    L = sum_k seg(f_k(x), y) + w(t) CE(f_k(u), argmax f_j(u)). With `cutmix`, as in the 2D original,
-    the pseudo-labels are of the plain patches and mixed together with them; the released 3D
-    version does without.
+    L = sum_k seg(f_k(x), y) + w(t) CE(f_k(u), argmax f_j(u)); a network takes x and u in one
+    batch, as in the released 3D version. With `cutmix`, as in the 2D original, the pseudo-labels
+    are of the plain patches and mixed together with them; the 3D version does without.
     """
 
     published: ClassVar[Published] = Published(
@@ -50,7 +50,7 @@ class CrossPseudo(SemiSupervised):
 
     def from_labels(self, images: Tensor, target: Tensor, step: Step) -> dict[str, Tensor]:
         """Both supervised losses."""
-        supervised = self._supervised(images, target)
+        supervised = self._supervised([student(images) for student in self.students], target)
         return {
             "total": supervised,
             "supervised": supervised,
@@ -65,14 +65,14 @@ class CrossPseudo(SemiSupervised):
         if self.options.cutmix:
             with torch.no_grad():
                 labels = self._labels([student(weak) for student in self.students], inside)
-            random = host_random(generator)
-            mix = draw_cutmix(random, len(weak), self.plan.patch_size)
+            mix = draw_cutmix(host_random(generator), len(weak), self.plan.patch_size)
             weak, labels = mix(weak), [mix(label) for label in labels]
-            guesses = [student(weak) for student in self.students]
-        else:
-            guesses = [student(weak) for student in self.students]
+        logits = [student(torch.cat([images, weak])) for student in self.students]
+        known = len(images)
+        guesses = [z[known:] for z in logits]
+        if not self.options.cutmix:
             labels = self._labels(guesses, inside)
-        supervised = self._supervised(images, target)
+        supervised = self._supervised([z[:known] for z in logits], target)
         crossed = torch.stack(
             [cross_entropy(guesses[0], labels[1]), cross_entropy(guesses[1], labels[0])]
         )
@@ -83,9 +83,10 @@ class CrossPseudo(SemiSupervised):
             "crossed": crossed.sum(),
         }
 
-    def _supervised(self, images: Tensor, target: Tensor) -> Tensor:
+    @staticmethod
+    def _supervised(logits: list[Tensor], target: Tensor) -> Tensor:
         """sum_k seg(f_k(x), y)."""
-        return torch.stack([segmentation_loss(s(images), target) for s in self.students]).sum()
+        return torch.stack([segmentation_loss(z, target) for z in logits]).sum()
 
     @staticmethod
     def _labels(guesses: list[Tensor], inside: Tensor) -> list[Tensor]:

@@ -21,9 +21,10 @@ from crln.planning.plan import Section
 class MeanTeacher(SemiSupervised):
     """The student's softmax follows the teacher's on a noisy copy of the same unlabelled patch.
 
-    L = seg(f(x), y) + w(t) mean (p_student(u) - p_teacher(u + n))^2. With `uncertainty` (UA-MT) the
-    mean is over the voxels where the entropy of the teacher's mean over several noisy passes with
-    dropout is below (0.75 + 0.25 ramp(t)) ln K; published for K = 2.
+    L = seg(f(x), y) + w(t) mean (p_student(u) - p_teacher(u + n))^2; the student takes x and u in
+    one batch, as published. With `uncertainty` (UA-MT) the mean is over the voxels where the
+    entropy of the teacher's mean over several noisy passes with dropout is below
+    (0.75 + 0.25 ramp(t)) ln K; published for K = 2.
     """
 
     published: ClassVar[Published] = Published(6000, 0.01, "step", "UA-MT's code for LA")
@@ -63,8 +64,9 @@ class MeanTeacher(SemiSupervised):
             taught = self.teacher.network(self._noisy(weak, noise))
             if self.options.uncertainty:
                 inside = inside.masked_fill(~self._sure(weak, noise, step), IGNORE)
-        supervised = segmentation_loss(self.student(images), target)
-        consistency = consistency_loss(self.student(weak), taught, inside)
+        logits, known = self.student(torch.cat([images, weak])), len(images)
+        supervised = segmentation_loss(logits[:known], target)
+        consistency = consistency_loss(logits[known:], taught, inside)
         weight = self.options.weight * gaussian_ramp(step.index, self.options.ramp * step.total)
         return {
             "total": supervised + weight * consistency,
