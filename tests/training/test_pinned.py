@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -68,8 +69,6 @@ def test_the_fast_path_agrees(method: str, found: dict[str, Any]) -> None:
 
 def pin() -> None:
     """Writes what is computed now, rounded."""
-    from tempfile import TemporaryDirectory
-
     with TemporaryDirectory() as folder:
         values = learnt(Path(folder))
     for each in values.values():
