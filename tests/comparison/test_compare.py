@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from crln.cohort import load_cohort, split_cohort
-from crln.comparison import Comparison, Compute, Outside, Settings, compare
-from crln.comparison.opened import RECORD
+from crln.comparison import Comparison, Compute, Outside, Settings, compare, write_results
+from crln.comparison.opened import FINDING, RECORD
 from crln.errors import CrlnError
 from crln.evaluation import evaluate_pairs
 from crln.runs import open_run
@@ -99,6 +99,7 @@ def test_no_test_label_opened_only_if_so(
     record = out / "cells" / "crln-2-seed0" / RECORD
     honest = record.read_text()
     record.unlink()
+    record.with_name(FINDING).unlink()
     unknown = compare(settings, out, compute=HERE, say=str)
     assert unknown.leaks.verdict.startswith("unknown whether test labels were opened: 1 training")
     assert "no test label opened" not in unknown.leaks.verdict
@@ -108,6 +109,34 @@ def test_no_test_label_opened_only_if_so(
     leaking = compare(settings, out, compute=HERE, say=str)
     assert leaking.leaks.opened == {"crln-2-seed0": [case.id]}
     assert "test labels were opened by 1 of 4 trainings" in leaking.leaks.verdict
+
+
+def test_the_figures_of_cells_go_on_without_weights_masks_and_paths(
+    settings: Settings, finished_comparison: Finished, tmp_path: Path, here: None
+) -> None:
+    first, _ = finished_comparison
+    compare(settings, first.out, compute=HERE, say=str)  # measures, and keeps what it finds
+    left_out = shutil.ignore_patterns("*.safetensors", "masks", "tensorboard", RECORD)
+    cells = tmp_path / "out" / "cells"
+    for cell in first.cells:
+        shutil.copytree(cell.folder, cells / cell.name, ignore=left_out)
+    said: list[str] = []
+    again = compare(settings, tmp_path / "out", compute=HERE, say=said.append)
+    assert said == ["4 cells, 4 of them done; 2 test cases"]
+    assert again.leaks == first.leaks
+    for row, known in zip(again.rows, first.rows, strict=False):
+        assert row.by_case("hd95") == known.by_case("hd95")
+        assert row.cost == known.cost
+    page = write_results(again).read_text(encoding="utf-8")
+    assert ">Trainings" in page
+    assert "data:image/png" not in page  # no mask to show
+
+    with pytest.raises(CrlnError, match="not in voxel; remove the folder"):
+        compare(replace(settings, unit="voxel"), tmp_path / "out", compute=HERE, say=str)
+    (cells / "crln-2-seed0" / "plan.yaml").write_text("name: another\n")
+    with pytest.raises(CrlnError, match="crln-2-seed0: its weights and masks are gone"):
+        compare(settings, tmp_path / "out", compute=HERE, say=str)
+    assert cells.joinpath("crln-2-seed0", "metrics.json").exists()
 
 
 def test_a_cell_that_cannot_be_done_is_left_out_and_named(

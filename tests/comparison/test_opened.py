@@ -1,6 +1,7 @@
 """The record of opened files hears what Python opens, what libraries open, and the cache."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -9,7 +10,7 @@ import pytest
 import SimpleITK as sitk
 
 from crln.cohort import Case, load_cohort
-from crln.comparison.opened import RECORD, Recorder, opened_labels
+from crln.comparison.opened import FINDING, RECORD, Recorder, opened_labels
 from crln.errors import CrlnError
 from crln.imaging import read_header, read_image, read_label
 from crln.planning import Plan
@@ -140,3 +141,18 @@ def test_a_damaged_record_is_told(folder: Path, nrrd: Case) -> None:
         opened_labels(folder, [nrrd])
     (folder / RECORD).write_text('["open", "/a"]\n["op')  # its process was killed
     assert opened_labels(folder, [nrrd]) == []
+
+
+def test_what_was_found_counts_when_the_record_is_gone(
+    folder: Path, nrrd: Case, archive: Case
+) -> None:
+    with Recorder(folder):
+        read_label(nrrd.label)
+    assert opened_labels(folder, [nrrd]) == ["a"]
+    (folder / RECORD).unlink()
+    assert opened_labels(folder, [nrrd]) == ["a"]
+    assert opened_labels(folder, []) == []
+    assert opened_labels(folder, [nrrd, replace(archive, id="b")]) is None  # never looked for
+    (folder / FINDING).write_text("{}")
+    with pytest.raises(CrlnError, match="damaged"):
+        opened_labels(folder, [nrrd])

@@ -22,6 +22,7 @@ from crln.runs import RunFolder, open_run, write_text
 from crln.training import train
 
 FAULT = "fault.txt"
+MASKS = "masks"
 
 
 @dataclass(frozen=True)
@@ -95,10 +96,20 @@ class Cell:
 
     def mask(self, case: Case) -> Path:
         """Where the prediction of a test scan lies."""
-        return self.folder / "masks" / f"{case.id}{output_suffix(case.images[0])}"
+        return self.folder / MASKS / f"{case.id}{output_suffix(case.images[0])}"
+
+    @property
+    def figures_only(self) -> bool:
+        """Whether weights and masks were taken away when it was done, and its figures left."""
+        run = self.run
+        if run is None or not run.sealed:
+            return False
+        return not any(p.exists() for p in (run.weights, run.checkpoint, self.folder / MASKS))
 
     def done(self, test: tuple[Case, ...]) -> bool:
-        """Whether it is trained and has outlined every test scan."""
+        """Whether it is trained and has outlined every test scan, or its figures are kept."""
+        if self.figures_only:
+            return True
         run = self.run
         return bool(run and run.finished) and all(self.mask(case).exists() for case in test)
 

@@ -23,9 +23,19 @@ _LAST, _LARGEST = "metrics", "metrics-largest-component"
 
 
 def measure_cell(cell: Cell, test: Sequence[Case], unit: Unit) -> Measured:
-    """Of the masks of a finished cell; kept in its folder, and read from there the next time."""
-    masks = {case.id: cell.mask(case) for case in test}
-    kept = [_kept(cell.folder / f"{name}.json", masks, unit) for name in (_LAST, _LARGEST)]
+    """Of the masks of a finished cell; kept in its folder, and read from there the next time.
+
+    Raises:
+        CrlnError: only the figures of the cell are kept, and they are of another comparison.
+    """
+    masks = {} if cell.figures_only else {case.id: cell.mask(case) for case in test}
+    cases = {case.id for case in test}
+    kept = [_kept(cell.folder / f"{name}.json", cases, masks, unit) for name in (_LAST, _LARGEST)]
+    if cell.figures_only and not (kept[0] and kept[1] and cell.run and cell.run.plan == cell.plan):
+        raise CrlnError(
+            f"{cell.folder}: its weights and masks are gone, and its figures are of other "
+            f"test cases, another plan or not in {unit}; remove the folder to train it anew"
+        )
     if kept[0] and kept[1]:
         return Measured(masks, kept[0], kept[1])
     measured = _measure(masks, test, cell.plan, unit)
@@ -90,13 +100,13 @@ def _measure(masks: Mapping[str, Path], test: Sequence[Case], plan: Plan, unit: 
     return Measured(masks, last, largest)
 
 
-def _kept(path: Path, masks: Mapping[str, Path], unit: Unit) -> Evaluation | None:
+def _kept(path: Path, cases: set[str], masks: Mapping[str, Path], unit: Unit) -> Evaluation | None:
     """What was measured before, unless masks have been written since, or the unit is another."""
     if not path.exists():
         return None
-    written = max(mask.stat().st_mtime for mask in masks.values())
+    written = max((mask.stat().st_mtime for mask in masks.values()), default=0)
     evaluation = read_evaluation(path)
-    same = evaluation.unit == unit and set(evaluation.cases) == set(masks)
+    same = evaluation.unit == unit and set(evaluation.cases) == cases
     return evaluation if same and path.stat().st_mtime >= written else None
 
 

@@ -18,8 +18,11 @@ from typing import IO, Any
 from crln.cohort import Case
 from crln.errors import CrlnError
 from crln.imaging import is_archive
+from crln.runs import write_text
 
 RECORD = "opened.jsonl"
+FINDING = "opened-test-labels.json"
+"""What the record says of a comparison's test labels; needs no path, so it can be shared."""
 READ_EVENT = "crln.read"
 """The audit event of both rooms: a path, and "header", "image" or "label"."""
 
@@ -92,6 +95,8 @@ class Recorder:
 def opened_labels(folder: Path, cases: Sequence[Case]) -> list[str] | None:
     """The ids of those `cases` whose label the training in `folder` opened.
 
+    What is found is kept in the folder, and counts where the record itself has been taken away.
+
     Returns:
         Sorted ids; None where the training, or a session of it, was not recorded.
 
@@ -100,7 +105,27 @@ def opened_labels(folder: Path, cases: Sequence[Case]) -> list[str] | None:
     """
     record = folder / RECORD
     if not record.exists():
+        return _found_before(folder / FINDING, {case.id for case in cases})
+    opened = _read(record, cases)
+    if opened is not None:
+        found = {"cases": sorted(case.id for case in cases), "opened": opened}
+        write_text(folder / FINDING, json.dumps(found, indent=1) + "\n")
+    return opened
+
+
+def _found_before(path: Path, cases: set[str]) -> list[str] | None:
+    """What an earlier look at the record found; None if it did not look for all `cases`."""
+    if not path.exists():
         return None
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        looked, opened = set(found["cases"]), set(found["opened"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CrlnError(f"{path}: damaged; restore it or train the cell anew") from error
+    return sorted(opened & cases) if cases <= looked else None
+
+
+def _read(record: Path, cases: Sequence[Case]) -> list[str] | None:
     labels = {os.path.realpath(case.label): case.id for case in cases if case.label}
     found = set()
     try:
@@ -116,5 +141,7 @@ def opened_labels(folder: Path, cases: Sequence[Case]) -> list[str] | None:
             if case and (how == "label" or not is_archive(Path(path))):
                 found.add(case)
     except (OSError, ValueError) as error:
-        raise CrlnError(f"{record}: damaged; remove {folder} to train this cell anew") from error
+        raise CrlnError(
+            f"{record}: damaged; remove {record.parent} to train this cell anew"
+        ) from error
     return sorted(found)

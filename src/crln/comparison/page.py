@@ -144,7 +144,7 @@ def _worst(comparison: Comparison) -> Iterator[Block]:
     """Of each method with the fewest labels that it has; first seed."""
     shown = set()
     for row in comparison.rows:
-        if row.method in shown:
+        if row.method in shown or not row.measured[0].masks:
             continue
         shown.add(row.method)
         dice = row.last[0].values("dice")

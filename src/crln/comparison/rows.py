@@ -47,7 +47,7 @@ class Measured:
     """The test masks of one cell, or of an outside tool.
 
     Attributes:
-        masks: case id to mask.
+        masks: case id to mask; empty where only a cell's figures are kept.
         last: of the masks as they are.
         largest: of the largest component of each class.
     """

@@ -58,7 +58,12 @@ class RunFolder:
     @property
     def finished(self) -> bool:
         """Whether the training reached its end."""
-        return self.weights.exists() and (self.path / SEAL).exists()
+        return self.weights.exists() and self.sealed
+
+    @property
+    def sealed(self) -> bool:
+        """Whether the training has reached its end once, wherever its weights are now."""
+        return (self.path / SEAL).exists()
 
     def write_facts(self) -> None:
         """Saves the plan and the facts."""
