@@ -21,10 +21,11 @@ from crln.planning.plan import Section
 class BidirectionalCopyPaste(Method):
     """Labelled boxes pasted into unlabelled patches and the reverse, in a mean-teacher loop.
 
-    Stage 1 learns from labelled patches mixed with each other; it is this method's labelled start,
-    and lasts as long as the plan's where that is longer. Stage 2 mixes labelled with
-    unlabelled both ways; the pseudo-label is the largest component of each class of the teacher's
-    argmax. Each mix costs 1/2 sum over its two regions of omega (CE + Dice of that region).
+    Stage 1 learns from two views of each labelled patch, mixed with each other; it is this method's
+    labelled start, and lasts as long as the plan's where that is longer. Stage 2 mixes labelled
+    with unlabelled both ways; the pseudo-label is the largest component of each class of the
+    teacher's argmax. Each mix costs 1/2 sum over its two regions of omega (CE + Dice of that
+    region).
     """
 
     published: ClassVar[Published] = Published(
@@ -56,11 +57,15 @@ class BidirectionalCopyPaste(Method):
         """Both mixes of the stage that the step is in."""
         assert unlabelled is not None
         generator = step.generator("views", "cpu")
-        images, target = self.views.labelled(labelled.images, labelled.labels, generator)
         box = draw_copy_paste_box(host_random(generator), self.plan.patch_size, self.options.box)
         if self._pretraining(step):
-            partner, labels, weight = images.roll(1, 0), target.roll(1, 0), 1.0
+            # A second view of each patch, in another's place: no mix is another's mirror image.
+            images, target = (torch.cat([part, part]) for part in labelled)
+            both, classes = self.views.labelled(images, target, generator)
+            (images, partner), (target, labels) = both.chunk(2), classes.chunk(2)
+            partner, labels, weight = partner.roll(1, 0), labels.roll(1, 0), 1.0
         else:
+            images, target = self.views.labelled(labelled.images, labelled.labels, generator)
             partner, inside = self.views.weak(unlabelled.images, unlabelled.labels, generator)
             labels, weight = self._pseudo_label(partner, inside), self.options.pseudo_weight
         count = min(len(images), len(partner))
