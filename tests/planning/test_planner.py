@@ -195,6 +195,7 @@ def test_the_papers_numbers(name: str) -> None:
     assert plan.training.labelled_start == 0
     assert options == {
         "unsupervised_weight": 0.5,
+        "trusted_only": False,
         "confidence": 0.97,
         "valid_confidence": 0.7,
         "temperature": 0.5,

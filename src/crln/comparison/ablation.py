@@ -8,6 +8,7 @@ ABLATION = {
     "crln[positive_weight=0]": "no Cooperative Positive Supervision",
     "crln[network.prototypes=1]": "one prototype per class",
     "crln[positive_weight=0.5]": "CPS as heavy as the paper's, which it trains with SGD",
+    "crln[trusted_only=false,unsupervised_weight=0.5]": "the paper's L_u: over every voxel",
     "crln[unassertiveness=0]": "xi = 0: the positive is the plain mean",
     "crln[training.labelled_start=0]": "unlabelled patches from the first step on, as in the paper",
     "crln[joint_pass=false]": "the paper's two student passes, one a batch",

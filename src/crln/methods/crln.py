@@ -15,6 +15,7 @@ from crln.augmentation import Views
 from crln.labels import IGNORE
 from crln.losses import (
     cooperative_positive_supervision,
+    cross_entropy,
     prototype_alignment,
     pseudo_label_loss,
     segmentation_loss,
@@ -43,7 +44,12 @@ class CRLN(SemiSupervised):
     class Options(Section):
         """The paper's constants, and switches for its ablations."""
 
-        unsupervised_weight: float = Field(default=0.5, ge=0, description="u, weight of L_u")
+        unsupervised_weight: float = Field(
+            default=2.0, ge=0, description="u, weight of L_u; paper: 0.5"
+        )
+        trusted_only: bool = Field(
+            default=True, description="L_u over voxels of valid_confidence; paper: over all"
+        )
         confidence: float = Field(
             default=0.97, ge=0, le=1, description="a pseudo-label this sure counts fully"
         )
@@ -52,7 +58,7 @@ class CRLN(SemiSupervised):
         )
         unassertiveness: float = Field(default=0.6, ge=0, description="xi; 0: plain mean positive")
         valid_confidence: float = Field(
-            default=0.7, ge=0, le=1, description="least confidence of an unlabelled voxel in CPS"
+            default=0.7, ge=0, le=1, description="least confidence of an unlabelled voxel"
         )
         temperature: float = Field(default=0.5, gt=0, description="of the InfoNCE softmax")
         queries: int = Field(default=256, ge=1, description="uncertain voxels per class")
@@ -107,11 +113,14 @@ class CRLN(SemiSupervised):
         features_x, features_u = self._student_features(images, weak)
         logits_x, logits_u = student.segmentation(features_x), student.segmentation(features_u)
         terms = self._label_terms(features_x, logits_x, target)
-        terms["unsupervised"] = options.unsupervised_weight * pseudo_label_loss(
-            logits_u, pseudo, confidence, options.confidence
+        trusted = pseudo.masked_fill(confidence < options.valid_confidence, IGNORE)
+        unsupervised = (
+            cross_entropy(logits_u, trusted)
+            if options.trusted_only
+            else pseudo_label_loss(logits_u, pseudo, confidence, options.confidence)
         )
+        terms["unsupervised"] = options.unsupervised_weight * unsupervised
         if options.positive_weight:
-            trusted = pseudo.masked_fill(confidence < options.valid_confidence, IGNORE)
             positive, alignment = self._positive_supervision(
                 (features_x[0], features_u[0]), (logits_x, logits_u), (target, trusted),
                 rectified, step,
