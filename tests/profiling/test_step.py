@@ -14,7 +14,7 @@ from crln.profiling.watch import watched
 EVERY_STEP = {"wait for data", "to the device", "other", "backward", "optimiser", "moving average"}
 OF_CRLN = {
     "labelled view", "weak view", "strong view", "student", "teacher", "student, relation map",
-    "teacher, relation map", "segmentation loss", "pseudo label loss",
+    "teacher, relation map", "segmentation loss", "cross entropy",
     "cooperative positive supervision", "prototype alignment",
 }  # fmt: skip
 
