@@ -4,10 +4,11 @@ import copy
 
 import pytest
 import torch
+import yaml
 
 from crln.errors import CrlnError
 from crln.labels import IGNORE
-from crln.methods import METHODS, Batch, Method, Step, build_method
+from crln.methods import METHODS, Batch, Method, Step, build_method, spelled_out
 from crln.planning import Plan
 
 STEP = Step(index=3, total=4, seed=0)
@@ -153,3 +154,24 @@ def test_an_unknown_option_is_named(tiny_plan: Plan) -> None:
     plan = tiny_plan.updated({"options": {"crln": {"querys": 3}}})
     with pytest.raises(CrlnError, match=r"options\.crln\.querys.*queries"):
         build_method("crln", plan)
+
+
+@pytest.mark.parametrize("name", sorted(METHODS))
+def test_a_spelled_out_plan_names_every_option(name: str, tiny_plan: Plan) -> None:
+    plan = tiny_plan.updated({"options": {"crln": {"queries": 3}, "bcp": {"box": 0.5}}})
+    whole = spelled_out(name, plan)
+    kind = METHODS[name]
+    given = kind.Options.model_validate(plan.options.get(name, {})).model_dump()
+    assert whole.options.get(name, {}) == given
+    assert whole.updated({"options": plan.options}) == whole
+    assert {n: o for n, o in whole.options.items() if n != name} == {
+        n: o for n, o in plan.options.items() if n != name
+    }
+    assert Plan.model_validate(yaml.safe_load(whole.to_yaml())) == whole
+    assert spelled_out(name, whole) == whole
+
+
+def test_a_spelled_out_plan_refuses_an_unknown_option(tiny_plan: Plan) -> None:
+    plan = tiny_plan.updated({"options": {"crln": {"querys": 3}}})
+    with pytest.raises(CrlnError, match=r"options\.crln\.querys.*queries"):
+        spelled_out("crln", plan)

@@ -12,7 +12,7 @@ import yaml
 
 from crln.cohort import Cohort, load_cohort, split_cohort
 from crln.errors import CrlnError
-from crln.methods import METHODS, Supervised
+from crln.methods import METHODS, Supervised, spelled_out
 from crln.planning import Plan
 from crln.runs import RunFolder, open_run, read_tensors
 from crln.training import Intervals, train
@@ -58,7 +58,7 @@ def test_a_run_folder_holds_everything(
     quick(cohort, tiny_plan, tmp_path / "run", method=method)
     run = open_run(tmp_path / "run")
     assert run.finished
-    assert run.plan == tiny_plan
+    assert run.plan == spelled_out(method, tiny_plan)
     assert run.facts["method"] == method
     assert run.facts["chosen"] == "last"
     assert {"command", "commit", "seed", "seconds", "device", "torch"} <= run.facts.keys()

@@ -11,7 +11,7 @@ from crln.comparison.cell import Cell, Part
 from crln.comparison.variant import Variant, parse_variant
 from crln.errors import CrlnError
 from crln.evaluation.results import Unit
-from crln.methods import build_method
+from crln.methods import build_method, spelled_out
 from crln.planning import Plan, make_plan
 from crln.runs import write_text
 
@@ -167,7 +167,7 @@ def make_cells(settings: Settings, plan: Plan, cohort: Cohort, out: Path) -> lis
     cells = []
     every = len(cohort.labelled)
     for variant in settings.variants:
-        own = variant.plan(plan)
+        own = spelled_out(variant.method, variant.plan(plan))
         build_method(variant.method, own)  # tells of an unknown option before anything is trained
         for count in (every,) if variant.every_label else settings.labelled:
             for seed in settings.seeds:

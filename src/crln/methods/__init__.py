@@ -16,7 +16,7 @@ from crln.methods.published import Published
 from crln.methods.supervised import Supervised
 from crln.methods.tracoco import TraCoCo
 from crln.planning import Plan
-from crln.planning.plan import fault_of
+from crln.planning.plan import Section, fault_of
 
 METHODS: dict[str, type[Method]] = {
     "ad_mt": AlternateTeaching,
@@ -44,15 +44,37 @@ def build_method(name: str, plan: Plan) -> Method:
     Raises:
         CrlnError: no such method, or an option that it does not have.
     """
+    return find_method(name)(plan, _options(name, plan), build_views(plan))
+
+
+def spelled_out(name: str, plan: Plan) -> Plan:
+    """The plan with every option of the method `name`: what it says, no later default can change.
+
+    Raises:
+        CrlnError: no such method, or an option that it does not have.
+    """
+    options = _options(name, plan).model_dump(mode="json")
+    return plan.updated({"options": {name: options}} if options else {})
+
+
+def _options(name: str, plan: Plan) -> Section:
     method = find_method(name)
     try:
-        options = method.Options.model_validate(plan.options.get(name, {}))
+        return method.Options.model_validate(plan.options.get(name, {}))
     except ValidationError as error:
         known = ", ".join(method.Options.model_fields)
         raise CrlnError(
             f"plan: options.{name}.{fault_of(error)}; {name} has {known or 'no options'}"
         ) from error
-    return method(plan, options, build_views(plan))
 
 
-__all__ = ["METHODS", "Batch", "Method", "Published", "Step", "build_method", "find_method"]
+__all__ = [
+    "METHODS",
+    "Batch",
+    "Method",
+    "Published",
+    "Step",
+    "build_method",
+    "find_method",
+    "spelled_out",
+]

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from crln.cohort import Case, Cohort, save_split, unlabelled_pool
 from crln.errors import CrlnError
-from crln.methods import Batch, Method, Step, build_method
+from crln.methods import Batch, Method, Step, build_method, spelled_out
 from crln.networks.compile import compile_networks
 from crln.networks.rows import all_rows, average_gradients, shared_rows
 from crln.planning import Plan
@@ -69,6 +69,7 @@ def learn(
     compile: bool,
 ) -> RunFolder:
     """What each process does; the first one alone logs, validates and writes."""
+    plan = spelled_out(method, plan)
     torch.manual_seed(seed)  # decides the first weights; each step seeds its own draws
     learner = build_method(method, plan)
     pool = _unlabelled(cohort, learner, method, transductive)
