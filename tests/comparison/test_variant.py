@@ -12,11 +12,11 @@ def test_a_plain_method_changes_nothing() -> None:
 
 
 def test_options_are_the_methods_and_dotted_ones_the_plans() -> None:
-    variant = parse_variant("crln[positive_weight=0, strong_view=false, network.prototypes=1]")
+    variant = parse_variant("crln[positive_weight=0, strong_views=0, network.prototypes=1]")
     plan = variant.plan(Plan(options={"crln": {"queries": 8}}))
-    assert plan.options == {"crln": {"queries": 8, "positive_weight": 0, "strong_view": False}}
+    assert plan.options == {"crln": {"queries": 8, "positive_weight": 0, "strong_views": 0}}
     assert plan.network.prototypes == 1
-    assert variant.slug == "crln-positive_weight=0-strong_view=false-network.prototypes=1"
+    assert variant.slug == "crln-positive_weight=0-strong_views=0-network.prototypes=1"
 
 
 def test_every_label_is_supervised() -> None:

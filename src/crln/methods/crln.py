@@ -66,7 +66,11 @@ class CRLN(SemiSupervised):
         warmup: float = Field(
             default=0.02, ge=0, le=1, description="share of training before rectification starts"
         )
-        strong_view: bool = Field(default=True, description="ablation: student sees a strong view")
+        strong_views: int = Field(
+            default=2,
+            ge=0,
+            description="of each weak view; paper: 1; 0, an ablation: the weak view",
+        )
         relation: bool = Field(default=True, description="ablation: Dynamic Interaction Module")
         rectify_prediction: bool = Field(default=True, description="ablation: z rather than f")
         joint_pass: bool = Field(default=True, description="one student pass; paper: one a batch")
@@ -107,10 +111,9 @@ class CRLN(SemiSupervised):
         images, target = self.views.labelled(labelled.images, labelled.labels, generator)
         weak, inside = self.views.weak(unlabelled.images, unlabelled.labels, generator)
         pseudo, confidence = self._pseudo_label(weak, inside, rectified)
-        if options.strong_view:
-            weak, pseudo, confidence = self.views.strong(weak, pseudo, confidence, generator)
+        seen, pseudo, confidence = self._strong_views(weak, pseudo, confidence, generator)
 
-        features_x, features_u = self._student_features(images, weak)
+        features_x, features_u = self._student_features(images, seen)
         logits_x, logits_u = student.segmentation(features_x), student.segmentation(features_u)
         terms = self._label_terms(features_x, logits_x, target)
         trusted = pseudo.masked_fill(confidence < options.valid_confidence, IGNORE)
@@ -149,15 +152,25 @@ class CRLN(SemiSupervised):
             )
         return terms
 
-    def _student_features(self, images: Tensor, weak: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+    def _strong_views(
+        self, weak: Tensor, pseudo: Tensor, confidence: Tensor, generator: torch.Generator
+    ) -> tuple[Tensor, ...]:
+        """What the student sees of S strong views: (S B, ...) of each; the weak ones if S is 0."""
+        count = self.options.strong_views
+        if not count:
+            return weak, pseudo, confidence
+        views = [self.views.strong(weak, pseudo, confidence, generator) for _ in range(count)]
+        return tuple(torch.cat(parts) for parts in zip(*views, strict=True))
+
+    def _student_features(self, images: Tensor, seen: Tensor) -> tuple[list[Tensor], list[Tensor]]:
         """Decoder features of the labelled and of the unlabelled patches, finest first.
 
         In one pass both share batch statistics. What is coarser than the third level is not used.
         """
         if not self.options.joint_pass:
-            return self.student.features(images), self.student.features(weak)
-        both = self.student.features(interleave(images, weak))
-        parts = [separate(level, len(images), len(weak)) for level in both[:3]]
+            return self.student.features(images), self.student.features(seen)
+        both = self.student.features(interleave(images, seen))
+        parts = [separate(level, len(images), len(seen)) for level in both[:3]]
         return [labelled for labelled, _ in parts], [unlabelled for _, unlabelled in parts]
 
     @torch.no_grad()
