@@ -5,7 +5,14 @@ import math
 import numpy as np
 import pytest
 
-from crln.comparison.rows import Measured, Row, best_rows, compare_rows, summarise
+from crln.comparison.rows import (
+    Measured,
+    Row,
+    best_rows,
+    compare_rows,
+    most_dice,
+    summarise,
+)
 from crln.evaluation import (
     ClassMetrics,
     Evaluation,
@@ -82,3 +89,27 @@ def test_the_lead_is_among_the_same_labels() -> None:
     rows = [row(m, n, evaluation([0.5])) for m, n in (("a", 8), ("b", 8), ("c", 8), ("a", 16))]
     assert best_rows(rows, [0.7, 0.8, NAN, 0.9], most=True) == {1}
     assert best_rows(rows, [0.7, 0.7, 0.9, 0.1], most=False) == {0, 1}
+
+
+def test_a_lead_is_told_from_chance() -> None:
+    """By the interval of the difference, paired by case."""
+    base = [0.5, 0.6, 0.7, 0.8, 0.9]
+    rows = [
+        row("behind", 8, evaluation([d - 0.1 + 0.01 * i for i, d in enumerate(base)])),
+        row("leader", 8, evaluation(base)),
+        row("level", 8, evaluation([0.55, 0.5, 0.78, 0.7, 0.95])),
+        row("nothing", 8, evaluation([NAN] * 5)),
+    ]
+    found = most_dice(compare_rows(rows, "behind"))
+    assert found is not None
+    leader, level = found
+    assert leader.method == "leader"
+    assert [r.method for r in level] == ["level"]
+
+
+def test_one_case_tells_nothing_and_one_row_leads_nobody() -> None:
+    one = row("a", 8, evaluation([0.9]))
+    found = most_dice([one, row("b", 8, evaluation([0.1]))])
+    assert found is not None
+    assert [r.method for r in found[1]] == ["b"]
+    assert most_dice([one]) is None

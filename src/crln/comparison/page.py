@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from crln.comparison.comparison import Comparison
+from crln.comparison.rows import most_dice
 from crln.comparison.tables import (
     HEADINGS,
     cost_table,
@@ -74,12 +75,12 @@ def write_results(comparison: Comparison) -> Path:
 def _lead(comparison: Comparison) -> str:
     leads = []
     for count in sorted({row.labelled for row in comparison.rows}):
-        rows = [row for row in comparison.rows if row.labelled == count]
-        scored = [(row.figure("dice").mean, row.method) for row in rows]
-        defined = [entry for entry in scored if not math.isnan(entry[0])]
-        if len(defined) > 1:
-            dice, method = max(defined)
-            leads.append(f"with {_labels(count)} {method} leads at {100 * dice:.1f} % Dice")
+        if found := most_dice([row for row in comparison.rows if row.labelled == count]):
+            leader, level = found
+            dice = 100 * leader.figure("dice").mean
+            names = ", ".join(row.method for row in level)
+            lead = f"with {_labels(count)} {leader.method} leads at {dice:.1f} % Dice"
+            leads.append(f"{lead}, not beyond chance over {names}" if level else lead)
     text = "; ".join([f"{len(comparison.test)} test cases", *leads])
     return f"{text}. Leak check: {comparison.leaks.verdict}."
 

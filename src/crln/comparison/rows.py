@@ -182,6 +182,26 @@ def best_rows(rows: Sequence[Row], means: Sequence[float], *, most: bool) -> set
     return leading
 
 
+def most_dice(rows: Sequence[Row]) -> tuple[Row, list[Row]] | None:
+    """The row with the most Dice, and those that it is not ahead of beyond chance.
+
+    A row is among the latter where the 95 % interval of its difference, paired by case, reaches 0.
+
+    Args:
+        rows: with the same number of labels.
+
+    Returns:
+        None where fewer than two rows have a Dice.
+    """
+    scored = [row for row in rows if not math.isnan(row.figure("dice").mean)]
+    if len(scored) < 2:
+        return None
+    leader = max(scored, key=lambda row: row.figure("dice").mean)
+    others = [row for row in scored if row is not leader]
+    differences = _differences(others, leader, "dice")
+    return leader, [row for row in others if not differences[row.method].high < 0]
+
+
 def _mean(values: Sequence[float] | np.ndarray) -> float:
     """The mean of what is defined; NaN where nothing is."""
     defined = [value for value in values if not math.isnan(value)]
