@@ -1,7 +1,8 @@
 """A training step by part, against the bare floor measured in the same process.
 
-The floor is the arithmetic that no mean-teacher method can do without: teacher forward, two student
-forwards and their backward, of the plain backbone in the same layout.
+The floor is the arithmetic that CRLN cannot do without: the teacher's forward, and the student's
+forward and backward on the labelled patches and on each strong view of the unlabelled ones, of the
+plain backbone in the same layout.
 
 Run: python benchmarks/step.py [la|pancreas|brats19|hippocampus|phantom] [--method NAME]
 """
@@ -13,7 +14,7 @@ from dataclasses import asdict
 import torch
 from torch import Tensor
 
-from crln.methods import METHODS
+from crln.methods import METHODS, spelled_out
 from crln.networks import build_backbone
 from crln.planning import Plan, preset_names
 from crln.profiling import StepProfile, Timing, bench, profile_step, repeat
@@ -39,10 +40,13 @@ def floor_step(plan: Plan) -> Callable[[], None]:
         features: Tensor = network(images)[0]
         return features
 
+    options = spelled_out("crln", plan).options["crln"]
+    passes = 1 + max(1, options["strong_views"])
+
     def step() -> None:
         with torch.no_grad():
             finest(patches)
-        (finest(patches).mean() + finest(patches).mean()).backward()
+        torch.stack([finest(patches).mean() for _ in range(passes)]).sum().backward()
         network.zero_grad()
 
     return step
