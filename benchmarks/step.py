@@ -1,8 +1,8 @@
 """A training step by part, against the bare floor measured in the same process.
 
 The floor is the arithmetic that CRLN cannot do without: the teacher's forward, and the student's
-forward and backward on the labelled patches and on each strong view of the unlabelled ones, of the
-plain backbone in the same layout.
+forward and backward on the labelled patches and on each view of the unlabelled ones, of the plain
+backbone in the same layout.
 
 Run: python benchmarks/step.py [la|pancreas|brats19|hippocampus|phantom] [--method NAME]
 """
@@ -41,7 +41,7 @@ def floor_step(plan: Plan) -> Callable[[], None]:
         return features
 
     options = spelled_out("crln", plan).options["crln"]
-    passes = 1 + max(1, options["strong_views"])
+    passes = 1 + max(1, options["strong_views"]) + bool(options["copy_paste"])
 
     def step() -> None:
         with torch.no_grad():

@@ -1,8 +1,10 @@
 """The stages of CRLN's training; its equations are tested where they live."""
 
+import numpy as np
 import pytest
 import torch
 
+from crln.labels import IGNORE
 from crln.methods import Batch, Method, Step, build_method
 from crln.methods.crln import CRLN
 from crln.planning import Plan
@@ -36,6 +38,7 @@ def test_unsure_voxels_are_left_out_or_weigh_the_rest_down(
     tiny_plan: Plan, options: dict[str, float], heard: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By their own confidence, or, as in the paper, by the image's share of sure ones."""
+    options = options | {"copy_paste": 0}  # a labelled box would always be heard
     method = build_method("crln", tiny_plan.updated({"options": {"crln": options}}))
     labels = torch.zeros(2, *tiny_plan.patch_size, dtype=torch.int64)
     taught = (labels, torch.full(labels.shape, 0.8))
@@ -46,7 +49,7 @@ def test_unsure_voxels_are_left_out_or_weigh_the_rest_down(
 
 def test_every_voxel_trusted_is_the_mean_over_all(tiny_plan: Plan) -> None:
     def unsupervised(**options: float) -> torch.Tensor:
-        options |= {"valid_confidence": 0.0, "confidence": 0.0, "strong_views": 0}
+        options |= {"valid_confidence": 0.0, "confidence": 0.0, "strong_views": 0, "copy_paste": 0}
         torch.manual_seed(0)
         method = build_method("crln", tiny_plan.updated({"options": {"crln": options}}))
         return method.losses(patches(method, 1), patches(method, 2), Step(9, 10, 0))["unsupervised"]
@@ -57,39 +60,74 @@ def test_every_voxel_trusted_is_the_mean_over_all(tiny_plan: Plan) -> None:
     torch.testing.assert_close(ours, 2 * paper, rtol=0.02, atol=0)
 
 
+def make_crln(plan: Plan, **options: float) -> CRLN:
+    method = build_method("crln", plan.updated({"options": {"crln": options}}))
+    assert isinstance(method, CRLN)
+    return method
+
+
+def volumes(plan: Plan, count: int, seed: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Images, classes and a confidence below 1."""
+    generator = torch.Generator().manual_seed(seed)
+    images = torch.randn(count, 1, *plan.patch_size, generator=generator)
+    return images, (images[:, 0] > 0.5).long(), images[:, 0].abs().clamp(max=0.9)
+
+
 def test_strong_views_differ_and_share_their_pseudo_label(tiny_plan: Plan) -> None:
-    """The first of several is the one that one alone would be; none is the weak view itself."""
-    size = tiny_plan.patch_size
-    weak = torch.randn(2, 1, *size, generator=torch.Generator().manual_seed(1))
-    pseudo, confidence = (weak[:, 0] > 0.5).long(), weak[:, 0].abs().clamp(max=1)
+    """The first of several is the one that one alone would be."""
+    labelled, taught = Batch(*volumes(tiny_plan, 2, 1)[:2]), volumes(tiny_plan, 2, 2)
 
     def views(count: int) -> tuple[torch.Tensor, ...]:
-        method = build_method(
-            "crln", tiny_plan.updated({"options": {"crln": {"strong_views": count}}})
-        )
-        assert isinstance(method, CRLN)
-        return method._strong_views(weak, pseudo, confidence, torch.Generator().manual_seed(2))
+        method = make_crln(tiny_plan, strong_views=count, copy_paste=0)
+        return method._student_views(labelled, taught, torch.Generator().manual_seed(3))
 
     none, one, two = views(0), views(1), views(2)
-    for ours, theirs in zip(none, (weak, pseudo, confidence), strict=True):
-        assert ours is theirs
+    for ours, theirs in zip(none, taught, strict=True):
+        assert torch.equal(ours, theirs)
     for alone, first in zip(one, (part[:2] for part in two), strict=True):
-        torch.testing.assert_close(first, alone, rtol=0, atol=0)
+        assert torch.equal(first, alone)
     assert [len(part) for part in two] == [4, 4, 4]
     assert not torch.equal(two[0][:2], two[0][2:])
 
 
-@pytest.mark.parametrize("joint_pass", [True, False])
-@pytest.mark.parametrize("count", [0, 1, 3])
-def test_the_student_learns_from_every_strong_view(
-    tiny_plan: Plan, count: int, joint_pass: bool, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("known", "others"), [(2, 2), (1, 3), (3, 2)])
+def test_a_box_of_a_labelled_patch_is_pasted_with_its_label(
+    tiny_plan: Plan, known: int, others: int
 ) -> None:
-    options = {"strong_views": count, "joint_pass": joint_pass}
-    method = build_method("crln", tiny_plan.updated({"options": {"crln": options}}))
-    assert isinstance(method, CRLN)
+    """One more view; patches take turns where there are fewer labelled ones."""
+    images, target, _ = volumes(tiny_plan, known, 1)
+    target[:, :, :, :3] = IGNORE
+    taught = volumes(tiny_plan, others, 2)
+    method = make_crln(tiny_plan, strong_views=0, copy_paste=0.5)
+    views = method._student_views(Batch(images, target), taught, torch.Generator().manual_seed(3))
+    image, label, confidence = (part[others:] for part in views)
+    inside = (image != taught[0])[:, 0]
+    assert inside.sum() == others * np.prod([side // 2 for side in tiny_plan.patch_size])
+    for i in range(others):
+        box, partner = inside[i], i % known
+        assert torch.equal(box, inside[0])
+        assert torch.equal(image[i, 0][box], images[partner, 0][box])
+        assert torch.equal(label[i], torch.where(box, target[partner], taught[1][i]))
+        sure = (target[partner] != IGNORE).float()
+        assert torch.equal(confidence[i], torch.where(box, sure, taught[2][i]))
+
+
+@pytest.mark.parametrize("joint_pass", [True, False])
+@pytest.mark.parametrize(
+    ("strong", "side", "views"), [(0, 0, 1), (1, 0, 1), (1, 0.5, 2), (3, 0.5, 4)]
+)
+def test_the_student_learns_from_every_view(
+    tiny_plan: Plan,
+    strong: int,
+    side: float,
+    views: int,
+    joint_pass: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    method = make_crln(tiny_plan, strong_views=strong, copy_paste=side, joint_pass=joint_pass)
     seen: list[int] = []
     features = method.student.features
     monkeypatch.setattr(method.student, "features", lambda x: (seen.append(len(x)), features(x))[1])
     losses = method.losses(patches(method, 1), patches(method, 2), Step(9, 10, 0))
     assert losses["total"].isfinite()
-    assert seen == ([2 + 2 * max(1, count)] if joint_pass else [2, 2 * max(1, count)])
+    assert seen == ([2 + 2 * views] if joint_pass else [2, 2 * views])

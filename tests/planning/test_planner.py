@@ -204,6 +204,7 @@ def test_the_papers_numbers(name: str) -> None:
         "warmup": 0.02,
         "positive_weight": 1.0 if name == "pancreas" else 0.5,
         "strong_views": 1,
+        "copy_paste": 0.0,
         "joint_pass": False,
         "unassertiveness": 0.1 if name == "brats19" else 0.6,
     }

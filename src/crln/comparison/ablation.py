@@ -2,8 +2,8 @@
 
 ABLATION = {
     "crln": "the whole method",
-    "crln[strong_views=1]": "the paper's one strong view of each unlabelled patch",
-    "crln[strong_views=0]": "the student sees the teacher's weak view",
+    "crln[copy_paste=0]": "no view with a labelled box in it, as in the paper",
+    "crln[strong_views=0]": "the student sees the weak view in the strong one's place",
     "crln[relation=false]": "no Dynamic Interaction Module, so no rectification at all",
     "crln[rectify_prediction=false]": "f rather than z at prediction",
     "crln[positive_weight=0]": "no Cooperative Positive Supervision",

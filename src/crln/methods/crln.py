@@ -11,7 +11,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from crln.augmentation import Views
+from crln.augmentation import Views, draw_copy_paste_box, host_random, swap_box
 from crln.labels import IGNORE
 from crln.losses import (
     cooperative_positive_supervision,
@@ -28,6 +28,9 @@ from crln.networks.dim import START
 from crln.networks.rows import interleave, separate
 from crln.planning import Plan
 from crln.planning.plan import Section
+
+Taught = tuple[Tensor, Tensor, Tensor]
+"""Images (B, C, X, Y, Z), their pseudo-labels and the confidence in these, (B, X, Y, Z)."""
 
 
 class CRLN(SemiSupervised):
@@ -67,10 +70,12 @@ class CRLN(SemiSupervised):
             default=0.02, ge=0, le=1, description="share of training before rectification starts"
         )
         strong_views: int = Field(
-            default=2,
-            ge=0,
-            description="of each weak view; paper: 1; 0, an ablation: the weak view",
+            default=1, ge=0, description="of each weak view; 0, an ablation: the weak view"
         )
+        copy_paste: float = Field(
+            default=2 / 3, ge=0, lt=1,
+            description="side of the labelled box in one more view (BCP's); paper: 0, no such view",
+        )  # fmt: skip
         relation: bool = Field(default=True, description="ablation: Dynamic Interaction Module")
         rectify_prediction: bool = Field(default=True, description="ablation: z rather than f")
         joint_pass: bool = Field(default=True, description="one student pass; paper: one a batch")
@@ -110,8 +115,8 @@ class CRLN(SemiSupervised):
         generator = step.generator("views", "cpu")
         images, target = self.views.labelled(labelled.images, labelled.labels, generator)
         weak, inside = self.views.weak(unlabelled.images, unlabelled.labels, generator)
-        pseudo, confidence = self._pseudo_label(weak, inside, rectified)
-        seen, pseudo, confidence = self._strong_views(weak, pseudo, confidence, generator)
+        taught = (weak, *self._pseudo_label(weak, inside, rectified))
+        seen, pseudo, confidence = self._student_views(Batch(images, target), taught, generator)
 
         features_x, features_u = self._student_features(images, seen)
         logits_x, logits_u = student.segmentation(features_x), student.segmentation(features_u)
@@ -152,15 +157,28 @@ class CRLN(SemiSupervised):
             )
         return terms
 
-    def _strong_views(
-        self, weak: Tensor, pseudo: Tensor, confidence: Tensor, generator: torch.Generator
+    def _student_views(
+        self, labelled: Batch, taught: Taught, generator: torch.Generator
     ) -> tuple[Tensor, ...]:
-        """What the student sees of S strong views: (S B, ...) of each; the weak ones if S is 0."""
+        """What the student sees of the unlabelled patches, view after view, and is taught there."""
         count = self.options.strong_views
-        if not count:
-            return weak, pseudo, confidence
-        views = [self.views.strong(weak, pseudo, confidence, generator) for _ in range(count)]
+        views = [self.views.strong(*taught, generator) for _ in range(count)] or [taught]
+        if self.options.copy_paste:
+            views.append(self._pasted(labelled, taught, generator))
         return tuple(torch.cat(parts) for parts in zip(*views, strict=True))
+
+    def _pasted(self, labelled: Batch, taught: Taught, generator: torch.Generator) -> Taught:
+        """The weak views, each with the same box of a labelled patch in it: image and label."""
+        random, side = host_random(generator), self.options.copy_paste
+        box = draw_copy_paste_box(random, self.plan.patch_size, side)
+        images, target = labelled
+        known = (images, target, (target != IGNORE).to(taught[2].dtype))
+        repeats = -(-len(taught[0]) // len(images))
+        image, label, confidence = (
+            swap_box(torch.cat([ours] * repeats)[: len(theirs)], theirs, box)[1]
+            for ours, theirs in zip(known, taught, strict=True)
+        )
+        return image, label, confidence
 
     def _student_features(self, images: Tensor, seen: Tensor) -> tuple[list[Tensor], list[Tensor]]:
         """Decoder features of the labelled and of the unlabelled patches, finest first.
