@@ -1,0 +1,87 @@
+"""The fused pseudo-label against a loop over voxels, and whose turn it is."""
+
+from typing import cast
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from crln.labels import IGNORE
+from crln.methods import Step, build_method
+from crln.methods.ad_mt import AlternateTeaching
+from crln.methods.teacher import Teacher
+from crln.planning import Plan
+
+
+class Fixed(nn.Module):
+    """A network whose logits are given."""
+
+    def __init__(self, logits: torch.Tensor) -> None:
+        super().__init__()
+        self.answer = logits
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return self.answer
+
+
+@pytest.fixture
+def method(tiny_plan: Plan) -> AlternateTeaching:
+    torch.manual_seed(0)
+    made = build_method("ad_mt", tiny_plan)
+    assert isinstance(made, AlternateTeaching)
+    return made
+
+
+def softmax(values: np.ndarray) -> np.ndarray:
+    power = np.exp(values - values.max())
+    return power / power.sum()
+
+
+def fused(first: np.ndarray, second: np.ndarray, student: np.ndarray, threshold: float) -> int:
+    """The label of one voxel, from three vectors of logits."""
+    teachers = [softmax(first), softmax(second)]
+    share = softmax(np.array([(q * np.log2(q)).sum() for q in teachers]))
+    mean = share[0] * teachers[0] + share[1] * teachers[1]
+    label, sure = int(mean.argmax()), mean.max()
+    own = softmax(student)
+    disputed = teachers[0].argmax() != teachers[1].argmax()
+    if disputed and own.argmax() != label and own.max() > sure:
+        label, sure = int(own.argmax()), own.max()
+    return label if sure >= threshold else IGNORE
+
+
+def test_teachers_are_fused_and_disputes_settled_by_a_surer_student(
+    method: AlternateTeaching,
+) -> None:
+    generator = torch.Generator().manual_seed(1)
+    logits = [3 * torch.randn(1, 3, 4, 4, 4, generator=generator) for _ in range(3)]
+    for teacher, answer in zip(method.teachers, logits, strict=False):
+        cast(Teacher, teacher).network = Fixed(answer)
+    threshold = method.options.confidence
+    found = method._pseudo_label(torch.zeros(1, 1, 4, 4, 4), logits[2])[0].flatten()
+    voxels = [z[0].flatten(1).T.double().numpy() for z in logits]
+    expected = [fused(*each, threshold) for each in zip(*voxels, strict=True)]
+    assert found.tolist() == expected
+    plain = [fused(a, b, np.zeros(3), threshold) for a, b, _ in zip(*voxels, strict=True)]
+    assert plain != expected  # so the student has settled some
+    assert IGNORE in expected
+
+
+def test_one_teacher_a_turn_follows_the_student(method: AlternateTeaching) -> None:
+    total, longest = 400, method.options.longest
+    turns = [method._turn(Step(index, total, seed=3)) for index in range(total)]
+    assert set(turns) == {0, 1}
+    ends = [i for i in range(1, total) if turns[i] != turns[i - 1]]
+    assert max(np.diff([0, *ends])) <= longest
+    step = Step(300, total, seed=3)
+    with torch.no_grad():
+        for parameter in method.student.parameters():
+            parameter.add_(1.0)
+    before = [[p.clone() for p in teacher.parameters()] for teacher in method.teachers]
+    method.update(step)
+    for index, teacher in enumerate(method.teachers):
+        same = all(
+            torch.equal(p, q) for p, q in zip(teacher.parameters(), before[index], strict=True)
+        )
+        assert same == (index != turns[300])
