@@ -1,25 +1,26 @@
 """The stages of CRLN's training; its equations are tested where they live."""
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 
 from crln.labels import IGNORE
-from crln.methods import Batch, Method, Step, build_method
-from crln.methods.crln import CRLN
+from crln.methods import Batch, Step
 from crln.planning import Plan
 
-
-def patches(method: Method, seed: int) -> Batch:
-    images = torch.randn(2, 1, *method.read_size, generator=torch.Generator().manual_seed(seed))
-    return Batch(images, (images[:, 0] > 0.5).long())
+Make = Callable[..., Any]
 
 
 @pytest.mark.parametrize(("index", "heard"), [(3, False), (4, True)])
-def test_the_total_is_the_sum_of_the_stages_terms(tiny_plan: Plan, index: int, heard: bool) -> None:
-    changes = {"training": {"labelled_start": 0.4}, "options": {"crln": {"valid_confidence": 0}}}
-    method = build_method("crln", tiny_plan.updated(changes))
-    losses = method.losses(patches(method, 1), patches(method, 2), Step(index, 10, 0))
+def test_the_total_is_the_sum_of_the_stages_terms(
+    make_method: Make, make_patches: Make, tiny_plan: Plan, index: int, heard: bool
+) -> None:
+    plan = tiny_plan.updated({"training": {"labelled_start": 0.4}})
+    method = make_method("crln", plan, valid_confidence=0)
+    losses = method.losses(make_patches(method, 1), make_patches(method, 2), Step(index, 10, 0))
     total = losses.pop("total")
     torch.testing.assert_close(total, sum(losses.values()))
     assert (losses["unsupervised"] > 0) == heard
@@ -35,35 +36,35 @@ def test_the_total_is_the_sum_of_the_stages_terms(tiny_plan: Plan, index: int, h
     ],
 )
 def test_unsure_voxels_are_left_out_or_weigh_the_rest_down(
-    tiny_plan: Plan, options: dict[str, float], heard: bool, monkeypatch: pytest.MonkeyPatch
+    make_method: Make,
+    make_patches: Make,
+    tiny_plan: Plan,
+    options: dict[str, float],
+    heard: bool,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """By their own confidence, or, as in the paper, by the image's share of sure ones."""
     options = options | {"copy_paste": 0}  # a labelled box would always be heard
-    method = build_method("crln", tiny_plan.updated({"options": {"crln": options}}))
+    method = make_method("crln", **options)
     labels = torch.zeros(2, *tiny_plan.patch_size, dtype=torch.int64)
     taught = (labels, torch.full(labels.shape, 0.8))
     monkeypatch.setattr(method, "_pseudo_label", lambda *_: taught)
-    losses = method.losses(patches(method, 1), patches(method, 2), Step(9, 10, 0))
+    losses = method.losses(make_patches(method, 1), make_patches(method, 2), Step(9, 10, 0))
     assert (losses["unsupervised"] > 0) == heard
 
 
-def test_every_voxel_trusted_is_the_mean_over_all(tiny_plan: Plan) -> None:
+def test_every_voxel_trusted_is_the_mean_over_all(make_method: Make, make_patches: Make) -> None:
     def unsupervised(**options: float) -> torch.Tensor:
         options |= {"valid_confidence": 0.0, "confidence": 0.0, "strong_views": 0, "copy_paste": 0}
-        torch.manual_seed(0)
-        method = build_method("crln", tiny_plan.updated({"options": {"crln": options}}))
-        return method.losses(patches(method, 1), patches(method, 2), Step(9, 10, 0))["unsupervised"]
+        method = make_method("crln", **options)
+        return method.losses(make_patches(method, 1), make_patches(method, 2), Step(9, 10, 0))[
+            "unsupervised"
+        ]
 
     paper = unsupervised(trusted_only=False, unsupervised_weight=1.0)
     ours = unsupervised(trusted_only=True, unsupervised_weight=2.0)
     # Of images with unlike shares outside the scan the paper's is the mean of two means.
     torch.testing.assert_close(ours, 2 * paper, rtol=0.02, atol=0)
-
-
-def make_crln(plan: Plan, **options: float) -> CRLN:
-    method = build_method("crln", plan.updated({"options": {"crln": options}}))
-    assert isinstance(method, CRLN)
-    return method
 
 
 def volumes(plan: Plan, count: int, seed: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -73,12 +74,14 @@ def volumes(plan: Plan, count: int, seed: int) -> tuple[torch.Tensor, torch.Tens
     return images, (images[:, 0] > 0.5).long(), images[:, 0].abs().clamp(max=0.9)
 
 
-def test_strong_views_differ_and_share_their_pseudo_label(tiny_plan: Plan) -> None:
+def test_strong_views_differ_and_share_their_pseudo_label(
+    make_method: Make, tiny_plan: Plan
+) -> None:
     """The first of several is the one that one alone would be."""
     labelled, taught = Batch(*volumes(tiny_plan, 2, 1)[:2]), volumes(tiny_plan, 2, 2)
 
     def views(count: int) -> tuple[torch.Tensor, ...]:
-        method = make_crln(tiny_plan, strong_views=count, copy_paste=0)
+        method = make_method("crln", strong_views=count, copy_paste=0)
         return method._student_views(labelled, taught, torch.Generator().manual_seed(3))
 
     none, one, two = views(0), views(1), views(2)
@@ -92,13 +95,13 @@ def test_strong_views_differ_and_share_their_pseudo_label(tiny_plan: Plan) -> No
 
 @pytest.mark.parametrize(("known", "others"), [(2, 2), (1, 3), (3, 2)])
 def test_a_box_of_a_labelled_patch_is_pasted_with_its_label(
-    tiny_plan: Plan, known: int, others: int
+    make_method: Make, tiny_plan: Plan, known: int, others: int
 ) -> None:
     """One more view; patches take turns where there are fewer labelled ones."""
     images, target, _ = volumes(tiny_plan, known, 1)
     target[:, :, :, :3] = IGNORE
     taught = volumes(tiny_plan, others, 2)
-    method = make_crln(tiny_plan, strong_views=0, copy_paste=0.5)
+    method = make_method("crln", strong_views=0, copy_paste=0.5)
     views = method._student_views(Batch(images, target), taught, torch.Generator().manual_seed(3))
     image, label, confidence = (part[others:] for part in views)
     inside = (image != taught[0])[:, 0]
@@ -117,17 +120,18 @@ def test_a_box_of_a_labelled_patch_is_pasted_with_its_label(
     ("strong", "side", "views"), [(0, 0, 1), (1, 0, 1), (1, 0.5, 2), (3, 0.5, 4)]
 )
 def test_the_student_learns_from_every_view(
-    tiny_plan: Plan,
+    make_method: Make,
+    make_patches: Make,
     strong: int,
     side: float,
     views: int,
     joint_pass: bool,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    method = make_crln(tiny_plan, strong_views=strong, copy_paste=side, joint_pass=joint_pass)
+    method = make_method("crln", strong_views=strong, copy_paste=side, joint_pass=joint_pass)
     seen: list[int] = []
     features = method.student.features
     monkeypatch.setattr(method.student, "features", lambda x: (seen.append(len(x)), features(x))[1])
-    losses = method.losses(patches(method, 1), patches(method, 2), Step(9, 10, 0))
+    losses = method.losses(make_patches(method, 1), make_patches(method, 2), Step(9, 10, 0))
     assert losses["total"].isfinite()
     assert seen == ([2 + 2 * views] if joint_pass else [2, 2 * views])

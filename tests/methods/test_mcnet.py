@@ -1,33 +1,26 @@
 """What labels teach, and what the decoders agree on."""
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 import torch
 
 from crln.errors import CrlnError
 from crln.losses import segmentation_loss, soft_dice_loss
-from crln.methods import Batch, Step, build_method
-from crln.methods.mcnet import MCNet
+from crln.methods import Step
 from crln.planning import Plan
 
 LATE = Step(9, 10, 0)
-
-
-def make(plan: Plan, **options: float) -> MCNet:
-    torch.manual_seed(0)
-    method = build_method("mcnet", plan.updated({"options": {"mcnet": options}}))
-    assert isinstance(method, MCNet)
-    return method
-
-
-def patches(method: MCNet, seed: int) -> Batch:
-    images = torch.randn(2, 1, *method.read_size, generator=torch.Generator().manual_seed(seed))
-    return Batch(images, (images[:, 0] > 0.5).long())
+Make = Callable[..., Any]
 
 
 @pytest.mark.parametrize("alone", [False, True])
 @pytest.mark.parametrize("decoders", [2, 3])
-def test_labels_teach_every_decoder(tiny_plan: Plan, decoders: int, alone: bool) -> None:
-    method = make(tiny_plan, decoders=decoders, dice_alone=alone)
+def test_labels_teach_every_decoder(
+    make_method: Make, tiny_plan: Plan, decoders: int, alone: bool
+) -> None:
+    method = make_method("mcnet", decoders=decoders, dice_alone=alone)
     images = torch.randn(4, 1, *tiny_plan.patch_size, generator=torch.Generator().manual_seed(1))
     target = (images[:, 0] > 0.5).long()
     found = method.from_labels(images, target, Step(0, 10, 0))
@@ -41,10 +34,10 @@ def test_labels_teach_every_decoder(tiny_plan: Plan, decoders: int, alone: bool)
     assert found["agreement"] == 0
 
 
-def test_agreement_is_weighed_in_on_every_patch(tiny_plan: Plan) -> None:
+def test_agreement_is_weighed_in_on_every_patch(make_method: Make, make_patches: Make) -> None:
     def losses(weight: float) -> dict[str, torch.Tensor]:
-        method = make(tiny_plan, weight=weight, ramp=0.5)
-        return method.losses(patches(method, 1), patches(method, 2), LATE)
+        method = make_method("mcnet", weight=weight, ramp=0.5)
+        return method.losses(make_patches(method, 1), make_patches(method, 2), LATE)
 
     without, full = losses(0.0), losses(2.0)
     assert full["agreement"] > 0
@@ -52,12 +45,12 @@ def test_agreement_is_weighed_in_on_every_patch(tiny_plan: Plan) -> None:
     torch.testing.assert_close(without["total"], full["supervised"])
 
 
-def test_the_first_decoder_predicts(tiny_plan: Plan) -> None:
-    method = make(tiny_plan).eval()
+def test_the_first_decoder_predicts(make_method: Make, tiny_plan: Plan) -> None:
+    method = make_method("mcnet").eval()
     images = torch.randn(1, 1, *tiny_plan.patch_size)
     torch.testing.assert_close(method.logits(images), method.student.every(images)[0])
 
 
-def test_another_backbone_is_refused(tiny_plan: Plan) -> None:
+def test_another_backbone_is_refused(make_method: Make, tiny_plan: Plan) -> None:
     with pytest.raises(CrlnError, match=r"network\.kind: vnet"):
-        make(tiny_plan.updated({"network": {"kind": "unet"}}))
+        make_method("mcnet", tiny_plan.updated({"network": {"kind": "unet"}}))

@@ -1,15 +1,18 @@
 """Where the teacher of UA-MT is sure, and what the weight ramps up to."""
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
 from torch import nn
 
 from crln.losses import gaussian_ramp
-from crln.methods import Batch, Step, build_method
-from crln.methods.mean_teacher import MeanTeacher
+from crln.methods import Batch, Step
 from crln.planning import Plan
+
+Make = Callable[..., Any]
 
 
 class Scaled(nn.Module):
@@ -23,21 +26,11 @@ class Scaled(nn.Module):
         return torch.cat([images] + [torch.zeros_like(images)] * self.others, 1)
 
 
-def make(plan: Plan, **options: float) -> MeanTeacher:
-    torch.manual_seed(0)
-    method = build_method("mean_teacher", plan.updated({"options": {"mean_teacher": options}}))
-    assert isinstance(method, MeanTeacher)
-    return method
-
-
-def batch(method: MeanTeacher, seed: int) -> Batch:
-    images = torch.randn(2, 1, *method.read_size, generator=torch.Generator().manual_seed(seed))
-    return Batch(images, (images[:, 0] > 0.5).long())
-
-
 @pytest.mark.parametrize("index", [0, 5, 10])
-def test_sure_is_an_entropy_below_the_rising_threshold(tiny_plan: Plan, index: int) -> None:
-    method = make(tiny_plan, uncertainty=True, noise=0.0, passes=2)
+def test_sure_is_an_entropy_below_the_rising_threshold(
+    make_method: Make, tiny_plan: Plan, index: int
+) -> None:
+    method = make_method("mean_teacher", uncertainty=True, noise=0.0, passes=2)
     method.teacher.network = Scaled(tiny_plan.classes)
     values = torch.linspace(0.5, 4, 64).view(1, 1, 4, 4, 4)
     found = method._sure(values, torch.Generator(), Step(index, 10, 0)).flatten()
@@ -50,19 +43,22 @@ def test_sure_is_an_entropy_below_the_rising_threshold(tiny_plan: Plan, index: i
     assert found.any()
 
 
-def test_consistency_is_weighed_in_by_the_ramp(tiny_plan: Plan) -> None:
-    method = make(tiny_plan, weight=2.0)
+def test_consistency_is_weighed_in_by_the_ramp(make_method: Make, make_patches: Make) -> None:
+    method = make_method("mean_teacher", weight=2.0)
     for index in (4, 9):
-        losses = method.losses(batch(method, 1), batch(method, 2), Step(index, 10, 0))
+        losses = method.losses(make_patches(method, 1), make_patches(method, 2), Step(index, 10, 0))
         expected = losses["supervised"] + 2 * gaussian_ramp(index, 10) * losses["consistency"]
         torch.testing.assert_close(losses["total"], expected)
         assert losses["consistency"] > 0
 
 
-def test_an_unsure_teacher_teaches_nothing(tiny_plan: Plan) -> None:
-    method = make(tiny_plan, uncertainty=True)
+def test_an_unsure_teacher_teaches_nothing(
+    make_method: Make, make_patches: Make, tiny_plan: Plan
+) -> None:
+    method = make_method("mean_teacher", uncertainty=True)
     method.teacher.network = Scaled(tiny_plan.classes)  # noise aside, of dim voxels alone
-    dim = [Batch(0 * images, labels) for images, labels in (batch(method, 1), batch(method, 2))]
+    both = [make_patches(method, seed) for seed in (1, 2)]
+    dim = [Batch(0 * images, labels) for images, labels in both]
     assert method.losses(*dim, Step(5, 10, 0))["consistency"] == 0
     bright = [Batch(images + 9, labels) for images, labels in dim]
     assert method.losses(*bright, Step(5, 10, 0))["consistency"] > 0

@@ -1,21 +1,19 @@
 """The confident regional cross-entropy and the translation term against plain references."""
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 
 from crln.labels import IGNORE
-from crln.methods import build_method
 from crln.methods.tracoco import TraCoCo
-from crln.planning import Plan
 
 
 @pytest.fixture
-def method(tiny_plan: Plan) -> TraCoCo:
-    torch.manual_seed(0)
-    made = build_method("tracoco", tiny_plan)
-    assert isinstance(made, TraCoCo)
-    return made
+def method(make_method: Callable[..., Any]) -> TraCoCo:
+    return make_method("tracoco")
 
 
 def test_confident_regional_cross_entropy(method: TraCoCo) -> None:
