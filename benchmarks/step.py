@@ -2,7 +2,7 @@
 
 The floor is the arithmetic that CRLN cannot do without: the teacher's forward, and the student's
 forward and backward on the labelled patches and on each view of the unlabelled ones, of the plain
-backbone in the same layout.
+backbone in the same layout, in as many passes as the plan's (`joint_pass`: one).
 
 Run: python benchmarks/step.py [la|pancreas|brats19|hippocampus|phantom] [--method NAME]
 """
@@ -41,12 +41,15 @@ def floor_step(plan: Plan) -> Callable[[], None]:
         return features
 
     options = spelled_out("crln", plan).options["crln"]
-    passes = 1 + max(1, options["strong_views"]) + bool(options["copy_paste"])
+    views = max(1, options["strong_views"]) + bool(options["copy_paste"])
+    seen = torch.cat([patches] * views)
+    batches = [torch.cat([patches, seen])] if options["joint_pass"] else [patches, seen]
+    batches = [b.contiguous(memory_format=torch.channels_last_3d) for b in batches]
 
     def step() -> None:
         with torch.no_grad():
             finest(patches)
-        torch.stack([finest(patches).mean() for _ in range(passes)]).sum().backward()
+        torch.stack([finest(batch).mean() for batch in batches]).sum().backward()
         network.zero_grad()
 
     return step
