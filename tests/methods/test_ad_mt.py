@@ -82,3 +82,17 @@ def test_one_teacher_a_turn_follows_the_student(method: AlternateTeaching) -> No
             torch.equal(p, q) for p, q in zip(teacher.parameters(), before[index], strict=True)
         )
         assert same == (index != turns[300])
+
+
+def test_the_first_teachers_view_is_brighter_or_darker_and_sometimes_noisy(
+    make_method: Callable[..., Any],
+) -> None:
+    images = torch.rand(64, 1, 8, 8, 8, generator=torch.Generator().manual_seed(0)) + 1
+    random = np.random.default_rng(0)
+    changed = make_method("ad_mt")._jittered(images, random)
+    same = (changed == images).flatten(1).all(1).float().mean().item()
+    assert 0.05 < same < 0.3  # 0.2 x 0.8 of them
+    quiet = make_method("ad_mt", noise=0.0)._jittered(images, random)
+    assert (quiet.amax((1, 2, 3, 4)) <= 2).all()  # the range is kept,
+    shift = (quiet - images).mean((1, 2, 3, 4))
+    assert shift.min() < -0.1 < 0.1 < shift.max()  # though means move

@@ -11,7 +11,8 @@ from crln.augmentation.cutmix import (
     draw_cutmix_box,
     swap_box,
 )
-from crln.augmentation.draws import host_random
+from crln.augmentation.draws import device_generator, happens, host_random
+from crln.augmentation.intensity import add_noise, brightness_contrast
 from crln.augmentation.paper import PaperViews
 from crln.augmentation.recipe import Recipe
 from crln.augmentation.rich import RichViews
@@ -26,10 +27,14 @@ __all__ = [
     "Recipe",
     "RichViews",
     "Views",
+    "add_noise",
+    "brightness_contrast",
     "build_views",
+    "device_generator",
     "draw_copy_paste_box",
     "draw_cutmix",
     "draw_cutmix_box",
+    "happens",
     "host_random",
     "swap_box",
 ]

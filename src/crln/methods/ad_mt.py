@@ -8,7 +8,16 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from crln.augmentation import SOLID, Views, draw_cutmix, host_random
+from crln.augmentation import (
+    SOLID,
+    Views,
+    add_noise,
+    brightness_contrast,
+    device_generator,
+    draw_cutmix,
+    happens,
+    host_random,
+)
 from crln.labels import IGNORE
 from crln.losses import cross_entropy, entropy, gaussian_ramp, segmentation_loss
 from crln.methods.base import Batch, SemiSupervised, Step
@@ -19,6 +28,12 @@ from crln.planning import Plan
 from crln.planning.plan import Section
 from crln.seeding import numpy_generator
 
+COLOUR = 0.8
+"""How often a channel's brightness and contrast change in the first teacher's turn."""
+
+NOISE = 0.2
+"""How often it is given noise."""
+
 
 class AlternateTeaching(SemiSupervised):
     """One student, two teachers that follow it in random alternating periods and views.
@@ -28,7 +43,8 @@ class AlternateTeaching(SemiSupervised):
     L = seg(f(x), y) + w(t) CE(f(strong u), argmax q) over voxels with max q >= threshold; x and
     both views of u are one batch of the student, as published. The first teacher's turns change
     intensities, the second's mix by CutMix; student predictions are mixed along with the labels
-    (the released code compares mixed labels with unmixed predictions).
+    (the released code compares mixed labels with unmixed predictions). Both teachers label with
+    averaged norms (released: the one whose turn it is, with those of its batch).
     """
 
     published: ClassVar[Published] = Published(15000, 0.01, "poly", "code for LA")
@@ -46,6 +62,9 @@ class AlternateTeaching(SemiSupervised):
             default=80 / 15000, ge=0, lt=1, description="share before the teachers average"
         )
         jitter: float = Field(default=0.5, ge=0, description="brightness and contrast, +- this")
+        noise: float = Field(
+            default=1.0, ge=0, description="largest, as a share of a channel's std; least: a tenth"
+        )
 
     options: Options
 
@@ -109,16 +128,18 @@ class AlternateTeaching(SemiSupervised):
         return label.masked_fill(confidence < self.options.confidence, IGNORE)
 
     def _jittered(self, images: Tensor, random: np.random.Generator) -> Tensor:
-        """Brightness and contrast of each patch, p 0.8 each."""
-        factors = 1 + self.options.jitter * random.uniform(-1, 1, (2, len(images)))
-        factors = np.where(random.random(factors.shape) < 0.8, factors, 1.0)
-        means = images.mean((2, 3, 4), keepdim=True)
+        """Brightness and contrast of each patch and channel, and noise."""
+        options, noise = self.options, device_generator(random, images.device)
         views = torch.empty_like(images)
-        # As plain numbers: a tensor of factors would be a copy to the device, which waits.
-        for view, image, mean, brightness, contrast in zip(
-            views, images, means, *factors.tolist(), strict=True
-        ):
-            torch.mul((image - mean) * contrast + mean, brightness, out=view)
+        for b, c in np.ndindex(*images.shape[:2]):
+            channel = images[b, c]
+            if happens(random, COLOUR):
+                contrast, brightness = options.jitter * random.uniform(-1, 1, 2)
+                channel = brightness_contrast(channel, 1 + float(contrast), float(brightness))
+            if happens(random, NOISE):
+                strength = options.noise * random.uniform(0.1, 1)
+                channel = add_noise(channel, strength, noise)
+            views[b, c] = channel
         return views
 
     def _turn(self, step: Step) -> int:
