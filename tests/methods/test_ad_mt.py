@@ -92,6 +92,7 @@ def test_the_first_teachers_view_is_brighter_or_darker_and_sometimes_noisy(
     changed = make_method("ad_mt")._jittered(images, random)
     same = (changed == images).flatten(1).all(1).float().mean().item()
     assert 0.05 < same < 0.3  # 0.2 x 0.8 of them
+    assert changed.amax() > 2.1  # noise alone leaves the range
     quiet = make_method("ad_mt", noise=0.0)._jittered(images, random)
     assert (quiet.amax((1, 2, 3, 4)) <= 2).all()  # the range is kept,
     shift = (quiet - images).mean((1, 2, 3, 4))
