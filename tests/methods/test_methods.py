@@ -1,6 +1,7 @@
 """Every method passes the same tests: a new one is one more name in the registry."""
 
 import copy
+import math
 
 import pytest
 import torch
@@ -9,6 +10,7 @@ import yaml
 from crln.errors import CrlnError
 from crln.labels import IGNORE
 from crln.methods import METHODS, Batch, Method, Step, build_method, spelled_out
+from crln.methods.base import SemiSupervised
 from crln.planning import Plan
 
 STEP = Step(index=3, total=4, seed=0)
@@ -99,6 +101,44 @@ def test_the_labelled_start_sees_each_patch_in_two_views(tiny_plan: Plan) -> Non
     (images,) = seen
     assert len(images) == 4
     assert not torch.equal(images[:2], images[2:])
+
+
+@pytest.mark.parametrize(
+    ("start", "share", "index", "past"),
+    [
+        (0.0, 0.4, 0, 0.0),
+        (0.0, 0.4, 20, 0.5),
+        (0.0, 0.4, 40, 1.0),
+        (0.4, 1.0, 40, 0.4),  # not over yet: counted from the first step
+        (0.4, 0.5, 50, 1.0),
+        (0.4, 0.4, 40, 0.0),  # over: counted from the first unlabelled patch
+        (0.4, 0.4, 52, 0.5),
+        (0.4, 0.4, 64, 1.0),
+        (0.4, 0.01, 40, 0.0),
+    ],
+)
+def test_no_ramp_is_over_before_the_first_unlabelled_patch(
+    tiny_plan: Plan, start: float, share: float, index: int, past: float
+) -> None:
+    plan = tiny_plan.updated({"training": {"labelled_start": start}})
+    method = build_method("mean_teacher", plan)
+    assert isinstance(method, SemiSupervised)
+    weight = method.ramp(Step(index, 100, 0), share)
+    assert weight == pytest.approx(math.exp(-5 * (1 - past) ** 2))
+
+
+@pytest.mark.parametrize("name", ["ad_mt", "cross_pseudo", "diffrect", "mcnet", "tracoco"])
+def test_the_options_ramp_is_the_one_that_weighs(name: str, tiny_plan: Plan) -> None:
+    """The same step early in a long ramp and late in a short one."""
+    found = []
+    unsure = {"confidence": 0.0} if name in ("ad_mt", "diffrect") else {}
+    for ramp in (1.0, 0.05):
+        torch.manual_seed(0)
+        options = {name: {"ramp": ramp, **unsure}}
+        plan = tiny_plan.updated({"options": options, "training": {"labelled_start": 0.0}})
+        method = build_method(name, plan)
+        found.append(losses_of(method, Step(6, 100, 0))["total"].item())
+    assert found[0] < found[1]
 
 
 def test_learning_lowers_the_loss(method: Method) -> None:

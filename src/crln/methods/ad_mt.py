@@ -19,7 +19,7 @@ from crln.augmentation import (
     host_random,
 )
 from crln.labels import IGNORE
-from crln.losses import cross_entropy, entropy, gaussian_ramp, segmentation_loss
+from crln.losses import cross_entropy, entropy, segmentation_loss
 from crln.methods.base import Batch, SemiSupervised, Step
 from crln.methods.published import Published
 from crln.methods.teacher import Teacher
@@ -100,7 +100,7 @@ class AlternateTeaching(SemiSupervised):
         pseudo = self._pseudo_label(weak, guess).masked_fill(inside == IGNORE, IGNORE)
         supervised = segmentation_loss(logits, target)
         unsupervised = cross_entropy(guess_strong, mix(pseudo) if mix else pseudo)
-        weight = self.options.weight * gaussian_ramp(step.index, self.options.ramp * step.total)
+        weight = self.options.weight * self.ramp(step, self.options.ramp)
         return {
             "total": supervised + weight * unsupervised,
             "supervised": supervised,

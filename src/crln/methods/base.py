@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from crln.augmentation import Views
+from crln.losses import gaussian_ramp
 from crln.methods.published import Published
 from crln.planning import Plan
 from crln.planning.plan import Section, Triple
@@ -125,3 +126,13 @@ class SemiSupervised(Method):
     def from_both(self, labelled: Batch, unlabelled: Batch, step: Step) -> dict[str, Tensor]:
         """The terms of the paper, from patches as the stream delivers them."""
         raise NotImplementedError
+
+    def ramp(self, step: Step, share: float) -> float:
+        """The Gaussian ramp over `share` of the training, 0..1, of what unlabelled patches teach.
+
+        One that would be over before the first of them starts with it, and is as much shorter as
+        the rest of the training: at full weight at once, labels are unlearnt (docs/choices.md).
+        """
+        start = self.plan.training.labelled_start
+        first = 0.0 if share > start else start
+        return gaussian_ramp(step.index - first * step.total, share * (1 - first) * step.total)

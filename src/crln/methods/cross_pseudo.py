@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from crln.augmentation import Views, draw_cutmix, host_random
 from crln.labels import IGNORE
-from crln.losses import cross_entropy, gaussian_ramp, segmentation_loss
+from crln.losses import cross_entropy, segmentation_loss
 from crln.methods.base import Batch, SemiSupervised, Step
 from crln.methods.published import Published
 from crln.networks import SegmentationNetwork, build_backbone
@@ -76,7 +76,7 @@ class CrossPseudo(SemiSupervised):
         crossed = torch.stack(
             [cross_entropy(guesses[0], labels[1]), cross_entropy(guesses[1], labels[0])]
         )
-        weight = self.options.weight * gaussian_ramp(step.index, self.options.ramp * step.total)
+        weight = self.options.weight * self.ramp(step, self.options.ramp)
         return {
             "total": supervised + weight * crossed.sum(),
             "supervised": supervised,

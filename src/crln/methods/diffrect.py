@@ -15,7 +15,6 @@ from crln.labels import IGNORE
 from crln.losses import (
     complementary_loss,
     cross_entropy,
-    gaussian_ramp,
     label_distance,
     soft_dice_loss,
 )
@@ -105,7 +104,7 @@ class DiffRect(SemiSupervised):
         pseudo = self._confident(logits, valid)
         condition, drawn, latent = self._weak_to_drawn(both, pseudo, target, noise)
         logits_s = self.student(strong)
-        weight = self.options.weight * gaussian_ramp(step.index, self.options.ramp * step.total)
+        weight = self.options.weight * self.ramp(step, self.options.ramp)
         strong_to_weak = self._strong_to_weak(
             strong, self._confident(logits_s, origin != IGNORE), carried(pseudo[known:], origin),
             (drawn[known:], valid[known:]), origin, noise,

@@ -11,7 +11,6 @@ from crln.augmentation import Views
 from crln.errors import CrlnError
 from crln.labels import IGNORE
 from crln.losses import (
-    gaussian_ramp,
     mean_squared_difference,
     segmentation_loss,
     sharpen,
@@ -107,7 +106,7 @@ class MCNet(SemiSupervised):
         agreement = torch.stack(
             [mean_squared_difference(soft[i], sharp[j], valid) for i, j in pairs]
         ).sum()
-        weight = self.options.weight * gaussian_ramp(step.index, self.options.ramp * step.total)
+        weight = self.options.weight * self.ramp(step, self.options.ramp)
         return {
             "total": supervised + weight * agreement,
             "supervised": supervised,

@@ -67,7 +67,7 @@ class MeanTeacher(SemiSupervised):
         logits, known = self.student(torch.cat([images, weak])), len(images)
         supervised = segmentation_loss(logits[:known], target)
         consistency = consistency_loss(logits[known:], taught, inside)
-        weight = self.options.weight * gaussian_ramp(step.index, self.options.ramp * step.total)
+        weight = self.options.weight * self.ramp(step, self.options.ramp)
         return {
             "total": supervised + weight * consistency,
             "supervised": supervised,

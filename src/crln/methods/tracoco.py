@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from crln.augmentation import CutMix, Views, build_views, draw_cutmix, host_random
 from crln.labels import IGNORE
-from crln.losses import entropy, gaussian_ramp, segmentation_loss
+from crln.losses import entropy, segmentation_loss
 from crln.losses.precision import full_precision
 from crln.methods.base import Batch, SemiSupervised, Step
 from crln.methods.published import Published
@@ -86,7 +86,7 @@ class TraCoCo(SemiSupervised):
         translation = sum(self._translation(pair, starts, truths[0]) for pair in logits)
         mix = draw_cutmix(random, len(weak), self.plan.patch_size)
         crossed = self._crossed(logits, crops, truths, known, mix)
-        weight = self.options.weight * gaussian_ramp(step.index, self.options.ramp * step.total)
+        weight = self.options.weight * self.ramp(step, self.options.ramp)
         return {
             "total": supervised + weight * (crossed + translation),
             "supervised": supervised,
