@@ -15,13 +15,10 @@ import torch
 from torch import Tensor
 
 from crln.labels import IGNORE
-from crln.losses import (
-    consistency_loss,
-    cooperative_positive_supervision,
-    pseudo_label_loss,
-    segmentation_loss,
-)
-from crln.networks import ProjectionHead
+from crln.losses import consistency_loss, segmentation_loss
+from crln.methods.crln.contrastive import cooperative_positive_supervision
+from crln.methods.crln.method import pseudo_label_loss
+from crln.methods.crln.projection import ProjectionHead
 from crln.profiling import Timing, repeat
 from harness import Figure, Measured, main, say
 

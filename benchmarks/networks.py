@@ -13,7 +13,7 @@ from dataclasses import asdict
 import torch
 from torch import Tensor
 
-from crln.networks import RectifiedNetwork
+from crln.methods.crln.network import RectifiedNetwork
 from crln.planning import Plan
 from crln.profiling import repeat
 from harness import Figure, Measured, main, say

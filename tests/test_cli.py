@@ -16,8 +16,9 @@ import yaml
 
 import crln
 from crln.errors import CrlnError
+from crln.files import read_tensors
 from crln.planning import Plan
-from crln.runs import open_run, read_tensors
+from crln.runs import open_run
 
 CommandLine = Callable[..., Any]
 OUT_OF_MEMORY = "error: out of memory; close other programs, or lower patch_size in the plan\n"

@@ -3,20 +3,12 @@
 import hashlib
 
 import numpy as np
-import torch
 
 
 def derive(seed: int, step: int, purpose: str) -> int:
     """A 63-bit seed for one purpose at one step of one run."""
     digest = hashlib.blake2b(f"{seed}/{step}/{purpose}".encode(), digest_size=8).digest()
     return int.from_bytes(digest, "little") >> 1
-
-
-def torch_generator(
-    seed: int, step: int, purpose: str, device: torch.device | str = "cpu"
-) -> torch.Generator:
-    """A torch generator on `device` for one purpose at one step."""
-    return torch.Generator(device=device).manual_seed(derive(seed, step, purpose))
 
 
 def numpy_generator(seed: int, step: int, purpose: str) -> np.random.Generator:

@@ -7,7 +7,7 @@ import torch
 
 from crln.comparison import ABLATION, parse_variant
 from crln.methods import Batch, Step, build_method
-from crln.methods.crln import CRLN
+from crln.methods.crln.method import CRLN
 from crln.planning import Plan
 
 STEP = Step(index=3, total=4, seed=0)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from crln.comparison.cell import Cell, Compute, Part
-from crln.comparison.opened import opened_labels
+from crln.comparison.leaks import opened_labels
 from crln.comparison.variant import parse_variant
 from crln.planning import Plan
 from crln.runs import open_run

@@ -8,7 +8,7 @@ import pytest
 
 from crln.cohort import load_cohort, split_cohort
 from crln.comparison import Comparison, Compute, Outside, Settings, compare, write_results
-from crln.comparison.opened import FINDING, RECORD
+from crln.comparison.leaks import FINDING, RECORD
 from crln.errors import CrlnError
 from crln.evaluation import evaluate_pairs
 from crln.runs import open_run

@@ -15,7 +15,7 @@ import pytest
 import crln.comparison.jobs as jobs_module
 from crln.comparison.cell import Cell, Compute, Part
 from crln.comparison.jobs import Jobs, run_cells
-from crln.comparison.opened import opened_labels
+from crln.comparison.leaks import opened_labels
 from crln.comparison.variant import parse_variant
 from crln.errors import CrlnError
 from crln.planning import Plan

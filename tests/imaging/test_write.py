@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from crln.errors import CrlnError
-from crln.imaging import read_header, read_image, read_label, whole_file, write_mask, write_scalar
+from crln.files import whole_file
+from crln.imaging import read_header, read_image, read_label, write_mask, write_scalar
 
 Save = Callable[..., Path]
 SHAPE = (5, 6, 7)

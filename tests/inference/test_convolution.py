@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from crln.inference.convolution import StackedConv3d, WinogradConv3d
+from crln.inference.fuse import StackedConv3d, WinogradConv3d
 
 
 @settings(max_examples=15, deadline=None)

@@ -10,17 +10,16 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from crln.labels import IGNORE
 from crln.losses import (
     consistency_loss,
-    cooperative_positive_supervision,
     cross_entropy,
     entropy,
+    full_precision,
     mean_squared_difference,
-    prototype_alignment,
-    pseudo_label_loss,
     segmentation_loss,
     sharpen,
     soft_dice_loss,
 )
-from crln.losses.precision import full_precision
+from crln.methods.crln.contrastive import cooperative_positive_supervision, prototype_alignment
+from crln.methods.crln.method import pseudo_label_loss
 
 SHAPE = (2, 4, 6, 3)
 

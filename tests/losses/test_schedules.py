@@ -4,7 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crln.losses import ema_decay, gaussian_ramp, learning_rate_factor
+from crln.methods.base import gaussian_ramp
+from crln.methods.teacher import ema_decay
+from crln.training.optimiser import learning_rate_factor
 
 
 @pytest.mark.parametrize(("step", "expected"), [(0, math.exp(-5)), (20, math.exp(-1.25)), (40, 1)])

@@ -5,8 +5,9 @@ import torch
 
 from crln.augmentation import draw_cutmix, host_random
 from crln.labels import IGNORE
-from crln.losses import cross_entropy, gaussian_ramp, segmentation_loss
+from crln.losses import cross_entropy, segmentation_loss
 from crln.methods import Batch, Step, build_method
+from crln.methods.base import gaussian_ramp
 from crln.methods.cross_pseudo import CrossPseudo
 from crln.planning import Plan
 

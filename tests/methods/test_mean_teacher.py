@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import nn
 
-from crln.losses import gaussian_ramp
 from crln.methods import Batch, Step
+from crln.methods.base import gaussian_ramp
 from crln.planning import Plan
 
 Make = Callable[..., Any]

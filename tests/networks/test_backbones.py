@@ -2,14 +2,8 @@ import pytest
 import torch
 from torch import nn
 
-from crln.networks import (
-    RectifiedNetwork,
-    SegmentationNetwork,
-    UNet3D,
-    VNet,
-    VNetDecoder,
-    build_backbone,
-)
+from crln.methods.crln.network import RectifiedNetwork
+from crln.networks import SegmentationNetwork, UNet3D, VNet, VNetDecoder, build_backbone
 from crln.planning import Plan
 from crln.planning.plan import NetworkPlan
 

@@ -9,7 +9,8 @@ import torch
 from torch._dynamo.utils import counters
 
 from crln.methods import METHODS, Batch, Method, Step, build_method
-from crln.networks import RectifiedNetwork, VNet
+from crln.methods.crln.network import RectifiedNetwork
+from crln.networks import VNet
 from crln.networks.compile import compile_networks
 from crln.planning import Plan
 

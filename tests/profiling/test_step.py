@@ -69,7 +69,7 @@ def test_watching_changes_no_result_and_leaves_no_trace(tiny_plan: Plan) -> None
     for ours, theirs in zip(plain.learner.parameters(), seen.learner.parameters(), strict=True):
         assert torch.equal(ours, theirs)
     method = build_method("crln", tiny_plan)
-    module = __import__("crln.methods.crln", fromlist=["crln"])
+    module = __import__("crln.methods.crln.method", fromlist=["crln"])
     before, views = dict(vars(module)), method.views
     with watched(method, Clock()):
         assert method.views is not views

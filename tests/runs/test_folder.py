@@ -6,9 +6,10 @@ import torch
 import yaml
 
 from crln.errors import CrlnError
+from crln.files import read_tensors, write_tensors, write_text
 from crln.methods import build_method
 from crln.planning import Plan
-from crln.runs import RunFolder, open_run, read_tensors, write_tensors, write_text
+from crln.runs import RunFolder, open_run
 
 
 @pytest.fixture

@@ -21,10 +21,10 @@ from crln.augmentation import build_views
 from crln.inference import accelerate
 from crln.labels import IGNORE
 from crln.methods import Batch, Method, Step, build_method
+from crln.parallel.launch import Launch, run_processes
 from crln.planning import Plan
 from crln.training.loop import make_step
 from crln.training.optimiser import build_optimiser
-from crln.training.processes import Launch, run_processes
 
 PATCHES = 2
 

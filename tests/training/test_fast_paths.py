@@ -9,11 +9,11 @@ import torch
 from lightning_fabric import Fabric
 
 from crln.cohort import load_cohort, split_cohort
+from crln.files import read_tensors
 from crln.methods import Batch
 from crln.networks.compile import compile_networks
 from crln.planning import Plan
 from crln.preparation import prepare_cohort
-from crln.runs import read_tensors
 from crln.training import train
 from crln.training.stream import PatchStream
 

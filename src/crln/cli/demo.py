@@ -21,7 +21,7 @@ def command(
     overwrite: Overwrite = False,
 ) -> None:
     """Make a phantom cohort, learn from 4 labels and 12 scans without, and show the result."""
-    from crln.demo import run_demo
+    from crln.comparison.demo import run_demo
 
     page = run_demo(out, seed=seed, iterations=iterations, overwrite=overwrite, say=console.print)
     console.print(f"look at {page}")

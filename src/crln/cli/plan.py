@@ -39,8 +39,8 @@ def command(
     Give the split that you will train with, so that the plan looks at no test scan.
     """
     import crln
+    from crln.files import write_text
     from crln.planning import make_fingerprint
-    from crln.runs import write_text
 
     beside = out.with_name(f"{out.stem}-fingerprint.yaml")
     for path in (out, beside):

@@ -8,7 +8,7 @@ import numpy as np
 
 from crln.cohort.anatomy import CLASSES, draw_phantom
 from crln.errors import CrlnError
-from crln.imaging import whole_file
+from crln.files import whole_file
 from crln.seeding import numpy_generator
 
 _SPACING = (1.0, 1.0, 1.25)

@@ -11,7 +11,7 @@ from crln.cohort.description import YamlLoader
 from crln.cohort.listing import repeated
 from crln.cohort.parts import PARTS, without_labels
 from crln.errors import CrlnError
-from crln.imaging import whole_file
+from crln.files import whole_file
 from crln.seeding import numpy_generator
 
 _YamlDumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)

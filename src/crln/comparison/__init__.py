@@ -1,10 +1,10 @@
 """Methods side by side on one cohort: same network, data, views, budget and seeds."""
 
+from crln.cohort.nnunet import export_nnunet
 from crln.comparison.ablation import ABLATION
 from crln.comparison.cell import Cell, Compute
 from crln.comparison.comparison import Comparison, Leaks, Outside, compare
 from crln.comparison.jobs import Jobs
-from crln.comparison.nnunet import export_nnunet
 from crln.comparison.page import write_results
 from crln.comparison.rows import Cost, Figure, Measured, Row
 from crln.comparison.settings import Settings

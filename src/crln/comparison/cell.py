@@ -1,24 +1,22 @@
 """One cell of the comparison: an ordinary model folder, and its masks of the test scans."""
 
-import fcntl
 import shutil
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 
 from crln.cohort import Case, Cohort, load_cohort, split_cohort
-from crln.comparison.opened import Recorder
+from crln.comparison.leaks import Recorder
 from crln.comparison.variant import Variant
 from crln.errors import CrlnError
+from crln.files import claim, write_text
 from crln.imaging import output_suffix, write_mask
 from crln.inference import Precision, load_predictor
 from crln.memory import keep_freed_memory
 from crln.planning import Plan
-from crln.runs import RunFolder, open_run, write_text
+from crln.runs import RunFolder, open_run
 from crln.training import train
 
 FAULT = "fault.txt"
@@ -125,7 +123,7 @@ class Cell:
             torch.set_num_threads(compute.threads)
         beside = self.folder.with_name(f"{self.name}.{FAULT}")
         try:
-            with _alone(self.folder.with_name(f"{self.name}.lock")):
+            with claim(self.folder.with_name(f"{self.name}.lock"), wait=True):
                 beside.unlink(missing_ok=True)
                 self._train(compute)
                 self._outline(compute)
@@ -154,16 +152,3 @@ class Cell:
         predictor = load_predictor(self.folder, compute.device, compute.precision)
         for case in missing:
             write_mask(self.mask(case), predictor.predict(case.images).mask, case.images[0])
-
-
-@contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """Waits until no other process works on the cell; a process that dies gives its place up."""
-    with path.open("w", encoding="utf-8") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX)
-        except OSError as error:
-            raise CrlnError(
-                f"{path}: cannot be locked ({error.strerror}); give an --out on a local disk"
-            ) from error
-        yield

@@ -10,8 +10,8 @@ from pathlib import Path
 from crln.cohort import Case, Cohort
 from crln.comparison.cell import Cell, Compute
 from crln.comparison.jobs import Jobs, run_cells
+from crln.comparison.leaks import opened_labels
 from crln.comparison.measure import cost_of, measure_cell, measure_outside
-from crln.comparison.opened import opened_labels
 from crln.comparison.published import Publication, read_published
 from crln.comparison.rows import Row, compare_rows
 from crln.comparison.settings import CELLS, JOBS, Settings, make_cells, open_folder

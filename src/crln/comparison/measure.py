@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from crln.cohort import Case
+from crln.cohort.nnunet import NNUNET_NOTES, VALUES
 from crln.comparison.cell import Cell
 from crln.comparison.rows import Cost, Measured
 from crln.errors import CrlnError
@@ -14,10 +15,6 @@ from crln.evaluation import Evaluation, evaluate_pairs, find_masks, read_evaluat
 from crln.evaluation.results import Unit
 from crln.imaging import read_label, write_mask
 from crln.planning import Plan
-
-NNUNET_NOTES = "dataset.json"
-VALUES = "crln_label_values"
-"""In the `dataset.json` of an exported data set: nnU-Net's class to the label files' value."""
 
 _LAST, _LARGEST = "metrics", "metrics-largest-component"
 

@@ -17,6 +17,7 @@ from crln.comparison.tables import (
     to_markdown,
 )
 from crln.comparison.variant import EVERY_LABEL
+from crln.files import write_text
 from crln.imaging import read_image, read_label
 from crln.report import (
     Block,
@@ -32,7 +33,6 @@ from crln.report import (
     slice_picture,
     write_report,
 )
-from crln.runs import write_text
 
 WORST = 3
 PAGE = "index.html"

@@ -11,9 +11,9 @@ from crln.comparison.cell import Cell, Part
 from crln.comparison.variant import Variant, parse_variant
 from crln.errors import CrlnError
 from crln.evaluation.results import Unit
+from crln.files import write_text
 from crln.methods import build_method, spelled_out
 from crln.planning import Plan, make_plan
-from crln.runs import write_text
 
 MARK, PLAN, CELLS, JOBS = "comparison.yaml", "plan.yaml", "cells", "jobs"
 PAPER_PRESETS = ("la", "pancreas", "brats19")

@@ -1,15 +1,15 @@
 """Metrics of predictions against labels, their uncertainty, and tables of them."""
 
-from crln.evaluation.bootstrap import (
+from crln.evaluation.evaluate import evaluate, evaluate_pairs
+from crln.evaluation.metrics import METRICS, ClassMetrics, case_metrics
+from crln.evaluation.pairing import find_masks, pair_masks
+from crln.evaluation.results import FOREGROUND, Evaluation, Row, Summary, read_evaluation
+from crln.evaluation.statistics import (
     PairedDifference,
     bootstrap_interval,
     holm,
     paired_differences,
 )
-from crln.evaluation.evaluate import evaluate, evaluate_pairs
-from crln.evaluation.metrics import METRICS, ClassMetrics, case_metrics
-from crln.evaluation.pairing import find_masks, pair_masks
-from crln.evaluation.results import FOREGROUND, Evaluation, Row, Summary, read_evaluation
 from crln.evaluation.table import evaluation_table, format_summary
 
 __all__ = [

@@ -13,9 +13,9 @@ from typing import Any, Literal
 import numpy as np
 
 from crln.errors import CrlnError
-from crln.evaluation.bootstrap import bootstrap_interval
 from crln.evaluation.metrics import METRICS, ClassMetrics
-from crln.runs import write_text
+from crln.evaluation.statistics import bootstrap_interval
+from crln.files import write_text
 
 Unit = Literal["mm", "voxel"]
 

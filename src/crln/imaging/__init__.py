@@ -11,7 +11,7 @@ from crln.imaging.formats import (
 from crln.imaging.header import Header, check_same_grid
 from crln.imaging.read import read_header, read_image, read_label
 from crln.imaging.volume import Volume
-from crln.imaging.write import remove_partial, whole_file, write_mask, write_scalar
+from crln.imaging.write import write_mask, write_scalar
 
 __all__ = [
     "Header",
@@ -24,10 +24,8 @@ __all__ = [
     "read_header",
     "read_image",
     "read_label",
-    "remove_partial",
     "scan_stem",
     "scan_suffix",
-    "whole_file",
     "write_mask",
     "write_scalar",
 ]

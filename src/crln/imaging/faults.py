@@ -36,7 +36,10 @@ def reading(path: Path) -> Iterator[None]:
         raise CrlnError(f"{path}: truncated or not an image; copy or export it again") from error
 
 
-def reason(error: Exception) -> str:
-    """Why a file could not be written; SimpleITK tells it in its last line."""
-    told = getattr(error, "strerror", None) or str(error).strip() or type(error).__name__
-    return str(told).splitlines()[-1].removeprefix("Reason: ")
+@contextmanager
+def writing() -> Iterator[None]:
+    """Within it, nibabel's own faults are such as every file library raises."""
+    try:
+        yield
+    except (ImageFileError, HeaderDataError, ImageDataError) as error:
+        raise ValueError(str(error)) from error

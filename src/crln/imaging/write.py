@@ -1,15 +1,13 @@
 """Writes masks and maps that lie on their scan."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from os import getpid, replace
 from pathlib import Path
 
 import numpy as np
 
 from crln.errors import CrlnError
+from crln.files import whole_file
 from crln.imaging import archive, itk, nifti
-from crln.imaging.faults import LIBRARY_FAULTS, reason
+from crln.imaging.faults import writing
 from crln.imaging.formats import output_suffix, scan_format, scan_suffix
 from crln.imaging.header import Header
 from crln.imaging.read import read_header
@@ -65,7 +63,7 @@ def _write(
         raise CrlnError(
             f"{like}: shape {grid.shape}, but its mask has {array.shape[:3]}; predict it again"
         )
-    with whole_file(path, overwrite=overwrite) as target:
+    with whole_file(path, overwrite=overwrite) as target, writing():
         _write_to(target, array, grid, like, name)
 
 
@@ -79,38 +77,6 @@ def _write_to(
         itk.write(target, array, grid)
     else:
         nifti.write(target, array, grid, like if scan_format(like) == "nifti" else None)
-
-
-@contextmanager
-def whole_file(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
-    """A name beside `path` to write to, renamed to `path` once all is written.
-
-    The name ends as `path` does. If writing fails, it is removed and `path` stays as it was.
-
-    Raises:
-        CrlnError: `path` exists and is not to be overwritten, or cannot be written.
-    """
-    if path.exists() and not overwrite:
-        raise CrlnError(f"{path}: exists; give another output, or --overwrite")
-    target = path.with_name(f"partial-{getpid()}-{path.name}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        yield target
-        replace(target, path)
-    except LIBRARY_FAULTS as error:
-        raise CrlnError(
-            f"{path}: cannot be written ({reason(error)}); free space or give another output"
-        ) from error
-    finally:
-        with suppress(OSError):  # renamed, or never made
-            target.unlink()
-
-
-def remove_partial(path: Path) -> None:
-    """Removes what processes that were killed have left of `path`; no other may be writing it."""
-    for left in path.parent.glob("partial-*-*"):
-        if left.name.split("-", 2)[2] == path.name:
-            left.unlink(missing_ok=True)
 
 
 def _advice(path: Path) -> str:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from crln.cohort import Case
 from crln.errors import CrlnError
-from crln.imaging import output_suffix, remove_partial, write_mask, write_scalar
+from crln.files import claim, remove_partial
+from crln.imaging import output_suffix, write_mask, write_scalar
 from crln.inference.discover import discover_inputs
 from crln.inference.predictor import Predictor
 
@@ -152,8 +153,6 @@ def _predict_one(
 
 def _claimed(outputs: Sequence[Outputs], claims: Path) -> Iterator[Outputs]:
     """The outputs that fall to this process: first those that are free, then those left over."""
-    from crln.inference.claims import claim  # on systems with fcntl
-
     claims.mkdir(parents=True, exist_ok=True)
     busy: list[Outputs] = []
     for wait, round_ in ((False, outputs), (True, busy)):

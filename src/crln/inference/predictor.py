@@ -10,7 +10,7 @@ from torch import nn
 
 from crln.errors import CrlnError
 from crln.imaging import Volume, read_image
-from crln.inference.fold import accelerate
+from crln.inference.fuse import accelerate
 from crln.inference.restore import outline
 from crln.inference.sliding import Precision, score_slabs
 from crln.labels import largest_components

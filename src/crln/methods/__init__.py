@@ -7,9 +7,9 @@ from crln.errors import CrlnError
 from crln.methods.ad_mt import AlternateTeaching
 from crln.methods.base import Batch, Method, Step
 from crln.methods.bcp import BidirectionalCopyPaste
-from crln.methods.crln import CRLN
+from crln.methods.crln.method import CRLN
 from crln.methods.cross_pseudo import CrossPseudo
-from crln.methods.diffrect import DiffRect
+from crln.methods.diffrect.method import DiffRect
 from crln.methods.mcnet import MCNet
 from crln.methods.mean_teacher import MeanTeacher
 from crln.methods.published import Published

@@ -1,5 +1,6 @@
 """What every way of learning answers, so that the training loop never asks which one it runs."""
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
@@ -7,11 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from crln.augmentation import Views
-from crln.losses import gaussian_ramp
 from crln.methods.published import Published
 from crln.planning import Plan
 from crln.planning.plan import Section, Triple
-from crln.seeding import derive, torch_generator
+from crln.seeding import derive
 
 
 class Batch(NamedTuple):
@@ -48,7 +48,7 @@ class Step:
 
     def generator(self, purpose: str, device: torch.device | str) -> torch.Generator:
         """A generator of this step's own for one purpose."""
-        return torch_generator(self.seed, self.index, purpose, device)
+        return torch.Generator(device).manual_seed(self.derive(purpose))
 
     def derive(self, purpose: str) -> int:
         """A seed of this step's own for one purpose."""
@@ -136,3 +136,10 @@ class SemiSupervised(Method):
         start = self.plan.training.labelled_start
         first = 0.0 if share > start else start
         return gaussian_ramp(step.index - first * step.total, share * (1 - first) * step.total)
+
+
+def gaussian_ramp(step: float, length: float) -> float:
+    """exp(-5 (1 - min(t, L) / L)^2): from about 0 at the start to 1 at `length`."""
+    if length <= 0:
+        return 1.0
+    return math.exp(-5 * (1 - min(max(step, 0.0), length) / length) ** 2)

@@ -11,17 +11,17 @@ from crln.augmentation import Views
 from crln.errors import CrlnError
 from crln.labels import IGNORE
 from crln.losses import (
+    full_precision,
     mean_squared_difference,
     segmentation_loss,
     sharpen,
     soft_dice_loss,
 )
-from crln.losses.precision import full_precision
 from crln.methods.base import Batch, SemiSupervised, Step
 from crln.methods.published import Published
 from crln.networks import VNetDecoder, VNetEncoder
-from crln.networks.rows import all_rows, own_rows
 from crln.networks.vnet import Upsampling
+from crln.parallel.rows import all_rows, own_rows
 from crln.planning import Plan
 from crln.planning.plan import Section
 

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from crln.augmentation import Views
 from crln.labels import IGNORE
-from crln.losses import consistency_loss, entropy, gaussian_ramp, segmentation_loss
-from crln.methods.base import Batch, SemiSupervised, Step
+from crln.losses import consistency_loss, entropy, segmentation_loss
+from crln.methods.base import Batch, SemiSupervised, Step, gaussian_ramp
 from crln.methods.published import Published
 from crln.methods.teacher import Teacher
 from crln.networks import SegmentationNetwork, build_backbone

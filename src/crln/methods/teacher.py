@@ -7,7 +7,6 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.dropout import _DropoutNd
 
-from crln.losses import ema_decay
 from crln.methods.base import Step
 from crln.planning.plan import TeacherPlan
 
@@ -46,3 +45,8 @@ class Teacher(nn.Module):
             ours += [b for b in self.network.buffers() if b.is_floating_point()]
             theirs += [b for b in student.buffers() if b.is_floating_point()]
         torch._foreach_lerp_(ours, theirs, weight)
+
+
+def ema_decay(step: int, limit: float) -> float:
+    """min(1 - 1 / (t + 1), limit): the plain mean of the first weights, then an average."""
+    return min(1 - 1 / (step + 1), limit)

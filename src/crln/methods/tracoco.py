@@ -9,8 +9,7 @@ from torch import Tensor, nn
 
 from crln.augmentation import CutMix, Views, build_views, draw_cutmix, host_random
 from crln.labels import IGNORE
-from crln.losses import entropy, segmentation_loss
-from crln.losses.precision import full_precision
+from crln.losses import entropy, full_precision, segmentation_loss
 from crln.methods.base import Batch, SemiSupervised, Step
 from crln.methods.published import Published
 from crln.networks import SegmentationNetwork, build_backbone

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from crln.networks.synchronised import BatchNorm
+from crln.parallel.layers import BatchNorm
 
 Norm = Literal["batch", "instance"]
 LAYOUT = torch.channels_last_3d

@@ -1,17 +1,13 @@
-"""torch.compile of the networks that a method owns, whatever they are."""
+"""torch.compile of the networks that a method owns, whatever they are.
+
+A module with `one_graph` is compiled as a whole: methods call it, and nothing within it leads back
+to Python. Heads are a single product and stay as they are. So does DiffRect's rectifier: its many
+small parts would reach the number of variants (`recompile_limit`) past which nothing is compiled.
+"""
 
 from collections.abc import Iterator
 
 from torch import nn
-
-from crln.networks.dim import DynamicInteractionModule
-from crln.networks.unet import UNet3D
-from crln.networks.vnet import VNet, VNetDecoder, VNetEncoder
-
-WHOLE = (VNet, VNetEncoder, VNetDecoder, UNet3D, DynamicInteractionModule)
-"""Each is one graph: methods call these, and nothing within them leads back to Python. Heads are
-a single product and stay as they are. So does DiffRect's rectifier: its many small parts would
-reach the number of variants (torch.compile's `recompile_limit`) past which nothing is compiled."""
 
 
 def compile_networks(owner: nn.Module, backend: str = "inductor") -> None:
@@ -31,7 +27,7 @@ def compile_networks(owner: nn.Module, backend: str = "inductor") -> None:
 
 def _outermost(owner: nn.Module) -> Iterator[nn.Module]:
     for child in owner.children():
-        if isinstance(child, WHOLE):
+        if getattr(child, "one_graph", False):
             yield child
         else:
             yield from _outermost(child)

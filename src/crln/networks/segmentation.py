@@ -4,9 +4,9 @@ from torch import Tensor, nn
 
 from crln.errors import CrlnError
 from crln.networks.blocks import Pointwise
-from crln.networks.rows import all_rows, own_rows
 from crln.networks.unet import UNet3D
 from crln.networks.vnet import VNet
+from crln.parallel.rows import all_rows, own_rows
 from crln.planning.plan import NetworkPlan
 
 LEVELS = 5

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from crln.networks.blocks import ConvNormReLU, check_patch, conv3, initialise, make_norm
-from crln.networks.synchronised import ChannelDropout
+from crln.parallel.layers import ChannelDropout
 
 
 class UNet3D(nn.Module):
@@ -17,6 +17,8 @@ class UNet3D(nn.Module):
         widths: channels per level, finest first.
         dropout: channel dropout at the bottleneck and before the heads.
     """
+
+    one_graph = True
 
     def __init__(
         self,

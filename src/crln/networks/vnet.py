@@ -6,7 +6,7 @@ from typing import Literal
 from torch import Tensor, nn
 
 from crln.networks.blocks import ConvNormReLU, Norm, check_patch, conv3, initialise, make_norm
-from crln.networks.synchronised import ChannelDropout
+from crln.parallel.layers import ChannelDropout
 
 Upsampling = Literal["transposed", "trilinear", "nearest"]
 
@@ -23,6 +23,8 @@ class VNetEncoder(nn.Module):
         dropout: of whole channels after the bottleneck.
         norm: kind of normalisation.
     """
+
+    one_graph = True
 
     def __init__(
         self, in_channels: int, widths: Sequence[int], dropout: float, norm: Norm = "batch"
@@ -67,6 +69,8 @@ class VNetDecoder(nn.Module):
         norm: kind of normalisation.
     """
 
+    one_graph = True
+
     def __init__(
         self,
         widths: Sequence[int],
@@ -107,6 +111,8 @@ class VNet(nn.Module):
         upsampling: of the decoder.
         norm: kind of normalisation.
     """
+
+    one_graph = True
 
     def __init__(
         self,

@@ -9,7 +9,8 @@ from typing import Any
 from torch import nn
 
 from crln.methods import Method
-from crln.networks import DynamicInteractionModule, ProjectionHead
+from crln.methods.crln.dim import DynamicInteractionModule
+from crln.methods.crln.projection import ProjectionHead
 from crln.profiling.clock import Clock
 
 VIEWS = ("labelled", "weak", "strong")

@@ -15,8 +15,8 @@ from matplotlib.figure import Figure
 
 from crln._version import __version__
 from crln.errors import CrlnError
+from crln.files import write_text
 from crln.report.style import CHART, INK
-from crln.runs import write_text
 
 
 @dataclass(frozen=True)

@@ -1,19 +1,15 @@
 """The model folder: plan, facts, split, log, checkpoints, weights; nothing in it can run code."""
 
-import hashlib
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 import yaml
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
-from torch import Tensor
 
 from crln.errors import CrlnError
+from crln.files import checksum, read_tensors, write_tensors, write_text
 from crln.methods import Method, build_method
 from crln.planning import Plan
 
@@ -77,7 +73,7 @@ class RunFolder:
 
     def seal(self) -> None:
         """Records the SHA-256 of what prediction reads."""
-        sums = {name: _sha256(self.path / name) for name in (PLAN, FACTS, WEIGHTS)}
+        sums = {name: checksum(self.path / name) for name in (PLAN, FACTS, WEIGHTS)}
         write_text(self.path / SEAL, json.dumps(sums, indent=1) + "\n")
 
     def load_method(self, device: torch.device | str = "cpu") -> Method:
@@ -109,8 +105,8 @@ class RunFolder:
             raise CrlnError(
                 f"{self.path / SEAL}: missing or damaged; restore the model folder or train again"
             ) from error
-        for name, checksum in expected.items():
-            if _sha256(self.path / name) != checksum:
+        for name, expected_sum in expected.items():
+            if checksum(self.path / name) != expected_sum:
                 raise CrlnError(
                     f"{self.path / name}: changed since training (checksum differs); "
                     "restore the model folder or train again"
@@ -136,59 +132,3 @@ def open_run(path: Path) -> RunFolder:
     if not isinstance(facts, dict) or not {"method", "seed"} <= facts.keys():
         raise CrlnError(f"{path / FACTS}: damaged: no method and seed; restore the model folder")
     return RunFolder(path, Plan.read(path / PLAN), facts)
-
-
-def write_text(path: Path, text: str) -> None:
-    """Writes a text file beside its place and renames it."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with beside.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
-    except OSError as error:
-        beside.unlink(missing_ok=True)
-        raise CrlnError(
-            f"{path}: cannot be written ({error.strerror}); free space or permit it"
-        ) from error
-
-
-def write_tensors(path: Path, tensors: dict[str, Tensor], notes: dict[str, str]) -> None:
-    """Writes tensors and notes as one safetensors file, beside its place, and renames it."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    try:
-        save_file(plain, beside, metadata=notes)
-        with beside.open("rb+") as file:
-            os.fsync(file.fileno())
-        beside.replace(path)
-    except (OSError, SafetensorError) as error:
-        beside.unlink(missing_ok=True)
-        raise CrlnError(f"{path}: cannot be written ({error}); free space or permit it") from error
-
-
-def read_tensors(
-    path: Path, device: torch.device | str = "cpu"
-) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Tensors and notes of a safetensors file.
-
-    Raises:
-        CrlnError: missing, truncated or not safetensors.
-    """
-    try:
-        with safe_open(path, "pt", device=str(device)) as file:
-            names = file.keys()  # no mapping: it cannot be iterated itself
-            return {name: file.get_tensor(name) for name in names}, file.metadata() or {}
-    except (OSError, SafetensorError) as error:
-        raise CrlnError(
-            f"{path}: missing or damaged ({error}); restore the model folder or train again"
-        ) from error
-
-
-def _sha256(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise CrlnError(f"{path}: missing; restore the model folder or train again") from error

@@ -15,15 +15,15 @@ from crln.cohort import Case, Cohort, save_split, unlabelled_pool
 from crln.errors import CrlnError
 from crln.methods import Batch, Method, Step, build_method, spelled_out
 from crln.networks.compile import compile_networks
-from crln.networks.rows import all_rows, average_gradients, shared_rows
+from crln.parallel.launch import by_first
+from crln.parallel.rows import all_rows, average_gradients, shared_rows
 from crln.planning import Plan
 from crln.preparation import PreparedCase, prepare_cohort
 from crln.runs import RunFolder
-from crln.training.checkpoint import Progress, load_checkpoint, save_checkpoint
-from crln.training.folder import finish_run, keep_best, run_facts, start_run
+from crln.runs.checkpoint import Progress, load_checkpoint, save_checkpoint
+from crln.runs.lifecycle import finish_run, keep_best, run_facts, start_run
 from crln.training.log import Log
 from crln.training.optimiser import build_optimiser, set_learning_rate
-from crln.training.processes import by_first
 from crln.training.stream import PatchStream
 from crln.training.validation import Validation
 

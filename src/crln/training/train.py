@@ -9,10 +9,10 @@ from lightning_fabric import Fabric
 
 from crln.cohort import Cohort
 from crln.errors import CrlnError
+from crln.parallel.launch import Launch, find_launch, run_processes
 from crln.planning import Plan
 from crln.runs import RunFolder, open_run
 from crln.training.loop import Intervals, learn
-from crln.training.processes import Launch, find_launch, run_processes
 
 PRECISIONS: dict[str, Any] = {
     "32": "32-true",

@@ -1,0 +1,129 @@
+"""A cohort in the layout of nnU-Net v2, so that a person can see what it makes of the same labels.
+
+The layout is documented at
+https://github.com/MIC-DKFZ/nnUNet/blob/master/documentation/dataset_format.md.
+"""
+
+import json
+import re
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from crln.cohort import Case, Cohort
+from crln.errors import CrlnError
+from crln.files import write_text
+from crln.imaging import read_image, read_label, scan_suffix, write_mask, write_scalar
+
+NNUNET_NOTES = "dataset.json"
+VALUES = "crln_label_values"
+"""In the `dataset.json` of an exported data set: nnU-Net's class to the label files' value."""
+
+ENDINGS = (".nii.gz", ".nrrd", ".mha")
+"""Formats that nnU-Net reads and that are copied as they are."""
+
+
+def export_nnunet(
+    cohort: Cohort, out: Path, *, identifier: int = 500, name: str | None = None
+) -> Path:
+    """Writes `out`/DatasetXXX_Name: the labelled cases to learn from and the test scans to outline.
+
+    No test or validation label is written, nor any unlabelled scan: nnU-Net has no use for them.
+    Files are copied where all of them are of one format that nnU-Net reads, else written as NIfTI.
+    Label values that are not 0, 1, 2, ... are mapped; `dataset.json` says how, and `crln compare
+    --with` maps predictions back.
+
+    Args:
+        cohort: split.
+        out: nnU-Net's folder of raw data sets.
+        identifier: XXX, 1..999; nnU-Net's own data sets have the first hundred or so.
+        name: of the data set; default the cohort's folder.
+
+    Returns:
+        The data set's folder.
+
+    Raises:
+        CrlnError: the folder exists or cannot be written, the name is not one, there is no
+            labelled case, or a file has a fault.
+    """
+    name = name or re.sub(r"\W+", "", Path(cohort.root).resolve().name.split(".")[0]) or "Cohort"
+    if not re.fullmatch(r"\w+", name) or not 1 <= identifier <= 999:
+        raise CrlnError(f"Dataset{identifier}_{name}: no data set's name; use 1 to 999 and letters")
+    if not cohort.labelled:
+        raise CrlnError(f"{cohort.root}: no labelled case to export; put outlines in labels/")
+    target = Path(out) / f"Dataset{identifier:03d}_{name}"
+    if target.exists():
+        raise CrlnError(f"{target}: exists; remove it, or give another --out, --name or --id")
+    beside = target.with_name(f".{target.name}.partial")
+    try:
+        shutil.rmtree(beside, ignore_errors=True)
+        for folder in ("imagesTr", "labelsTr", "imagesTs"):
+            (beside / folder).mkdir(parents=True)
+        _write(cohort, beside)
+        beside.rename(target)
+    except OSError as error:
+        raise CrlnError(
+            f"{target}: cannot be written ({error.strerror}); free space or give another --out"
+        ) from error
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+    return target
+
+
+def _write(cohort: Cohort, folder: Path) -> None:
+    values = _label_values(cohort)
+    classes = {value: k for k, value in enumerate(values)}
+    ending = _ending(cohort)
+    for case in cohort.labelled:
+        assert case.label is not None
+        _write_scan(case, folder / "imagesTr", ending)
+        target = folder / "labelsTr" / f"{case.id}{ending}"
+        if values == list(range(len(values))) and scan_suffix(case.label) == ending:
+            shutil.copyfile(case.label, target)
+        else:
+            label = read_label(case.label).array[0]
+            write_mask(target, np.searchsorted(values, label), case.images[0])
+    for case in cohort.test:
+        _write_scan(case, folder / "imagesTs", ending)
+    names = {cohort.class_names.get(v, "background" if not k else f"class {v}"): k
+             for v, k in classes.items()}  # fmt: skip
+    notes = {
+        "channel_names": {str(i): channel for i, channel in enumerate(cohort.channels)},
+        "labels": {"background": 0, **{n: k for n, k in names.items() if k}},
+        "numTraining": len(cohort.labelled),
+        "file_ending": ending,
+        VALUES: {str(k): value for value, k in classes.items()},
+    }
+    write_text(folder / NNUNET_NOTES, json.dumps(notes, indent=1) + "\n")
+
+
+def _label_values(cohort: Cohort) -> list[int]:
+    """What the labels to learn from hold, and what the cohort names; background first."""
+    values = {0, *cohort.class_names}
+    for case in cohort.labelled:
+        assert case.label is not None
+        values |= set(np.unique(read_label(case.label).array).tolist())
+    return sorted(values)
+
+
+def _ending(cohort: Cohort) -> str:
+    """The one ending of all scans, if nnU-Net reads it; else NIfTI's."""
+    endings = {scan_suffix(path) for case in _written(cohort) for path in case.images}
+    (ending, *others) = endings
+    return ending if ending in ENDINGS and not others else ENDINGS[0]
+
+
+def _written(cohort: Cohort) -> Sequence[Case]:
+    return cohort.labelled + cohort.test
+
+
+def _write_scan(case: Case, folder: Path, ending: str) -> None:
+    """A file per channel."""
+    if all(scan_suffix(path) == ending for path in case.images):
+        for channel, path in enumerate(case.images):
+            shutil.copyfile(path, folder / f"{case.id}_{channel:04d}{ending}")
+        return
+    for channel, array in enumerate(read_image(case.images).array):
+        write_scalar(folder / f"{case.id}_{channel:04d}{ending}", array, case.images[0])

@@ -1,0 +1,190 @@
+"""Files of our own: whole or not there; what is wrong with one is said in one line."""
+
+import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+from filelock import FileLock, Timeout
+
+from crln.errors import CrlnError
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+WRITING_FAULTS = (OSError, EOFError, ValueError, KeyError, RuntimeError)
+"""What Python and the file libraries raise where a file cannot be written."""
+
+# libyaml's parser and emitter, several times as fast, where PyYAML was built with it
+_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_Dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+
+
+@contextmanager
+def whole_file(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
+    """A name beside `path` to write to, renamed to `path` once all is written.
+
+    The name ends as `path` does. If writing fails, it is removed and `path` stays as it was. The
+    file may be read by whom the umask lets read it, whatever the library that wrote it says.
+
+    Raises:
+        CrlnError: `path` exists and is not to be overwritten, or cannot be written.
+    """
+    if path.exists() and not overwrite:
+        raise CrlnError(f"{path}: exists; give another output, or --overwrite")
+    target = path.with_name(f"partial-{os.getpid()}-{path.name}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        target.touch()
+        mode = target.stat().st_mode
+        yield target
+        target.chmod(mode)
+        with target.open("rb+") as file:
+            os.fsync(file.fileno())
+        target.replace(path)
+    except WRITING_FAULTS as error:
+        raise CrlnError(
+            f"{path}: cannot be written ({reason(error)}); free space or give another output"
+        ) from error
+    finally:
+        with suppress(OSError):  # renamed, or never made
+            target.unlink()
+
+
+def remove_partial(path: Path) -> None:
+    """Removes what processes that were killed have left of `path`; no other may be writing it."""
+    for left in path.parent.glob("partial-*-*"):
+        if left.name.split("-", 2)[2] == path.name:
+            left.unlink(missing_ok=True)
+
+
+def reason(error: Exception) -> str:
+    """Why a file could not be written; SimpleITK tells it in its last line."""
+    told = getattr(error, "strerror", None) or str(error).strip() or type(error).__name__
+    return str(told).splitlines()[-1].removeprefix("Reason: ")
+
+
+def write_text(path: Path, text: str, *, overwrite: bool = True) -> None:
+    """Writes a text file, UTF-8 with line feeds on every system.
+
+    Raises:
+        CrlnError: it exists and is not to be overwritten, or cannot be written.
+    """
+    with whole_file(path, overwrite=overwrite) as target:
+        target.write_text(text, encoding="utf-8", newline="\n")
+
+
+def to_yaml(content: Any) -> str:
+    """Plain data as YAML, in the order given."""
+    text: str = yaml.dump(content, Dumper=_Dumper, sort_keys=False, allow_unicode=True)
+    return text
+
+
+def read_yaml(path: Path, remedy: str) -> Any:
+    """The plain data of a YAML (or JSON) file.
+
+    Args:
+        path: the file.
+        remedy: what to do about a file that cannot be read.
+
+    Raises:
+        CrlnError: missing, not UTF-8 or not YAML; the line is named.
+    """
+    try:
+        return yaml.load(path.read_text(encoding="utf-8-sig"), Loader=_Loader)
+    except FileNotFoundError as error:
+        raise CrlnError(f"{path}: no such file; {remedy}") from error
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"line {mark.line + 1}: " if mark else ""
+        why = getattr(error, "problem", None) or reason(error)
+        raise CrlnError(f"{path}: {where}not readable ({why}); {remedy}") from error
+
+
+def write_tensors(path: Path, tensors: "dict[str, Tensor]", notes: dict[str, str]) -> None:
+    """Writes tensors and notes as one safetensors file.
+
+    Raises:
+        CrlnError: it cannot be written.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import save_file
+
+    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    with whole_file(path, overwrite=True) as target:
+        try:
+            save_file(plain, target, metadata=notes)
+        except SafetensorError as error:
+            raise OSError(str(error)) from error
+
+
+def read_tensors(
+    path: Path, device: "torch.device | str" = "cpu"
+) -> "tuple[dict[str, Tensor], dict[str, str]]":
+    """Tensors and notes of a safetensors file.
+
+    Raises:
+        CrlnError: missing, truncated or not safetensors.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, "pt", device=str(device)) as file:
+            names = file.keys()  # no mapping: it cannot be iterated itself
+            return {name: file.get_tensor(name) for name in names}, file.metadata() or {}
+    except (OSError, SafetensorError) as error:
+        raise CrlnError(
+            f"{path}: missing or damaged ({error}); restore the model folder or train again"
+        ) from error
+
+
+def checksum(path: Path) -> str:
+    """SHA-256 of a file.
+
+    Raises:
+        CrlnError: it is missing or may not be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise CrlnError(
+            f"{path}: cannot be read ({error.strerror}); restore it or train again"
+        ) from error
+
+
+@contextmanager
+def claim(path: Path, *, wait: bool) -> Iterator[bool]:
+    """Holds a claim file while something is worked on.
+
+    The claim is a lock that the system gives back when its process ends, however it ends: no claim
+    of a dead process is ever left behind.
+
+    Args:
+        path: the claim file; its folder exists and is shared by the processes.
+        wait: for whoever holds it, rather than give up.
+
+    Yields:
+        Whether this process has it.
+
+    Raises:
+        CrlnError: files cannot be locked there.
+    """
+    lock = FileLock(path, timeout=-1 if wait else 0)
+    try:
+        lock.acquire()
+    except Timeout:
+        yield False
+        return
+    except (OSError, NotImplementedError) as error:
+        raise CrlnError(
+            f"{path}: cannot be locked ({reason(error)}); give an --out on a local disk"
+        ) from error
+    try:
+        yield True
+    finally:
+        lock.release()

@@ -1,0 +1,146 @@
+"""What several methods minimise: each equation where its name says; all in float32.
+
+Cross-entropy and soft Dice are those of method.md section 3. A voxel whose target is IGNORE counts
+nowhere; where every voxel is ignored, each loss is 0, and so is its gradient. What one method alone
+minimises lies with that method.
+"""
+
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from crln.labels import IGNORE
+
+Over = Literal["batch", "sample"]
+
+SMALLEST = 1e-6
+"""Probabilities below this are raised to it under a logarithm, whose slope thus stays finite."""
+
+
+def full_precision(values: Tensor) -> Tensor:
+    """The values in float32; in float64 if that is how they came."""
+    return values.to(torch.promote_types(values.dtype, torch.float32))
+
+
+def cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
+    """Mean cross-entropy over the valid voxels of the batch.
+
+    Args:
+        logits: (B, K, X, Y, Z).
+        target: (B, X, Y, Z), int64, class or IGNORE.
+    """
+    return _negative_log_likelihood(full_precision(logits).log_softmax(1), target)
+
+
+def soft_dice_loss(
+    logits: Tensor,
+    target: Tensor,
+    *,
+    squared: bool = True,
+    foreground: bool = True,
+    over: Over = "batch",
+    epsilon: float = 1e-5,
+) -> Tensor:
+    """1 - (2 sum p g + e) / (sum p^2 + sum g^2 + e), averaged over classes.
+
+    The default is CRLN's, V-Net's (Milletari et al., 3DV 2016) but for the background.
+
+    Args:
+        logits: (B, K, X, Y, Z); p is their softmax.
+        target: (B, X, Y, Z), int64, class or IGNORE; g is 1 where the class is.
+        squared: the squares in the denominator, or plain sums.
+        foreground: leave class 0 out of the mean.
+        over: sums run over the whole batch, or over each sample, averaged after.
+        epsilon: e.
+    """
+    log_probability = full_precision(logits).log_softmax(1)
+    return _soft_dice(log_probability, target, squared, foreground, over, epsilon)
+
+
+def segmentation_loss(logits: Tensor, target: Tensor) -> Tensor:
+    """seg(z, y) = 1/2 (cross-entropy + soft Dice), Dice squared and of the foreground.
+
+    Args:
+        logits: (B, K, X, Y, Z).
+        target: (B, X, Y, Z), int64, class or IGNORE.
+    """
+    log_probability = full_precision(logits).log_softmax(1)  # once for both terms
+    dice = _soft_dice(log_probability, target)
+    return 0.5 * (_negative_log_likelihood(log_probability, target) + dice)
+
+
+def _negative_log_likelihood(log_probability: Tensor, target: Tensor) -> Tensor:
+    total = F.nll_loss(log_probability, target, ignore_index=IGNORE, reduction="sum")
+    return total / (target != IGNORE).sum().clamp(min=1)
+
+
+def _soft_dice(
+    log_probability: Tensor,
+    target: Tensor,
+    squared: bool = True,
+    foreground: bool = True,
+    over: Over = "batch",
+    epsilon: float = 1e-5,
+) -> Tensor:
+    first = int(foreground)
+    probability = log_probability[:, first:].exp()
+    kinds = torch.arange(first, log_probability.shape[1], device=target.device)
+    truth = target.unsqueeze(1) == kinds[:, None, None, None]  # false where ignored
+    size = (probability.square() if squared else probability) * (target != IGNORE).unsqueeze(1)
+    axes = (2, 3, 4) if over == "sample" else (0, 2, 3, 4)
+    overlap = 2 * (probability * truth).sum(axes)
+    dice = (overlap + epsilon) / (size.sum(axes) + truth.sum(axes) + epsilon)
+    return 1 - dice.mean()
+
+
+def consistency_loss(
+    student: Tensor, teacher: Tensor, inside: Tensor, mask: Tensor | None = None
+) -> Tensor:
+    """Mean over valid voxels and classes of (softmax(student) - softmax(teacher))^2.
+
+    Args:
+        student: logits (B, K, X, Y, Z).
+        teacher: logits of the same shape; carries no gradient.
+        inside: (B, X, Y, Z); IGNORE: not valid.
+        mask: (B, X, Y, Z) bool; false: not valid either.
+    """
+    valid = inside != IGNORE
+    return mean_squared_difference(
+        full_precision(student).softmax(1),
+        full_precision(teacher.detach()).softmax(1),
+        valid if mask is None else valid & mask,
+    )
+
+
+def mean_squared_difference(first: Tensor, second: Tensor, mask: Tensor) -> Tensor:
+    """Mean over classes and the voxels of a mask of (p - q)^2; 0 where the mask is empty.
+
+    Args:
+        first: p, probabilities (B, K, X, Y, Z).
+        second: q, of the same shape; carries a gradient too unless detached.
+        mask: (B, X, Y, Z) bool.
+    """
+    difference = full_precision(first) - full_precision(second)
+    total = (difference.square() * mask.unsqueeze(1)).sum()
+    return total / (first.shape[1] * mask.sum().clamp(min=1))
+
+
+def sharpen(probabilities: Tensor, temperature: float) -> Tensor:
+    """p_k^(1/T) / sum_j p_j^(1/T): nearer to one class the lower the temperature T.
+
+    Args:
+        probabilities: (B, K, X, Y, Z).
+        temperature: T > 0.
+    """
+    probabilities = full_precision(probabilities)
+    largest = probabilities.amax(1, keepdim=True).detach()  # cancels; keeps powers from vanishing
+    power = (probabilities / largest) ** (1 / temperature)
+    return power / power.sum(1, keepdim=True)
+
+
+def entropy(probabilities: Tensor) -> Tensor:
+    """-sum_k p_k log p_k in nats, (B, K, X, Y, Z) -> (B, X, Y, Z)."""
+    probabilities = full_precision(probabilities)
+    return -(probabilities * probabilities.clamp(min=SMALLEST).log()).sum(1)

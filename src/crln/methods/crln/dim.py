@@ -1,0 +1,146 @@
+"""The Dynamic Interaction Module: how each voxel relates to the prototypes of each class.
+
+Method.md section 2; departures from the released code (classes kept apart, any patch size, any K,
+a signed map) are those of its section 5. Of each level only that is computed, and only those
+weights exist, that reach the result: the coarse level updates the prototypes, the fine level
+gives the clue.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from crln.methods.crln.depthwise import Depthwise
+from crln.networks.blocks import LAYOUT, Pointwise
+from crln.parallel.layers import BatchNorm
+
+START = 0.02
+"""Standard deviation of the prototypes at the start: small, and no two alike."""
+
+
+class PairwiseInteraction(nn.Module):
+    """A = LN(P) LN(conv1(features))^T / sqrt(C): every prototype with every voxel.
+
+    Args:
+        channels: C of the features and of the prototypes at this level.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.tokens = Pointwise(channels, channels)
+        self.token_norm = nn.LayerNorm(channels)
+        self.prototype_norm = nn.LayerNorm(channels)
+
+    def forward(self, prototypes: Tensor, features: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, K N, C), (B, C, X, Y, Z) -> A before softmax (B, K N, V), tokens (B, V, C)."""
+        tokens = self.token_norm(self.tokens(features).flatten(2).transpose(1, 2))
+        queries = self.prototype_norm(prototypes) * prototypes.shape[-1] ** -0.5
+        return queries @ tokens.transpose(1, 2), tokens
+
+
+class PrototypeUpdate(nn.Module):
+    """What the prototypes learn of the patch: P' = P + W softmax(A) T, P" = P' + MLP(LN(P')).
+
+    Args:
+        channels: C of the prototypes at this level.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.value = nn.Linear(channels, channels)
+        self.mlp = nn.Sequential(
+            nn.LayerNorm(channels),
+            nn.Linear(channels, 4 * channels),
+            nn.GELU(),
+            nn.Linear(4 * channels, channels),
+        )
+
+    def forward(self, prototypes: Tensor, relation: Tensor, tokens: Tensor) -> Tensor:
+        """P (B, K N, C), A (B, K N, V), T (B, V, C) -> P" (B, K N, C)."""
+        seen = prototypes + self.value(relation.softmax(-1) @ tokens)
+        result: Tensor = seen + self.mlp(seen)
+        return result
+
+
+class SpatialInteraction(nn.Module):
+    """One clue per voxel and class from that class's N relations in the voxel's surroundings.
+
+    A' = A + LN_V(A), with no weights in the norm over the voxels, so that any patch size will do;
+    a depth-wise separable 3x3x3 convolution, batch norm and ReLU after each part; N -> 1. The
+    classes share the weights; no relation of one class enters the clue of another.
+
+    Args:
+        prototypes: N per class.
+    """
+
+    def __init__(self, prototypes: int) -> None:
+        super().__init__()
+        self.number = prototypes
+        self.layers = nn.Sequential(
+            Depthwise(prototypes),
+            BatchNorm(prototypes),
+            nn.ReLU(inplace=True),
+            Pointwise(prototypes, prototypes, bias=False),
+            BatchNorm(prototypes),
+            nn.ReLU(inplace=True),
+            Pointwise(prototypes, 1),
+        )
+
+    def forward(self, relation: Tensor, size: torch.Size) -> Tensor:
+        """A (B, K N, V), (X, Y, Z) -> (B, K, X, Y, Z)."""
+        refined = relation + F.layer_norm(relation, relation.shape[-1:])
+        volumes = refined.reshape(-1, self.number, *size)  # (B K, N, X, Y, Z)
+        clue: Tensor = self.layers(volumes.contiguous(memory_format=LAYOUT))
+        return clue.reshape(relation.shape[0], -1, *size)
+
+
+class DynamicInteractionModule(nn.Module):
+    """Relation map M(x) from the decoder's features at 1/4 and 1/2 resolution.
+
+    Args:
+        widths: channels of the coarse and of the fine features (64 and 32 in the paper).
+        classes: K, background included.
+        prototypes: N per class.
+        signed: whether M may be negative; the released code's ReLU keeps it from that.
+        start: standard deviation of the first prototypes; the released code starts at 0.
+
+    Attributes:
+        prototypes: P, (K, N, 64), learned from labels.
+    """
+
+    one_graph = True
+
+    def __init__(
+        self,
+        widths: tuple[int, int],
+        classes: int,
+        prototypes: int,
+        *,
+        signed: bool = True,
+        start: float = START,
+    ) -> None:
+        super().__init__()
+        coarse, fine = widths
+        self.signed = signed
+        self.prototypes = nn.Parameter(start * torch.randn(classes, prototypes, coarse))
+        self.coarse = PairwiseInteraction(coarse)
+        self.update = PrototypeUpdate(coarse)
+        self.to_fine = nn.Linear(coarse, fine)
+        self.fine = PairwiseInteraction(fine)
+        self.spatial = SpatialInteraction(prototypes)
+        self.upsample = nn.ConvTranspose3d(classes, classes, 2, stride=2)
+
+    def clues(self, coarse: Tensor, fine: Tensor) -> Tensor:
+        """The finest level's clue, at 1/2: (B, K, X/2, Y/2, Z/2), the classes still apart."""
+        prototypes = self.prototypes.flatten(0, 1).expand(coarse.shape[0], -1, -1)
+        relation, tokens = self.coarse(prototypes, coarse)
+        prototypes = self.to_fine(self.update(prototypes, relation, tokens))
+        relation, _ = self.fine(prototypes, fine)
+        clues: Tensor = self.spatial(relation, fine.shape[2:])
+        return clues
+
+    def forward(self, coarse: Tensor, fine: Tensor) -> Tensor:
+        """(B, 64, 1/4), (B, 32, 1/2) -> M(x), (B, K, X, Y, Z)."""
+        clues = self.clues(coarse, fine).contiguous(memory_format=LAYOUT)
+        relation: Tensor = self.upsample(clues).contiguous(memory_format=LAYOUT)
+        return relation if self.signed else relation.relu()

@@ -1,0 +1,276 @@
+"""Cooperative Rectification Learning Network (Wang et al., Medical Image Analysis 2025).
+
+Prototypes learnt from labels alone relate to every voxel (M), rectify the teacher's logits
+(z = f + (1 - a) M) before they become pseudo-labels, and pull uncertain voxels' embeddings
+(cooperative positive supervision). doi 10.1016/j.media.2025.103461.
+"""
+
+from typing import ClassVar, cast
+
+import torch
+import torch.nn.functional as F
+from pydantic import Field
+from torch import Tensor, nn
+
+from crln.augmentation import Views, draw_copy_paste_box, host_random, swap_box
+from crln.labels import IGNORE
+from crln.losses import cross_entropy, full_precision, segmentation_loss
+from crln.methods.base import Batch, SemiSupervised, Step
+from crln.methods.crln.contrastive import cooperative_positive_supervision, prototype_alignment
+from crln.methods.crln.dim import START
+from crln.methods.crln.network import RectifiedNetwork
+from crln.methods.published import Published
+from crln.methods.teacher import Teacher
+from crln.parallel.rows import interleave, separate
+from crln.planning import Plan
+from crln.planning.plan import Section
+
+Taught = tuple[Tensor, Tensor, Tensor]
+"""Images (B, C, X, Y, Z), their pseudo-labels and the confidence in these, (B, X, Y, Z)."""
+
+
+class CRLN(SemiSupervised):
+    """The whole method: student, teacher, rectification, pseudo-labels, CPS.
+
+    total = seg(f(x), y) + seg(M(x), y) + u L_u + w CPS + seg(f + (1 - a) M, y), where the last
+    term's gradient reaches a only.
+    """
+
+    published: ClassVar[Published] = Published(
+        40000, 0.0025, "poly", "paper and code; so in the paper presets", weight_decay=5e-4
+    )
+
+    class Options(Section):
+        """The paper's constants, and switches for its ablations."""
+
+        unsupervised_weight: float = Field(
+            default=2.0, ge=0, description="u, weight of L_u; paper: 0.5"
+        )
+        trusted_only: bool = Field(
+            default=True, description="L_u over voxels of valid_confidence; paper: over all"
+        )
+        confidence: float = Field(
+            default=0.97, ge=0, le=1, description="a pseudo-label this sure counts fully"
+        )
+        positive_weight: float = Field(
+            default=0.1, ge=0, description="w, weight of CPS; 0: off; paper: 0.5, with SGD"
+        )
+        unassertiveness: float = Field(default=0.6, ge=0, description="xi; 0: plain mean positive")
+        valid_confidence: float = Field(
+            default=0.7, ge=0, le=1, description="least confidence of an unlabelled voxel"
+        )
+        temperature: float = Field(default=0.5, gt=0, description="of the InfoNCE softmax")
+        queries: int = Field(default=256, ge=1, description="uncertain voxels per class")
+        negatives: int = Field(default=512, ge=1, description="negatives per query")
+        warmup: float = Field(
+            default=0.02, ge=0, le=1, description="share of training before rectification starts"
+        )
+        strong_views: int = Field(
+            default=1, ge=0, description="of each weak view; 0, an ablation: the weak view"
+        )
+        copy_paste: float = Field(
+            default=2 / 3, ge=0, lt=1,
+            description="side of the labelled box in one more view (BCP's); paper: 0, no such view",
+        )  # fmt: skip
+        relation: bool = Field(default=True, description="ablation: Dynamic Interaction Module")
+        rectify_prediction: bool = Field(default=True, description="ablation: z rather than f")
+        joint_pass: bool = Field(default=True, description="one student pass; paper: one a batch")
+        signed: bool = Field(default=True, description="M may speak against a class; released: no")
+        prototype_start: float = Field(
+            default=START, ge=0, description="std of the first prototypes; released: 0"
+        )
+        project_prototypes: bool = Field(
+            default=True, description="p_k by a learnt layer; released: mean of features, E = N"
+        )
+
+    options: Options
+
+    def __init__(self, plan: Plan, options: Section, views: Views) -> None:
+        super().__init__(plan, options, views)
+        self.student = RectifiedNetwork(
+            plan,
+            signed=self.options.signed,
+            start=self.options.prototype_start,
+            projected=self.options.project_prototypes,
+        )
+        self.teacher = Teacher(self.student, plan.teacher)
+
+    def from_labels(self, images: Tensor, target: Tensor, step: Step) -> dict[str, Tensor]:
+        """What labels teach f, M and a; the terms that need a teacher are 0."""
+        features = self.student.features(images)
+        terms = self._label_terms(features, self.student.segmentation(features), target)
+        names = ["unsupervised"]
+        if self.options.positive_weight:
+            names += ["positive", "alignment"] if self._aligned else ["positive"]
+        return _totalled(terms | dict.fromkeys(names, torch.zeros((), device=images.device)))
+
+    def from_both(self, labelled: Batch, unlabelled: Batch, step: Step) -> dict[str, Tensor]:
+        """Every term of method.md section 3."""
+        options, student = self.options, self.student
+        rectified = options.relation and step.progress >= options.warmup
+        generator = step.generator("views", "cpu")
+        images, target = self.views.labelled(labelled.images, labelled.labels, generator)
+        weak, inside = self.views.weak(unlabelled.images, unlabelled.labels, generator)
+        taught = (weak, *self._pseudo_label(weak, inside, rectified))
+        seen, pseudo, confidence = self._student_views(Batch(images, target), taught, generator)
+
+        features_x, features_u = self._student_features(images, seen)
+        logits_x, logits_u = student.segmentation(features_x), student.segmentation(features_u)
+        terms = self._label_terms(features_x, logits_x, target)
+        trusted = pseudo.masked_fill(confidence < options.valid_confidence, IGNORE)
+        unsupervised = (
+            cross_entropy(logits_u, trusted)
+            if options.trusted_only
+            else pseudo_label_loss(logits_u, pseudo, confidence, options.confidence)
+        )
+        terms["unsupervised"] = options.unsupervised_weight * unsupervised
+        if options.positive_weight:
+            positive, alignment = self._positive_supervision(
+                (features_x[0], features_u[0]), (logits_x, logits_u), (target, trusted),
+                rectified, step,
+            )  # fmt: skip
+            terms["positive"] = options.positive_weight * positive
+            if self._aligned:
+                terms["alignment"] = alignment
+        return _totalled(terms)
+
+    @property
+    def _aligned(self) -> bool:
+        """Whether prototypes have embeddings to align."""
+        return self.options.relation and self.options.project_prototypes
+
+    def _label_terms(
+        self, features: list[Tensor], logits: Tensor, target: Tensor
+    ) -> dict[str, Tensor]:
+        """What labels teach: f(x), M(x) and, of the rectifier, a."""
+        student = self.student
+        terms = {"supervised": segmentation_loss(logits, target)}
+        if self.options.relation:
+            relation = student.relation(features)
+            terms["relation"] = segmentation_loss(relation, target)
+            terms["rectifier"] = segmentation_loss(
+                student.rectify(logits.detach(), relation.detach()), target
+            )
+        return terms
+
+    def _student_views(
+        self, labelled: Batch, taught: Taught, generator: torch.Generator
+    ) -> tuple[Tensor, ...]:
+        """What the student sees of the unlabelled patches, view after view, and is taught there."""
+        count = self.options.strong_views
+        views = [self.views.strong(*taught, generator) for _ in range(count)] or [taught]
+        if self.options.copy_paste:
+            views.append(self._pasted(labelled, taught, generator))
+        return tuple(torch.cat(parts) for parts in zip(*views, strict=True))
+
+    def _pasted(self, labelled: Batch, taught: Taught, generator: torch.Generator) -> Taught:
+        """The weak views, each with the same box of a labelled patch in it: image and label."""
+        random, side = host_random(generator), self.options.copy_paste
+        box = draw_copy_paste_box(random, self.plan.patch_size, side)
+        images, target = labelled
+        known = (images, target, (target != IGNORE).to(taught[2].dtype))
+        repeats = -(-len(taught[0]) // len(images))
+        image, label, confidence = (
+            swap_box(torch.cat([ours] * repeats)[: len(theirs)], theirs, box)[1]
+            for ours, theirs in zip(known, taught, strict=True)
+        )
+        return image, label, confidence
+
+    def _student_features(self, images: Tensor, seen: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+        """Decoder features of the labelled and of the unlabelled patches, finest first.
+
+        In one pass both share batch statistics. What is coarser than the third level is not used.
+        """
+        if not self.options.joint_pass:
+            return self.student.features(images), self.student.features(seen)
+        both = self.student.features(interleave(images, seen))
+        parts = [separate(level, len(images), len(seen)) for level in both[:3]]
+        return [labelled for labelled, _ in parts], [unlabelled for _, unlabelled in parts]
+
+    @torch.no_grad()
+    def _pseudo_label(self, weak: Tensor, inside: Tensor, rectified: bool) -> tuple[Tensor, Tensor]:
+        """The teacher's class and confidence per voxel; IGNORE and 0 outside the scan."""
+        teacher = self._taught
+        features = teacher.features(weak)
+        logits = teacher.segmentation(features)
+        if rectified:
+            logits = teacher.rectify(logits, teacher.relation(features))
+        confidence, pseudo = logits.float().softmax(1).max(1)
+        outside = inside == IGNORE
+        return pseudo.masked_fill(outside, IGNORE), confidence.masked_fill(outside, 0)
+
+    def _positive_supervision(
+        self,
+        features: tuple[Tensor, Tensor],
+        logits: tuple[Tensor, Tensor],
+        classes: tuple[Tensor, Tensor],
+        rectified: bool,
+        step: Step,
+    ) -> tuple[Tensor, Tensor]:
+        """CPS on labelled and unlabelled voxels together, and the prototypes' alignment."""
+        options = self.options
+        prototypes = self.student.prototype_embeddings()
+        terms = cooperative_positive_supervision(
+            lambda voxels: self.student.projection.at(features, voxels),
+            torch.cat([z.detach().float().softmax(1) for z in logits]),
+            torch.cat(classes),
+            prototypes if rectified else None,
+            queries=options.queries,
+            negatives=options.negatives,
+            xi=options.unassertiveness,
+            temperature=options.temperature,
+            confidence=options.confidence,
+            generator=step.generator("positive", logits[0].device),
+        )
+        return terms.loss, prototype_alignment(prototypes, terms)
+
+    def update(self, step: Step) -> None:
+        """The teacher's moving average."""
+        self.teacher.update(self.student, step)
+
+    def predictor(self) -> nn.Module:
+        """The teacher, rectified."""
+        if self.options.relation and self.options.rectify_prediction:
+            return self._taught
+        return _Unrectified(self._taught)
+
+    @property
+    def _taught(self) -> RectifiedNetwork:
+        return cast(RectifiedNetwork, self.teacher.network)
+
+
+def _totalled(terms: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {"total": torch.stack(list(terms.values())).sum(), **terms}
+
+
+class _Unrectified(nn.Module):
+    """The network's own logits f(x), for the ablations."""
+
+    def __init__(self, network: RectifiedNetwork) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, patch: Tensor) -> Tensor:
+        return self.network.segmentation(self.network.features(patch))
+
+
+def pseudo_label_loss(
+    logits: Tensor, pseudo: Tensor, confidence: Tensor, threshold: float = 0.97
+) -> Tensor:
+    """Mean cross-entropy of each image, weighted by its share of confident voxels.
+
+    L_u = 1/B sum_b [share of valid voxels of b with confidence >= threshold]
+    * [mean over valid voxels of b of CE(student, pseudo-label)]; 0 where no voxel is valid.
+
+    Args:
+        logits: (B, K, X, Y, Z), the student's.
+        pseudo: (B, X, Y, Z), int64, class or IGNORE.
+        confidence: (B, X, Y, Z), the teacher's largest probability.
+        threshold: what counts as confident.
+    """
+    axes = (1, 2, 3)
+    valid = pseudo != IGNORE
+    count = valid.sum(axes).clamp(min=1)
+    voxel = F.cross_entropy(full_precision(logits), pseudo, ignore_index=IGNORE, reduction="none")
+    share = ((confidence >= threshold) & valid).sum(axes) / count
+    return (share * voxel.sum(axes) / count).mean()

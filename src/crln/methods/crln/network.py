@@ -1,0 +1,75 @@
+"""The network of CRLN: segmentation head, projection head and relation map on one decoder."""
+
+import torch
+from torch import Tensor, nn
+
+from crln.methods.crln.dim import START, DynamicInteractionModule
+from crln.methods.crln.projection import ProjectionHead
+from crln.networks.blocks import Pointwise, initialise
+from crln.networks.segmentation import build_backbone
+from crln.parallel.rows import all_rows, own_rows
+from crln.planning.plan import Plan
+
+
+class RectifiedNetwork(nn.Module):
+    """f(x), M(x), r(x) and their rectification z = f(x) + (1 - a) M(x); method.md section 2.
+
+    Args:
+        plan: network, channels and classes.
+        signed: whether M may be negative (`DynamicInteractionModule`).
+        start: standard deviation of the first prototypes (`DynamicInteractionModule`).
+        projected: whether a learnt layer brings prototypes into embedding space. The released code
+            takes the mean of each one's features instead, so that E is N whatever the plan says.
+    """
+
+    def __init__(
+        self, plan: Plan, *, signed: bool = True, start: float = START, projected: bool = True
+    ) -> None:
+        super().__init__()
+        network, classes = plan.network, plan.classes
+        self.backbone = build_backbone(network, len(plan.channels))
+        finest, fine, coarse = self.backbone.widths[:3]
+        self.head = Pointwise(finest, classes)
+        embedding = network.embedding if projected else network.prototypes
+        self.projection = ProjectionHead(finest, embedding)
+        self.interaction = DynamicInteractionModule(
+            (coarse, fine), classes, network.prototypes, signed=signed, start=start
+        )
+        self.to_embedding = nn.Linear(coarse, embedding) if projected else None
+        self.rectifier = nn.Parameter(torch.zeros(()))  # a
+        initialise(self)
+
+    def features(self, images: Tensor) -> list[Tensor]:
+        """Decoder features of this process's own rows, finest first."""
+        features: list[Tensor] = self.backbone(own_rows(images))
+        return features
+
+    def segmentation(self, features: list[Tensor]) -> Tensor:
+        """f(x), (B, K, X, Y, Z), from the finest decoder features."""
+        logits: Tensor = self.head(features[0])
+        return all_rows(logits)
+
+    def relation(self, features: list[Tensor]) -> Tensor:
+        """M(x), (B, K, X, Y, Z), from the decoder features at 1/4 and 1/2."""
+        relation: Tensor = self.interaction(features[2], features[1])
+        return all_rows(relation)
+
+    def rectify(self, logits: Tensor, relation: Tensor) -> Tensor:
+        """Rectified logits z = f + (1 - a) M."""
+        return logits + (1 - self.rectifier) * relation
+
+    def prototype_embeddings(self) -> Tensor:
+        """p_k, (K, E): each class's prototypes brought into embedding space, averaged.
+
+        The prototypes are detached: they learn from labels only.
+        """
+        prototypes = self.interaction.prototypes.detach()
+        if self.to_embedding is None:
+            return prototypes.mean(2)
+        embedded: Tensor = self.to_embedding(prototypes)
+        return embedded.mean(1)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Rectified logits (B, K, X, Y, Z)."""
+        features = self.features(images)
+        return self.rectify(self.segmentation(features), self.relation(features))

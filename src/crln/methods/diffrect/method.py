@@ -1,0 +1,258 @@
+"""DiffRect (Liu et al., MICCAI 2024): latent diffusion rectifies pseudo-labels.
+
+Published for 2D slices only (cardiac and prostate MR); this is a re-implementation in 3D, and no
+3D figure of it is published.
+"""
+
+import math
+from typing import ClassVar
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from crln.augmentation import Views
+from crln.labels import IGNORE
+from crln.losses import cross_entropy, entropy, full_precision, soft_dice_loss
+from crln.methods.base import Batch, SemiSupervised, Step
+from crln.methods.diffrect.rectifier import Condition, LabelRectifier
+from crln.methods.published import Published
+from crln.networks import SegmentationNetwork, build_backbone
+from crln.planning import Plan
+from crln.planning.plan import Section
+
+SMALLEST = 1e-6
+
+
+class DiffRect(SemiSupervised):
+    """A diffusion model learns the way from strong-view to weak-view to drawn labels.
+
+    y_w, y_s: the student's confident classes on the weak and on the strong view. The rectifier
+    (`LabelRectifier`) reads image, coloured label map and the Dice loss between that map and the
+    better one, and denoises the latent of the better one. With S = CE + Dice, D the denoised latent
+    of the map z, r the rectified logits and y_r their confident classes:
+
+    student             S(f(x), y) + w(t) [S(f(strong u), y_w) + C] + S(f(u), y_d)
+    weak -> drawn       S(r(x, y_w), y) + |D - z(y)|^2
+    strong -> weak      w(t) [S(r(strong u, y_s), y_r(u, y_w)) + C' + |D - z(y_w)|^2]
+
+    C, C' are `complementary_loss` with what is least likely on the weak view; y_d is decoded from a
+    latent that is drawn from noise, from `start` on. Prediction is the student's alone.
+
+    Done right, where the released code has a defect: unsure voxels are ignored, not background;
+    confidence is the largest probability (a min-max scaled one is above any threshold as soon as
+    one of many classes is out of question); C takes log(1 - p) itself, not the cross-entropy of
+    1 - p as logits, weighs it once, by the entropy over classes rather than pixels; the condition
+    enters the denoiser at its input, not past its layers; an unlabelled patch does not teach the
+    weak -> drawn latent, where its map would be its own target; the rectifier's rate decays too.
+    The three optimiser steps of its loop are one: no gradient passes between the two networks.
+    """
+
+    published: ClassVar[Published] = Published(30000, 0.01, "poly", "code for ACDC, in 2D")
+
+    class Options(Section):
+        """Published constants (30,000 steps, the ramp over all of them)."""
+
+        weight: float = Field(default=0.1, ge=0, description="w, when the ramp is over")
+        ramp: float = Field(default=1.0, gt=0, description="share of training that w ramps up over")
+        confidence: float = Field(
+            default=0.8, ge=0, le=1, description="threshold of a pseudo-label"
+        )
+        start: float = Field(
+            default=1 / 30, ge=0, le=1, description="share before the student learns from y_d"
+        )
+        steps: int = Field(default=10, ge=2, description="T of the diffusion")
+        sampled: int = Field(default=2, ge=1, description="steps from noise to a latent")
+
+    options: Options
+
+    def __init__(self, plan: Plan, options: Section, views: Views) -> None:
+        super().__init__(plan, options, views)
+        channels, classes = len(plan.channels), plan.classes
+        self.student = SegmentationNetwork(build_backbone(plan.network, channels), classes)
+        self.rectifier = LabelRectifier(channels, classes, plan.network.widths, self.options.steps)
+
+    def from_labels(self, images: Tensor, target: Tensor, step: Step) -> dict[str, Tensor]:
+        """The student's supervised term and the rectifier's weak -> drawn ones."""
+        logits = self.student(images)
+        pseudo = self._confident(logits, target != IGNORE)
+        noise = step.generator("noise", images.device)
+        _, drawn, latent = self._weak_to_drawn(images, pseudo, target, noise)
+        nothing = torch.zeros((), device=images.device)
+        terms = {
+            "supervised": _both(logits, target),
+            "unsupervised": nothing,
+            "weak_to_drawn": _both(drawn, target) + latent,
+            "strong_to_weak": nothing,
+            "rectified": nothing,
+        }
+        return {"total": torch.stack(list(terms.values())).sum(), **terms}
+
+    def from_both(self, labelled: Batch, unlabelled: Batch, step: Step) -> dict[str, Tensor]:
+        """The student's terms and the rectifier's."""
+        generator = step.generator("views", "cpu")
+        images, target = self.views.labelled(labelled.images, labelled.labels, generator)
+        weak, inside = self.views.weak(unlabelled.images, unlabelled.labels, generator)
+        strong, origin = self._strong(weak, inside, generator)
+        noise = step.generator("noise", weak.device)
+        known = len(images)
+        both, valid = torch.cat([images, weak]), torch.cat([target, inside]) != IGNORE
+
+        logits = self.student(both)
+        pseudo = self._confident(logits, valid)
+        condition, drawn, latent = self._weak_to_drawn(both, pseudo, target, noise)
+        logits_s = self.student(strong)
+        weight = self.options.weight * self.ramp(step, self.options.ramp)
+        strong_to_weak = self._strong_to_weak(
+            strong, self._confident(logits_s, origin != IGNORE), carried(pseudo[known:], origin),
+            (drawn[known:], valid[known:]), origin, noise,
+        )  # fmt: skip
+        terms = {
+            "supervised": _both(logits[:known], target),
+            "unsupervised": weight * self._agreement(
+                logits_s, carried(pseudo[known:], origin), logits[known:], valid[known:], origin
+            ),
+            "weak_to_drawn": _both(drawn[:known], target) + latent,
+            "strong_to_weak": weight * strong_to_weak,
+            "rectified": torch.zeros((), device=weak.device),
+        }  # fmt: skip
+        if step.progress >= self.options.start:
+            rectified = self._sampled(condition.of(slice(known, None)), valid[known:], noise)
+            terms["rectified"] = _both(logits[known:], rectified)
+        return {"total": torch.stack(list(terms.values())).sum(), **terms}
+
+    def _strong(
+        self, weak: Tensor, inside: Tensor, generator: torch.Generator
+    ) -> tuple[Tensor, Tensor]:
+        """The strong view, and which voxel of the weak one each of its voxels shows.
+
+        The second is a flat index into (B, X, Y, Z), or IGNORE: any map can follow by `carried`.
+        """
+        voxels = inside[0].numel()
+        # A view carries integers of one patch exactly; over the whole batch they could grow past
+        # what float32 holds. So the sample travels as the "confidence".
+        place = torch.arange(voxels, device=weak.device).view(1, *inside.shape[1:])
+        sample = torch.arange(len(weak), device=weak.device, dtype=weak.dtype)
+        strong, place, sample = self.views.strong(
+            weak,
+            place.expand_as(inside).masked_fill(inside == IGNORE, IGNORE),
+            sample.view(-1, 1, 1, 1).expand(inside.shape),
+            generator,
+        )
+        return strong, torch.where(place == IGNORE, IGNORE, place + voxels * sample.long())
+
+    def _confident(self, logits: Tensor, valid: Tensor) -> Tensor:
+        """(B, X, Y, Z): the most likely class; IGNORE where it is not sure or not valid."""
+        confidence, label = logits.detach().float().softmax(1).max(1)
+        return label.masked_fill(~valid | (confidence < self.options.confidence), IGNORE)
+
+    def _weak_to_drawn(
+        self, images: Tensor, pseudo: Tensor, target: Tensor, noise: torch.Generator
+    ) -> tuple[Condition, Tensor, Tensor]:
+        """The condition and rectified logits of all patches, the latent loss of the labelled."""
+        known = len(target)
+        guidance = label_distance(pseudo[:known], target, self.plan.classes)
+        condition = self.rectifier.condition(images, pseudo, guidance)
+        better = torch.cat([target, pseudo[known:]])
+        clean = self.rectifier.latent(images, better, condition)
+        denoised = self.rectifier.denoise(condition, clean, noise)
+        loss = _squared(denoised[:known], clean[:known])
+        return condition, self.rectifier.decode(condition, denoised), loss
+
+    def _strong_to_weak(
+        self,
+        images: Tensor,
+        pseudo: Tensor,
+        better: Tensor,
+        refined: tuple[Tensor, Tensor],
+        origin: Tensor,
+        noise: torch.Generator,
+    ) -> Tensor:
+        """S(r(strong u, y_s), y_r) + C' + the latent loss.
+
+        Args:
+            images: strong u.
+            pseudo: y_s.
+            better: y_w on the strong view.
+            refined: r(u, y_w), logits on the weak view, and which of its voxels are valid.
+            origin: see `_strong`.
+            noise: generator on the device.
+        """
+        target = carried(self._confident(*refined), origin)
+        guidance = label_distance(pseudo, target, self.plan.classes)
+        condition = self.rectifier.condition(images, pseudo, guidance)
+        clean = self.rectifier.latent(images, better, condition)
+        denoised = self.rectifier.denoise(condition, clean, noise)
+        logits = self.rectifier.decode(condition, denoised)
+        return self._agreement(logits, target, *refined, origin) + _squared(denoised, clean)
+
+    @staticmethod
+    def _agreement(
+        logits: Tensor, target: Tensor, weak: Tensor, valid: Tensor, origin: Tensor
+    ) -> Tensor:
+        """S(logits, target) + C on a strong view, with what is least likely on the weak one."""
+        absent = weak.detach().argmin(1).masked_fill(~valid, IGNORE)
+        return _both(logits, target) + complementary_loss(logits, carried(absent, origin))
+
+    @torch.no_grad()
+    def _sampled(self, condition: Condition, valid: Tensor, noise: torch.Generator) -> Tensor:
+        """y_d, the confident classes of a latent drawn from noise."""
+        latent = self.rectifier.sample(condition, noise, self.options.sampled)
+        return self._confident(self.rectifier.decode(condition, latent), valid)
+
+    def predictor(self) -> nn.Module:
+        """The student, as published."""
+        return self.student
+
+
+def carried(labels: Tensor, origin: Tensor) -> Tensor:
+    """A map of the weak view, (B, X, Y, Z), on the strong view; IGNORE where there is none."""
+    there = labels.flatten()[origin.clamp(min=0)]
+    return there.masked_fill(origin == IGNORE, IGNORE)
+
+
+def _both(logits: Tensor, target: Tensor) -> Tensor:
+    """S = CE + Dice, the background's included, as published."""
+    return cross_entropy(logits, target) + soft_dice_loss(logits, target, foreground=False)
+
+
+def _squared(first: Tensor, second: Tensor) -> Tensor:
+    """Mean squared difference of two latents."""
+    return (first.float() - second.float()).square().mean()
+
+
+def complementary_loss(logits: Tensor, absent: Tensor) -> Tensor:
+    """What is least likely must not be: s * mean over valid voxels of -log(1 - p_absent).
+
+    s = 1 - mean H(p) / log K over the same voxels, how sure p is; it carries no gradient.
+
+    Args:
+        logits: (B, K, X, Y, Z); p is their softmax.
+        absent: (B, X, Y, Z), int64, the least likely class or IGNORE.
+    """
+    probability = full_precision(logits).softmax(1)
+    valid = absent != IGNORE
+    count = valid.sum().clamp(min=1)
+    there = probability.gather(1, absent.clamp(min=0).unsqueeze(1)).squeeze(1)
+    denial = -torch.log1p(-there.clamp(max=1 - SMALLEST))
+    disorder = (entropy(probability.detach()) * valid).sum() / count
+    sureness = 1 - disorder / math.log(logits.shape[1])
+    return sureness * (denial * valid).sum() / count
+
+
+def label_distance(labels: Tensor, target: Tensor, classes: int, epsilon: float = 1e-5) -> Tensor:
+    """Mean over classes of 1 - (2 |A n B| + e) / (|A| + |B| + e), 0 (alike) to 1; no gradient.
+
+    Args:
+        labels: A, (B, X, Y, Z), int64, class or IGNORE (of no class).
+        target: B, of the same shape; where it is IGNORE, no voxel counts.
+        classes: K, background included.
+        epsilon: e.
+    """
+    valid = target != IGNORE
+    losses = []
+    for k in range(classes):
+        ours, theirs = (labels == k) & valid, target == k
+        size = ours.sum() + theirs.sum()
+        losses.append(1 - (2 * (ours & theirs).sum() + epsilon) / (size + epsilon))
+    return torch.stack(losses).mean()

@@ -1,0 +1,1 @@
+"""One training in several processes: rows of a batch, layers that see all of it, launch."""

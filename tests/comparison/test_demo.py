@@ -1,0 +1,104 @@
+"""The demo on a small scale: everything it promises is there, in little time."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from crln.cohort import load_cohort
+from crln.comparison.demo import METHODS, run_demo
+from crln.errors import CrlnError
+from crln.methods import spelled_out
+from crln.planning import Plan
+
+TINY = {
+    "patch_size": (48, 48, 32),
+    "network": {"widths": (4, 4, 8, 8, 8), "prototypes": 2, "embedding": 4},
+    "inference": {"overlap": 0.0},
+    "options": {"crln": {"queries": 8, "negatives": 16}},
+}
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
+    out, said = tmp_path_factory.mktemp("demo") / "demo", []
+    page = run_demo(out, iterations=2, changes=TINY, say=said.append)
+    assert page == out / "index.html"
+    return out, said
+
+
+def test_it_leaves_all_that_it_promises(demo: tuple[Path, list[str]]) -> None:
+    out, said = demo
+    cohort = load_cohort(out / "cohort")
+    assert [len(part) for part in (cohort.labelled, cohort.unlabelled, cohort.test)] == [4, 12, 4]
+    tests = {case.id for case in cohort.test}
+    for method in METHODS:
+        assert {path.name.split(".")[0] for path in (out / "masks" / method).iterdir()} == tests
+        rows = json.loads((out / "metrics" / f"{method}.json").read_text())["rows"]
+        assert {row["case"] for row in rows} == tests
+        assert (out / "runs" / method / "weights.safetensors").exists()
+        assert any(method in line for line in said)
+    pictures = sorted((out / "pictures").iterdir())
+    assert {path.stem for path in pictures} == tests
+    assert all(path.read_bytes().startswith(b"\x89PNG") for path in pictures)
+
+
+def test_the_page_shows_figures_and_every_test_scan(demo: tuple[Path, list[str]]) -> None:
+    page = (demo[0] / "index.html").read_text(encoding="utf-8")
+    assert page.count("data:image/png") == 4
+    assert "<svg" in page
+    for method in METHODS:
+        summary = json.loads((demo[0] / "metrics" / f"{method}.json").read_text())["summary"]
+        (dice,) = [s["mean"] for s in summary if (s["name"], s["metric"]) == ("foreground", "dice")]
+        assert f"{100 * dice:.1f} %" in page
+
+
+def test_both_methods_have_the_same_budget(demo: tuple[Path, list[str]]) -> None:
+    plans = [Plan.read(demo[0] / "runs" / method / "plan.yaml") for method in METHODS]
+    assert plans[0] == spelled_out("crln", plans[1])
+    assert plans[0].training.iterations == 2
+
+
+def test_an_existing_demo_is_replaced_only_when_told(demo: tuple[Path, list[str]]) -> None:
+    with pytest.raises(CrlnError, match="--overwrite"):
+        run_demo(demo[0])
+
+
+def test_no_other_folder_is_removed(tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("precious")
+    with pytest.raises(CrlnError, match="holds no demo"):
+        run_demo(tmp_path, overwrite=True)
+    assert (tmp_path / "thesis.txt").exists()
+
+
+def test_only_the_old_demo_goes_when_told_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "demo" / "cohort").mkdir(parents=True)
+    (tmp_path / "demo" / "plan.yaml").write_text("name: phantom")
+    (tmp_path / "demo" / "index.html").write_text("old")
+
+    def seen(root: Path, **_: object) -> None:
+        raise CrlnError(" ".join(sorted(path.name for path in root.parent.iterdir())))
+
+    monkeypatch.setattr("crln.comparison.demo.make_phantom", seen)
+    with pytest.raises(CrlnError, match=r"^masks metrics pictures runs$"):
+        run_demo(tmp_path / "demo", overwrite=True)
+
+
+def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(CrlnError, match="demo: cannot be made"):
+        run_demo(tmp_path / "file" / "demo")
+
+
+def test_the_verb_says_where_to_look(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command_line: Callable[..., Any]
+) -> None:
+    page = tmp_path / "demo" / "index.html"
+    monkeypatch.setattr("crln.comparison.demo.run_demo", lambda out, **options: page)
+    result = command_line("demo", "--out", tmp_path / "demo", "--iterations", 2)
+    assert result.code == 0
+    assert result.out.splitlines()[-1] == f"look at {page}"
