@@ -1,8 +1,8 @@
 """What several methods minimise: each equation where its name says; all in float32.
 
-Cross-entropy and soft Dice are those of method.md section 3. A voxel whose target is IGNORE counts
-nowhere; where every voxel is ignored, each loss is 0, and so is its gradient. What one method alone
-minimises lies with that method.
+Cross-entropy and soft Dice are those of docs/explanation/method.md, section 3. A voxel whose target
+is IGNORE counts nowhere; where every voxel is ignored, each loss is 0, and so is its gradient. What
+one method alone minimises lies with that method.
 """
 
 from typing import Literal

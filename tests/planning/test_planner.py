@@ -179,7 +179,7 @@ def test_every_preset_is_a_plan_that_builds(name: str) -> None:
 
 @pytest.mark.parametrize("name", PAPER)
 def test_the_papers_numbers(name: str) -> None:
-    """method.md sections 2 to 4."""
+    """docs/explanation/method.md, sections 2 to 4."""
     plan = Plan().updated(read_preset(name))
     training, options = plan.training, plan.options["crln"]
     assert (training.iterations, training.labelled, training.unlabelled) == (40_000, 2, 2)

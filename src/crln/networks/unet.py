@@ -1,4 +1,7 @@
-"""3D U-Net (Cicek et al., MICCAI 2016) as CRLN uses it on BraTS19; method.md section 2."""
+"""3D U-Net (Cicek et al., MICCAI 2016) as CRLN uses it on BraTS19.
+
+See docs/explanation/method.md, section 2.
+"""
 
 from collections.abc import Sequence
 

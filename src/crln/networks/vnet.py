@@ -1,4 +1,7 @@
-"""V-Net (Milletari et al., 3DV 2016) as the semi-supervised field uses it; method.md section 2."""
+"""V-Net (Milletari et al., 3DV 2016) as the semi-supervised field uses it.
+
+See docs/explanation/method.md, section 2.
+"""
 
 from collections.abc import Sequence
 from typing import Literal

@@ -39,7 +39,7 @@ class Intensity(Section):
 
 
 class NetworkPlan(Section):
-    """The backbone and what CRLN adds to it (method.md section 2)."""
+    """The backbone and what CRLN adds to it (docs/explanation/method.md, section 2)."""
 
     kind: Literal["vnet", "unet"] = "vnet"
     widths: tuple[int, ...] = (16, 32, 64, 128, 256)
@@ -53,7 +53,7 @@ class NetworkPlan(Section):
 class ViewsPlan(Section):
     """Which random changes the patches get.
 
-    `paper`: method.md section 4. `rich`: what nnU-Net does to a labelled patch.
+    `paper`: docs/explanation/method.md, section 4. `rich`: what nnU-Net does to a labelled patch.
     """
 
     kind: Literal["paper", "rich"] = "rich"

@@ -1,4 +1,4 @@
-"""The Dynamic Interaction Module against method.md section 2, written out in plain loops."""
+"""The Dynamic Interaction Module in plain loops: docs/explanation/method.md, section 2."""
 
 import math
 from itertools import product

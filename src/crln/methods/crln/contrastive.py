@@ -1,4 +1,4 @@
-"""Cooperative Positive Supervision (CPS): method.md section 3.
+"""Cooperative Positive Supervision (CPS): docs/explanation/method.md, section 3.
 
 Only the masks grow with the patch: voxels are drawn from them, and only those drawn are embedded.
 No step waits for the device: nothing is counted on the host, and a class that is absent is weighed

@@ -105,7 +105,7 @@ class CRLN(SemiSupervised):
         return _totalled(terms | dict.fromkeys(names, torch.zeros((), device=images.device)))
 
     def from_both(self, labelled: Batch, unlabelled: Batch, step: Step) -> dict[str, Tensor]:
-        """Every term of method.md section 3."""
+        """Every term of docs/explanation/method.md, section 3."""
         options, student = self.options, self.student
         rectified = options.relation and step.progress >= options.warmup
         generator = step.generator("views", "cpu")

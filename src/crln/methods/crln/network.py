@@ -12,7 +12,9 @@ from crln.planning.plan import Plan
 
 
 class RectifiedNetwork(nn.Module):
-    """f(x), M(x), r(x) and their rectification z = f(x) + (1 - a) M(x); method.md section 2.
+    """f(x), M(x), r(x) and their rectification z = f(x) + (1 - a) M(x).
+
+    See docs/explanation/method.md, section 2.
 
     Args:
         plan: network, channels and classes.
