@@ -19,18 +19,6 @@ BEGIN = "<!-- measured: written by benchmarks/publish.py, do not edit -->"
 END = "<!-- end of what was measured -->"
 PRESETS = ("la", "pancreas", "brats19", "hippocampus", "phantom")
 
-CARDS = {
-    "V100 (FP32)": (15.7, 0.90),
-    "RTX 3090 (TF32)": (35.6, 0.94),
-    "RTX 4090 (TF32)": (82.6, 1.01),
-    "A100 80 GB (TF32)": (156.0, 2.04),
-    "H100 SXM (TF32)": (494.0, 3.35),
-}
-"""Peak dense TFLOP/s and TB/s by the makers' data sheets."""
-ARITHMETIC, BANDWIDTH = 0.25, 0.6
-"""Assumed shares of the peaks that 3D convolutions of 16 to 256 channels reach."""
-STEPS = 40000
-
 Parts = dict[str, Any]
 
 
@@ -189,27 +177,6 @@ def growth(parts: Parts) -> str:
     )  # fmt: skip
 
 
-def cards(parts: Parts) -> str:
-    """What a GPU should take, by arithmetic and traffic alone."""
-    works = {n: parts[f"step {n}"]["measured"]["work"] for n in PRESETS[:3] if f"step {n}" in parts}
-    rows = []
-    for name, (tera, terabytes) in CARDS.items():
-        row = [name, tera, terabytes]
-        for work in works.values():
-            arithmetic = work["flops"] / (ARITHMETIC * tera * 1e12)
-            traffic = work["bytes"] / (BANDWIDTH * terabytes * 1e12)
-            row.append(
-                f"{arithmetic + traffic:.2f} s, {(arithmetic + traffic) * STEPS / 3600:.1f} h"
-            )
-        rows.append(row)
-    text = f"## {STEPS:,} steps on a GPU, by arithmetic\n\n"
-    text += (
-        f"Seconds a step = FLOP / ({ARITHMETIC:.0%} of the peak) + bytes / ({BANDWIDTH:.0%} of the "
-        "bandwidth). Not measured on any of these cards.\n\n"
-    )
-    return text + table(("card", "TFLOP/s", "TB/s", *works), rows)
-
-
 def main(path: Path) -> None:
     content = json.loads(path.read_text(encoding="utf-8"))
     parts, machine = content["parts"], content["machine"]
@@ -218,7 +185,7 @@ def main(path: Path) -> None:
         f"{machine['cores']} cores, torch {machine['torch']}, Python {machine['python']}. "
         "Medians ± half the spread of the repeats; [all of it](results/performance.json).\n"
     )
-    sections = [figures, steps, inference, rest, growth, cards]
+    sections = [figures, steps, inference, rest, growth]
     block = "\n".join([facts, *(section(parts) for section in sections)])
     before, _, tail = PAGE.read_text(encoding="utf-8").partition(BEGIN)
     _, _, after = tail.partition(END)

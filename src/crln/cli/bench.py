@@ -25,8 +25,7 @@ EXAMPLES = examples(
 ADVICE = {
     "data": "waiting for patches: put the cache on a faster disk, or leave a core free for it",
     "arithmetic": "convolutions: a faster device, --precision bf16 on a GPU, or a smaller patch",
-    "memory": "moving feature maps to and from memory: --precision bf16 on a GPU, --compile, or a "
-    "smaller patch",
+    "memory": "moving feature maps through memory: --precision bf16 on a GPU, or a smaller patch",
     "overhead": "starting many small operations: larger patches, or less work beside this one",
 }
 

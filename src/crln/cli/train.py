@@ -77,9 +77,6 @@ def command(
         bool, typer.Option("--resume", help="Go on with the run in RUN that was cut off.")
     ] = False,
     overwrite: Overwrite = False,
-    compile: Annotated[
-        bool, typer.Option("--compile", help="Translate the networks by torch.compile first.")
-    ] = False,
     transductive: Annotated[
         bool,
         typer.Option(
@@ -123,7 +120,6 @@ def command(
         cohort, chosen, out, method=method, seed=seed, device=device, precision=precision,
         devices=devices, nodes=nodes,
         resume=resume, overwrite=overwrite, transductive=transductive, cache=cache,
-        compile=compile,
     )  # fmt: skip
     console.print(f"model in {run.path}; next: crln predict {run.path} SCANS --out MASKS")
 

@@ -21,8 +21,6 @@ class UNet3D(nn.Module):
         dropout: channel dropout at the bottleneck and before the heads.
     """
 
-    one_graph = True
-
     def __init__(
         self,
         in_channels: int,

@@ -27,8 +27,6 @@ class VNetEncoder(nn.Module):
         norm: kind of normalisation.
     """
 
-    one_graph = True
-
     def __init__(
         self, in_channels: int, widths: Sequence[int], dropout: float, norm: Norm = "batch"
     ) -> None:
@@ -72,8 +70,6 @@ class VNetDecoder(nn.Module):
         norm: kind of normalisation.
     """
 
-    one_graph = True
-
     def __init__(
         self,
         widths: Sequence[int],
@@ -114,8 +110,6 @@ class VNet(nn.Module):
         upsampling: of the decoder.
         norm: kind of normalisation.
     """
-
-    one_graph = True
 
     def __init__(
         self,

@@ -14,7 +14,6 @@ from torch import Tensor
 from crln.cohort import Case, Cohort, save_split, unlabelled_pool
 from crln.errors import CrlnError
 from crln.methods import Batch, Method, Step, build_method, spelled_out
-from crln.networks.compile import compile_networks
 from crln.parallel.launch import by_first
 from crln.parallel.rows import all_rows, average_gradients, shared_rows
 from crln.planning import Plan
@@ -66,7 +65,6 @@ def learn(
     cache: Path | None,
     progress: bool,
     intervals: Intervals,
-    compile: bool,
 ) -> RunFolder:
     """What each process does; the first one alone logs, validates and writes."""
     plan = spelled_out(method, plan)
@@ -87,8 +85,6 @@ def learn(
 
     learner = learner.to(fabric.device)
     learner.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
-    if compile:
-        compile_networks(learner)
     optimiser = build_optimiser(learner, plan.training)
     resumed = by_first(fabric, lambda: resume and run.checkpoint.exists())
     state = load_checkpoint(run.checkpoint, learner, optimiser) if resumed else Progress()

@@ -38,7 +38,6 @@ def train(
     cache: Path | None = None,
     progress: bool = True,
     intervals: Intervals | None = None,
-    compile: bool = False,
 ) -> RunFolder:
     """Learns from a cohort's labelled and unlabelled cases; the result is a model folder.
 
@@ -63,7 +62,6 @@ def train(
         cache: where prepared scans are kept; default $CRLN_CACHE or ~/.cache/crln.
         progress: draw a progress bar.
         intervals: steps between log rows, checkpoints and validations.
-        compile: translate the networks by torch.compile first; results differ by rounding.
 
     Raises:
         CrlnError: the data, plan or folder has a fault that its user can mend, or a loss became
@@ -76,7 +74,6 @@ def train(
         learn, cohort=cohort, plan=plan, out=Path(out), method=method, seed=seed,
         precision=precision, resume=resume, overwrite=overwrite, transductive=transductive,
         cache=cache, progress=progress, intervals=intervals or Intervals(),
-        compile=compile,
     )  # fmt: skip
     settings = {"accelerator": accelerator, "precision": kind}
     if launch.count == 1:

@@ -1,4 +1,3 @@
-import warnings
 from typing import Any
 
 import pytest
@@ -6,7 +5,6 @@ import torch
 from torch import nn
 
 from crln.methods.crln.network import RectifiedNetwork
-from crln.networks import SegmentationNetwork, UNet3D, VNet
 from crln.networks.blocks import LAYOUT
 from crln.planning import Plan
 
@@ -132,22 +130,3 @@ def test_bfloat16_autocast(network: RectifiedNetwork) -> None:
     with torch.autocast("cpu", torch.bfloat16):
         embedded = network.projection.at([network.features(images())[0]], torch.arange(50))
     assert embedded.isfinite().all()
-
-
-@pytest.mark.parametrize("kind", ["vnet", "unet"])
-@pytest.mark.parametrize("rectified", [True, False])
-def test_compiles_without_a_graph_break(kind: str, rectified: bool) -> None:
-    plan = small_plan(kind=kind)
-    if rectified:
-        network: nn.Module = RectifiedNetwork(plan)
-    else:
-        backbone = (VNet if kind == "vnet" else UNet3D)(2, SMALL)
-        network = SegmentationNetwork(backbone, 3)
-    torch._dynamo.reset()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        explanation = torch._dynamo.explain(network)(images())
-    assert explanation.graph_break_count == 0, explanation.break_reasons
-    network.eval()
-    compiled = torch.compile(network, backend="eager", fullgraph=True)
-    torch.testing.assert_close(compiled(images()), network(images()))

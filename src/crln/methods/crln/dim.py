@@ -108,8 +108,6 @@ class DynamicInteractionModule(nn.Module):
         prototypes: P, (K, N, 64), learned from labels.
     """
 
-    one_graph = True
-
     def __init__(
         self,
         widths: tuple[int, int],
