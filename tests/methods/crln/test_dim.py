@@ -42,7 +42,7 @@ def layer_norm(vector: Tensor, norm: nn.LayerNorm | None = None) -> Tensor:
 
 def linear(vector: Tensor, layer: nn.Linear) -> Tensor:
     rows = [sum(w * v for w, v in zip(row, vector, strict=True)) for row in layer.weight]
-    return torch.stack(rows) + layer.bias
+    return torch.stack(rows) + (0 if layer.bias is None else layer.bias)
 
 
 def loop_tokens(level: PairwiseInteraction, features: Tensor) -> list[Tensor]:
@@ -58,16 +58,24 @@ def loop_relation(level: PairwiseInteraction, prototypes: Tensor, tokens: list[T
     """A of one patch: (K N, C), V tokens -> (K N, V)."""
     rows = []
     for prototype in prototypes:
-        query = layer_norm(prototype, level.prototype_norm)
-        rows.append(torch.stack([(query * t).sum() / math.sqrt(len(t)) for t in tokens]))
+        query, keys = layer_norm(prototype, level.prototype_norm), tokens
+        if level.map_queries is not None:
+            query, keys = (
+                linear(query, level.map_queries),
+                [linear(t, level.map_keys) for t in keys],
+            )
+        rows.append(torch.stack([(query * k).sum() / math.sqrt(len(k)) for k in keys]))
     return torch.stack(rows)
 
 
 def loop_update(layer: PrototypeUpdate, prototypes: Tensor, relation: Tensor, tokens: list[Tensor]) -> Tensor:  # fmt: skip  # noqa: E501
     result = []
+    values = tokens
+    if layer.map_values is not None:
+        values = [linear(t, layer.map_values) for t in tokens]
     for prototype, row in zip(prototypes, relation, strict=True):
         weights = row.exp() / row.exp().sum()
-        seen = sum(w * t for w, t in zip(weights, tokens, strict=True))
+        seen = sum(w * v for w, v in zip(weights, values, strict=True))
         seen = prototype + linear(seen, layer.value)
         norm, wide, _, narrow = layer.mlp
         hidden = linear(layer_norm(seen, norm), wide)
@@ -125,9 +133,9 @@ def loop_module(module: DynamicInteractionModule, coarse: Tensor, fine: Tensor) 
     return torch.stack(result)
 
 
-@pytest.fixture
-def module() -> DynamicInteractionModule:
-    return settled(DynamicInteractionModule((4, 3), CLASSES, NUMBER))
+@pytest.fixture(params=[False, True], ids=["plain", "linear maps"])
+def module(request: pytest.FixtureRequest) -> DynamicInteractionModule:
+    return settled(DynamicInteractionModule((4, 3), CLASSES, NUMBER, linear_maps=request.param))
 
 
 def features(size: tuple[int, int, int] = (2, 1, 2), seed: int = 1) -> tuple[Tensor, Tensor]:
@@ -223,8 +231,24 @@ def test_prototypes_start_small_and_no_two_alike() -> None:
     assert torch.pdist(prototypes.flatten(0, 1)).min() > 0.1
 
 
-def test_every_weight_learns() -> None:
-    module = settled(DynamicInteractionModule((4, 3), CLASSES, NUMBER)).train()
+def test_linear_maps_only_add_weights_and_only_those_that_reach_the_result() -> None:
+    """The fine level's values reach nothing, so it has no map of them."""
+    plain, mapped = (
+        DynamicInteractionModule((4, 3), CLASSES, NUMBER, linear_maps=maps).state_dict()
+        for maps in (False, True)
+    )
+    assert {name: tuple(mapped[name].shape) for name in mapped.keys() - plain.keys()} == {
+        "coarse.map_queries.weight": (4, 4),
+        "coarse.map_keys.weight": (4, 4),
+        "update.map_values.weight": (4, 4),
+        "fine.map_queries.weight": (3, 3),
+        "fine.map_keys.weight": (3, 3),
+    }
+    assert plain.keys() <= mapped.keys()
+
+
+def test_every_weight_learns(module: DynamicInteractionModule) -> None:
+    module.train()
     coarse, fine = (f.requires_grad_() for f in features((2, 2, 2)))
     (module(coarse, fine) * torch.randn(BATCH, CLASSES, 8, 8, 8).double()).sum().backward()
     assert coarse.grad is not None

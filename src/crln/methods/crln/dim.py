@@ -19,34 +19,46 @@ START = 0.02
 
 
 class PairwiseInteraction(nn.Module):
-    """A = LN(P) LN(conv1(features))^T / sqrt(C): every prototype with every voxel.
+    """A = Q T^T / sqrt(C), Q = LN(P), T = LN(conv1(features)): every prototype with every voxel.
+
+    With linear maps, as published, A = (Q W_q) (T W_k)^T / sqrt(C). W_k meets the few queries
+    rather than the many tokens: the product is the same, and costs nothing.
 
     Args:
         channels: C of the features and of the prototypes at this level.
+        linear_maps: whether queries and keys are mapped; the norms before them have the biases.
     """
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, linear_maps: bool = False) -> None:
         super().__init__()
         self.tokens = Pointwise(channels, channels)
         self.token_norm = nn.LayerNorm(channels)
         self.prototype_norm = nn.LayerNorm(channels)
+        self.map_queries = nn.Linear(channels, channels, bias=False) if linear_maps else None
+        self.map_keys = nn.Linear(channels, channels, bias=False) if linear_maps else None
 
     def forward(self, prototypes: Tensor, features: Tensor) -> tuple[Tensor, Tensor]:
         """(B, K N, C), (B, C, X, Y, Z) -> A before softmax (B, K N, V), tokens (B, V, C)."""
         tokens = self.token_norm(self.tokens(features).flatten(2).transpose(1, 2))
         queries = self.prototype_norm(prototypes) * prototypes.shape[-1] ** -0.5
+        if self.map_queries is not None and self.map_keys is not None:
+            queries = self.map_queries(queries) @ self.map_keys.weight
         return queries @ tokens.transpose(1, 2), tokens
 
 
 class PrototypeUpdate(nn.Module):
     """What the prototypes learn of the patch: P' = P + W softmax(A) T, P" = P' + MLP(LN(P')).
 
+    With linear maps, as published, the values are T W_v in the place of T.
+
     Args:
         channels: C of the prototypes at this level.
+        linear_maps: whether values are mapped.
     """
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, linear_maps: bool = False) -> None:
         super().__init__()
+        self.map_values = nn.Linear(channels, channels, bias=False) if linear_maps else None
         self.value = nn.Linear(channels, channels)
         self.mlp = nn.Sequential(
             nn.LayerNorm(channels),
@@ -57,9 +69,11 @@ class PrototypeUpdate(nn.Module):
 
     def forward(self, prototypes: Tensor, relation: Tensor, tokens: Tensor) -> Tensor:
         """P (B, K N, C), A (B, K N, V), T (B, V, C) -> P" (B, K N, C)."""
-        seen = prototypes + self.value(relation.softmax(-1) @ tokens)
-        result: Tensor = seen + self.mlp(seen)
-        return result
+        seen = relation.softmax(-1) @ tokens
+        if self.map_values is not None:  # after the sum over voxels, which is as linear
+            seen = self.map_values(seen)
+        seen = prototypes + self.value(seen)
+        return seen + self.mlp(seen)
 
 
 class SpatialInteraction(nn.Module):
@@ -103,6 +117,7 @@ class DynamicInteractionModule(nn.Module):
         prototypes: N per class.
         signed: whether M may be negative; the released code's ReLU keeps it from that.
         start: standard deviation of the first prototypes; the released code starts at 0.
+        linear_maps: whether queries, keys and values have linear maps, as in the released code.
 
     Attributes:
         prototypes: P, (K, N, 64), learned from labels.
@@ -116,15 +131,16 @@ class DynamicInteractionModule(nn.Module):
         *,
         signed: bool = True,
         start: float = START,
+        linear_maps: bool = False,
     ) -> None:
         super().__init__()
         coarse, fine = widths
         self.signed = signed
         self.prototypes = nn.Parameter(start * torch.randn(classes, prototypes, coarse))
-        self.coarse = PairwiseInteraction(coarse)
-        self.update = PrototypeUpdate(coarse)
+        self.coarse = PairwiseInteraction(coarse, linear_maps)
+        self.update = PrototypeUpdate(coarse, linear_maps)
         self.to_fine = nn.Linear(coarse, fine)
-        self.fine = PairwiseInteraction(fine)
+        self.fine = PairwiseInteraction(fine, linear_maps)
         self.spatial = SpatialInteraction(prototypes)
         self.upsample = nn.ConvTranspose3d(classes, classes, 2, stride=2)
 

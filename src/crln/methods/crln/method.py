@@ -82,6 +82,9 @@ class CRLN(SemiSupervised):
         project_prototypes: bool = Field(
             default=True, description="p_k by a learnt layer; released: mean of features, E = N"
         )
+        linear_maps: bool = Field(
+            default=False, description="of queries, keys and values; paper and its presets: yes"
+        )
 
     options: Options
 
@@ -92,6 +95,7 @@ class CRLN(SemiSupervised):
             signed=self.options.signed,
             start=self.options.prototype_start,
             projected=self.options.project_prototypes,
+            linear_maps=self.options.linear_maps,
         )
         self.teacher = Teacher(self.student, plan.teacher)
 

@@ -22,10 +22,17 @@ class RectifiedNetwork(nn.Module):
         start: standard deviation of the first prototypes (`DynamicInteractionModule`).
         projected: whether a learnt layer brings prototypes into embedding space. The released code
             takes the mean of each one's features instead, so that E is N whatever the plan says.
+        linear_maps: of queries, keys and values (`DynamicInteractionModule`).
     """
 
     def __init__(
-        self, plan: Plan, *, signed: bool = True, start: float = START, projected: bool = True
+        self,
+        plan: Plan,
+        *,
+        signed: bool = True,
+        start: float = START,
+        projected: bool = True,
+        linear_maps: bool = False,
     ) -> None:
         super().__init__()
         network, classes = plan.network, plan.classes
@@ -35,8 +42,9 @@ class RectifiedNetwork(nn.Module):
         embedding = network.embedding if projected else network.prototypes
         self.projection = ProjectionHead(finest, embedding)
         self.interaction = DynamicInteractionModule(
-            (coarse, fine), classes, network.prototypes, signed=signed, start=start
-        )
+            (coarse, fine), classes, network.prototypes,
+            signed=signed, start=start, linear_maps=linear_maps,
+        )  # fmt: skip
         self.to_embedding = nn.Linear(coarse, embedding) if projected else None
         self.rectifier = nn.Parameter(torch.zeros(()))  # a
         initialise(self)
