@@ -206,6 +206,7 @@ def test_the_papers_numbers(name: str) -> None:
         "strong_views": 1,
         "copy_paste": 0.0,
         "joint_pass": False,
+        "linear_maps": True,
         "unassertiveness": 0.1 if name == "brats19" else 0.6,
     }
 
