@@ -55,11 +55,21 @@ def test_what_is_held_is_at_most_the_peak_and_that_is_at_most_the_machine() -> N
     assert memory.page_faults() > 0
 
 
-def test_where_the_system_does_not_tell_what_is_held_it_is_the_peak(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    def missing(*_: object, **__: object) -> str:
-        raise FileNotFoundError
+class _Information:
+    """What psutil tells of a process on Windows."""
 
-    monkeypatch.setattr("pathlib.Path.read_text", missing)
-    assert memory.held_gib() == pytest.approx(memory.peak_gib(), rel=0.01)
+    rss, peak_wset, num_page_faults = 2 * 2**30, 3 * 2**30, 17
+
+
+def test_windows_is_asked_through_psutil(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "resource", None)  # as where there is no such module
+    monkeypatch.setattr(memory.psutil.Process, "memory_info", lambda _: _Information())
+    assert memory.held_gib() == 2
+    assert memory.peak_gib() == 3
+    assert memory.page_faults() == 17
+
+
+def test_where_no_peak_is_kept_it_is_what_is_held(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "resource", None)
+    assert memory.peak_gib() == pytest.approx(memory.held_gib(), rel=0.05)
+    assert memory.page_faults() == 0

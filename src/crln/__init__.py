@@ -11,6 +11,8 @@
 Each name below is imported from its room when it is first used, so that `import crln` is quick.
 """
 
+import os
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +26,10 @@ if TYPE_CHECKING:
     from crln.planning import Plan, make_plan
     from crln.runs import RunFolder, open_run
     from crln.training import train
+
+if sys.platform == "darwin":
+    # torch reads it once, when it is imported: what Metal cannot compute, the processor does.
+    os.environ.setdefault("PYTORCH_ENABLE_MPS_FALLBACK", "1")
 
 _ROOMS = {
     "Case": "cohort",

@@ -1,10 +1,10 @@
 """Memory that is not given back to the system between steps, and how much there is of it."""
 
 import ctypes
-import os
-import resource
 import sys
-from pathlib import Path
+from typing import Any
+
+import psutil
 
 M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX = -1, -2, -4
 LARGEST = 2**31 - 1
@@ -29,26 +29,38 @@ def keep_freed_memory() -> bool:
 
 
 def peak_gib() -> float:
-    """The most memory that this process has held; children not counted."""
-    # Linux counts in KiB, macOS in bytes.
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / GIB
+    """The most memory that this process has held; children not counted.
+
+    Where the system keeps no such record, what it holds now.
+    """
+    if usage := _usage():
+        # Linux counts in KiB, macOS in bytes.
+        return float(usage.ru_maxrss) * (1 if sys.platform == "darwin" else 1024) / GIB
+    now = psutil.Process().memory_info()
+    return float(getattr(now, "peak_wset", now.rss)) / GIB
 
 
 def held_gib() -> float:
-    """The memory that this process holds now; where the system does not tell, the most so far."""
-    try:
-        pages = int(Path("/proc/self/statm").read_text(encoding="utf-8").split()[1])
-    except OSError:
-        return peak_gib()
-    return pages * resource.getpagesize() / GIB
+    """The memory that this process holds now."""
+    return float(psutil.Process().memory_info().rss) / GIB
 
 
 def installed_gib() -> float:
     """The memory of this machine."""
-    return os.sysconf("SC_PHYS_PAGES") * resource.getpagesize() / GIB
+    return float(psutil.virtual_memory().total) / GIB
 
 
 def page_faults() -> int:
-    """Pages that the system has given to this process so far, without reading a disk."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    """Pages that the system has given to this process so far; 0 where it does not tell."""
+    if usage := _usage():
+        return int(usage.ru_minflt)  # those that read a disk are counted apart
+    return int(getattr(psutil.Process().memory_info(), "num_page_faults", 0))
+
+
+def _usage() -> Any:
+    """What the system has counted of this process; None on Windows, which has no such call."""
+    try:
+        import resource
+    except ImportError:
+        return None
+    return resource.getrusage(resource.RUSAGE_SELF)

@@ -3,7 +3,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from monai.data.utils import dense_patch_slices
+from monai.data.utils import compute_importance_map, dense_patch_slices
 
 from crln.inference.window import Tiling, window_starts, window_stride, window_weights
 from crln.planning.plan import InferencePlan
@@ -61,6 +61,14 @@ def test_weights() -> None:
     axes = [np.exp(-((np.arange(n) - (n - 1) / 2) ** 2) / (2 * (n / 8) ** 2)) for n in patch]
     expected = np.maximum(np.einsum("x,y,z->xyz", *axes), 1e-3)
     np.testing.assert_allclose(gaussian, expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize(("weighting", "mode"), [("uniform", "constant"), ("gaussian", "gaussian")])
+@pytest.mark.parametrize("patch", [(16, 8, 12), (7, 33, 1), (112, 112, 80)])
+def test_weights_are_monais(weighting: str, mode: str, patch: tuple[int, int, int]) -> None:
+    theirs = compute_importance_map(patch, mode=mode, sigma_scale=0.125)
+    plan = InferencePlan.model_validate({"weighting": weighting})
+    np.testing.assert_array_equal(window_weights(plan, patch, CPU), theirs)
 
 
 @pytest.mark.parametrize(("plan", "windows"), [({"stride": (18, 18, 4)}, 72), ({}, 12)])

@@ -51,11 +51,11 @@ def command(
 ) -> None:
     """Time training steps on scans made for it; tell hours, memory, and what limits them."""
     from crln.profiling import profile_step
-    from crln.training.train import settle_device
+    from crln.training.train import fabric_names
 
     chosen, learnt_by = _chosen(run, plan, preset)
     method = method or learnt_by
-    accelerator, kind = settle_device(device, precision)
+    accelerator, kind = fabric_names(device, precision)
     profile = profile_step(
         chosen, method, accelerator=accelerator, precision=kind, repeats=repeats
     )  # fmt: skip

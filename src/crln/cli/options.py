@@ -30,8 +30,8 @@ Preset = Annotated[
 ]
 Seed = Annotated[int, typer.Option(metavar="S", min=0, help="Of every random draw.")]
 Device = Annotated[
-    Literal["auto", "cpu", "cuda"],
-    typer.Option(help="Where to compute; auto takes a GPU if there is one."),
+    Literal["auto", "cpu", "cuda", "mps"],
+    typer.Option(help="Where to compute; auto takes a GPU if there is one (mps: Apple's)."),
 ]
 Precision = Annotated[
     Literal["32", "bf16", "16"],

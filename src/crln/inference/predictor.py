@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from crln.errors import CrlnError
+from crln.devices import settle_device
 from crln.imaging import Volume, read_image
 from crln.inference.fuse import accelerate
 from crln.inference.restore import outline
@@ -104,7 +104,7 @@ def load_predictor(
 
     Args:
         run: the folder that training wrote.
-        device: "auto" (a GPU if there is one), "cpu", "cuda" or "cuda:1".
+        device: "auto" (a GPU if there is one), "cpu", "cuda", "cuda:1" or "mps".
         precision: of the network's arithmetic: "32", "bf16" or "16".
         overlap: share of a window that its neighbour covers too; None takes the plan's.
 
@@ -115,16 +115,8 @@ def load_predictor(
     plan = folder.plan
     if overlap is not None:
         plan = plan.updated({"inference": {"overlap": overlap, "stride": None}})
-    place = _device(device)
+    place = settle_device(device)
     return Predictor(folder.load_method(place).predictor(), plan, place, precision)
-
-
-def _device(name: str) -> torch.device:
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    if name.startswith("cuda") and not torch.cuda.is_available():
-        raise CrlnError("no CUDA device found; use --device cpu, or install a CUDA build of torch")
-    return torch.device(name)
 
 
 def _label_values(classes: np.ndarray, labels: tuple[int, ...]) -> np.ndarray:

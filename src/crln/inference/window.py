@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from itertools import product
 
 import torch
-from monai.data.utils import compute_importance_map
 from torch import Tensor
 
 from crln.planning.plan import InferencePlan, Triple
@@ -93,6 +92,10 @@ def window_weights(plan: InferencePlan, patch: Triple, device: torch.device) -> 
     `uniform`: 1. `gaussian`: a Gaussian about the window's centre, sigma an eighth of its side
     (Isensee et al., Nature Methods 2021), at least 1e-3 of its peak.
     """
-    mode = "gaussian" if plan.weighting == "gaussian" else "constant"
-    weights = compute_importance_map(patch, mode=mode, sigma_scale=0.125, device=device)
-    return torch.as_tensor(weights, dtype=torch.float32)
+    weights = torch.ones(patch, device=device)
+    if plan.weighting == "gaussian":
+        for axis, side in enumerate(patch):
+            apart = torch.arange(side, device=device) - (side - 1) / 2
+            bell = torch.exp(-(apart**2) / (2 * (side / 8) ** 2))
+            weights *= bell.reshape([side if i == axis else 1 for i in range(3)])
+    return weights.clamp_(min=1e-3)

@@ -7,7 +7,6 @@ from pathlib import Path
 import torch
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
-from torch.utils.tensorboard import SummaryWriter
 
 from crln.errors import CrlnError
 
@@ -34,6 +33,8 @@ class Log:
         self._writer: csv.DictWriter[str] | None = None
         if kept:
             self._start(list(kept[0])).writerows(kept)
+        from torch.utils.tensorboard import SummaryWriter  # slow to import, and only needed here
+
         self._board = SummaryWriter(str(path.parent / "tensorboard"), purge_step=first)
         self._bar = Progress(
             TextColumn("{task.description}"),

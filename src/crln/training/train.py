@@ -8,6 +8,7 @@ import torch
 from lightning_fabric import Fabric
 
 from crln.cohort import Cohort
+from crln.devices import settle_device
 from crln.errors import CrlnError
 from crln.parallel.launch import Launch, find_launch, run_processes
 from crln.planning import Plan
@@ -49,7 +50,7 @@ def train(
         out: the model folder.
         method: a name from `crln.methods.METHODS`.
         seed: of every random draw.
-        device: "auto", "cpu" or "cuda".
+        device: "auto" (a GPU if there is one), "cpu", "cuda" or "mps".
         precision: "32", "bf16" or "16" (mixed; losses stay in float32).
         devices: processes per machine, which divide the plan's patches of a step among them;
             default one, or those that torchrun or srun has started. The losses are those of one
@@ -67,7 +68,7 @@ def train(
         CrlnError: the data, plan or folder has a fault that its user can mend, or a loss became
             NaN (the last good checkpoint stays).
     """
-    accelerator, kind = settle_device(device, precision)
+    accelerator, kind = fabric_names(device, precision)
     launch = find_launch(devices, nodes)
     _check_share(plan, launch, accelerator)
     work = partial(
@@ -82,36 +83,29 @@ def train(
     return open_run(out)
 
 
-def settle_device(device: str, precision: str) -> tuple[str, Any]:
-    """What Fabric calls a device ("auto", "cpu", "cuda") and a precision ("32", "bf16", "16").
+def fabric_names(device: str, precision: str) -> tuple[str, Any]:
+    """What Fabric calls a device (see `settle_device`) and a precision ("32", "bf16", "16").
+
+    Half precision is for NVIDIA's GPUs. On a processor, gradients of 3x3x3 convolutions on the
+    coarsest maps (2 voxels a side) come out NaN at random: seen with torch 2.13 on a processor
+    with AVX-512 bfloat16, on a bare nn.Conv3d too.
 
     Raises:
         CrlnError: there is no such device, or the precision is not for it.
     """
-    accelerator = _accelerator(device)
-    _check_precision(accelerator, precision)
-    return accelerator, PRECISIONS[precision]
-
-
-def _accelerator(device: str) -> str:
-    if device == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    if device == "cuda" and not torch.cuda.is_available():
-        raise CrlnError("no CUDA device found; use --device cpu, or install a CUDA build of torch")
-    return device
-
-
-def _check_precision(accelerator: str, precision: str) -> None:
-    """Refuses half precision on a processor.
-
-    There, gradients of 3x3x3 convolutions on the coarsest maps (2 voxels a side) come out NaN at
-    random: seen with torch 2.13 on a processor with AVX-512 bfloat16, on a bare nn.Conv3d too.
-    """
-    if accelerator == "cpu" and precision != "32":
+    place = settle_device(device)
+    if place.type != "cuda" and precision != "32":
         raise CrlnError(
-            f"--precision {precision}: half precision is not reliable for training on a processor; "
-            "use --precision 32, or a GPU"
+            f"--precision {precision}: half precision is not reliable for training on "
+            f"{'a processor' if place.type == 'cpu' else place.type}; use --precision 32, or an "
+            "NVIDIA GPU"
         )
+    if place.index is not None:
+        raise CrlnError(
+            f"--device {device}: training takes the first GPU that it sees; give --device cuda, "
+            f"and set CUDA_VISIBLE_DEVICES={place.index}"
+        )
+    return place.type, PRECISIONS[precision]
 
 
 def _check_share(plan: Plan, launch: Launch, accelerator: str) -> None:

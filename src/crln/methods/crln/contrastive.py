@@ -133,13 +133,15 @@ def draw_voxels(
     until = counts.cumsum(1)
     total = until[:, -1:]
     shape = (number, draws)
-    # float32 has too few values to reach every voxel of a large batch equally often
-    draw = torch.rand(shape, generator=generator, device=lines.device, dtype=torch.float64)
+    # float32 has too few values to reach every voxel of a large batch equally often; Apple's GPUs
+    # have no other
+    kind = torch.float32 if lines.device.type == "mps" else torch.float64
+    draw = torch.rand(shape, generator=generator, device=lines.device, dtype=kind)
     rank = (draw * total).long()
     line = torch.searchsorted(until, rank, right=True).clamp(max=len(lines) - 1)
     rank = rank - (until - counts).gather(1, line)
-    kind = torch.arange(number, device=lines.device)[:, None, None]
-    before = (lines[line] == kind).cumsum(2) <= rank[..., None]  # (K, draws, Z)
+    wanted = torch.arange(number, device=lines.device)[:, None, None]
+    before = (lines[line] == wanted).cumsum(2) <= rank[..., None]  # (K, draws, Z)
     found = line * depth + before.sum(2)
     return torch.where(total > 0, found, (draw * lines.numel()).long()), total[:, 0] > 0
 
