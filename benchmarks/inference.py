@@ -28,7 +28,7 @@ import torch
 from monai.inferers import sliding_window_inference
 from torch import Tensor, nn
 
-from crln.imaging import Volume
+from crln.imaging import Grid, Volume
 from crln.inference import Predictor, accelerate, score_slabs
 from crln.inference.restore import outline
 from crln.inference.sliding import Slab
@@ -178,7 +178,7 @@ def by_operation(name: str, network: nn.Module, window: Tensor) -> dict[str, flo
 
 def by_part(network: nn.Module, image: Tensor, repeats: int) -> dict[str, float]:
     """Seconds of a prediction with the everyday windows, from the scan to its mask."""
-    volume = Volume(image.numpy(), np.diag([0.625, 0.625, 0.625, 1]))
+    volume = Volume(image.numpy(), Grid(tuple(image.shape[1:]), np.diag([0.625, 0.625, 0.625, 1])))
     prepared, placement = prepare_image(volume, EVERYDAY)
 
     def scored(model: nn.Module) -> Callable[[], object]:
@@ -219,7 +219,7 @@ def child(resampled: bool) -> None:
     random = np.random.default_rng(0)
     for plane in array[0]:
         plane[:] = random.normal(50, 80, plane.shape)
-    volume = Volume(array, np.diag([*CT_SPACING, 1.0]))
+    volume = Volume(array, Grid(CT_SHAPE, np.diag([*CT_SPACING, 1.0])))
     before, start = held_gib(), time.perf_counter()
     predictor.predict(volume)
     print(json.dumps({"above": peak_gib() - before, "seconds": time.perf_counter() - start}))

@@ -12,7 +12,7 @@ import SimpleITK as sitk
 from crln.cohort import Case, load_cohort
 from crln.comparison.leaks import FINDING, RECORD, Recorder, opened_labels
 from crln.errors import CrlnError
-from crln.imaging import read_header, read_image, read_label
+from crln.imaging import read_grid, read_image, read_label
 from crln.planning import Plan
 from crln.preparation import prepare_cohort
 
@@ -73,7 +73,7 @@ def test_a_label_opened_by_python_is_heard(folder: Path, nrrd: Case) -> None:
     assert opened_labels(folder, [nrrd]) == ["a"]
 
 
-@pytest.mark.parametrize("read", [read_label, read_header])
+@pytest.mark.parametrize("read", [read_label, read_grid])
 def test_a_label_opened_by_a_library_is_heard(folder: Path, nrrd: Case, read) -> None:
     with Recorder(folder):
         read(nrrd.label)

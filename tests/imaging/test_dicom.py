@@ -6,7 +6,7 @@ import pydicom
 import pytest
 
 from crln.errors import CrlnError
-from crln.imaging import read_header, read_image
+from crln.imaging import read_grid, read_image
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def test_order_follows_positions_not_names(series: Path) -> None:
 def test_spacing_along_x_is_that_of_columns(series: Path) -> None:
     for file in series.iterdir():
         _edit(file, PixelSpacing=[0.5, 0.75])  # between rows (y), then between columns (x)
-    assert read_header(series).spacing == (0.75, 0.5, 1.0)
+    assert read_grid(series).spacing == (0.75, 0.5, 1.0)
 
 
 def test_a_missing_slice_is_noticed(series: Path) -> None:
@@ -59,7 +59,7 @@ def test_one_slice_is_no_volume(series: Path) -> None:
     for file in sorted(series.iterdir())[1:]:
         file.unlink()
     with pytest.raises(CrlnError, match="holds one slice where a 3D series is due"):
-        read_header(series)
+        read_grid(series)
 
 
 def test_a_slice_without_a_place_is_refused(series: Path) -> None:
@@ -68,7 +68,7 @@ def test_a_slice_without_a_place_is_refused(series: Path) -> None:
         del dataset.ImagePositionPatient
         dataset.save_as(file)
     with pytest.raises(CrlnError, match="series: a slice does not state its place"):
-        read_header(series)
+        read_grid(series)
 
 
 def test_a_folder_without_dicom_is_refused(tmp_path: Path) -> None:

@@ -41,6 +41,11 @@ def test_masks_keep_the_format_of_the_scan(scan: str, suffix: str) -> None:
     assert output_suffix(Path(scan)) == suffix
 
 
+def test_a_map_is_no_archive() -> None:
+    assert output_suffix(Path("a.h5"), map=True) == ".nii.gz"
+    assert output_suffix(Path("a.mha"), map=True) == ".mha"
+
+
 def test_only_scans_are_scans(tmp_path: Path, data_root: Path) -> None:
     assert is_scan(Path("a.nii.gz"))
     assert not is_scan(Path("._a.nii.gz"))

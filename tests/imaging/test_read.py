@@ -9,7 +9,7 @@ import pytest
 import SimpleITK as sitk
 
 from crln.errors import CrlnError
-from crln.imaging import read_header, read_image, read_label
+from crln.imaging import read_grid, read_image, read_label
 
 Save = Callable[..., Path]
 SHAPE = (5, 6, 7)
@@ -23,15 +23,17 @@ def test_voxels_and_geometry_are_the_files(
     tmp_path: Path, voxels: np.ndarray, suffix: str, save: Save, affine: np.ndarray
 ) -> None:
     path = save(tmp_path / f"a{suffix}", voxels)
-    volume, header = read_image([path]), read_header(path)
+    volume, grid = read_image([path]), read_grid(path)
     assert volume.array.dtype == np.float32
     np.testing.assert_array_equal(volume.array, voxels[None])
-    assert header.shape == volume.shape == SHAPE
-    expected = np.eye(4) if suffix == ".h5" else affine
-    np.testing.assert_allclose(volume.affine, expected, atol=1e-5)
-    np.testing.assert_allclose(header.affine, expected, atol=1e-5)
-    if suffix != ".h5":
-        np.testing.assert_allclose(volume.spacing, (0.5, 1, 2), atol=1e-5)
+    assert grid.shape == volume.grid.shape == SHAPE
+    if suffix == ".h5":
+        assert not volume.grid.known
+        assert not grid.known
+        return
+    np.testing.assert_allclose(volume.grid.affine, affine, atol=1e-5)
+    np.testing.assert_allclose(grid.affine, affine, atol=1e-5)
+    np.testing.assert_allclose(grid.spacing, (0.5, 1, 2), atol=1e-5)
 
 
 @pytest.mark.parametrize("suffix", FORMATS)
@@ -88,14 +90,14 @@ def test_real_dicom_series_is_read_as_itk_does(data_root: Path) -> None:
     np.testing.assert_array_equal(volume.array[0], sitk.GetArrayFromImage(series).T)
     corner = (np.array(series.GetSize()) - 1).tolist()
     lps = series.TransformIndexToPhysicalPoint(corner)
-    np.testing.assert_allclose(volume.affine @ [*corner, 1], [-lps[0], -lps[1], lps[2], 1])
-    assert read_header(folder).shape == volume.shape
+    np.testing.assert_allclose(volume.grid.to_world @ [*corner, 1], [-lps[0], -lps[1], lps[2], 1])
+    assert read_grid(folder).shape == volume.grid.shape
 
 
 def test_real_archive_is_read(data_root: Path) -> None:
     path = next((data_root / "la_h5").rglob("mri_norm2.h5"))
     image, label = read_image([path]), read_label(path)
-    assert image.shape == label.shape
+    assert image.grid.shape == label.grid.shape
     assert set(np.unique(label.array)) == {0, 1}
 
 
@@ -114,7 +116,7 @@ def test_truncated_files_are_refused(tmp_path: Path, suffix: str, save: Save) ->
 def test_what_is_no_image_is_refused(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"a{suffix}"
     path.write_text("not an image")
-    for read in (read_header, read_label, lambda p: read_image([p])):
+    for read in (read_grid, read_label, lambda p: read_image([p])):
         with pytest.raises(CrlnError, match="truncated or not an image; copy or export it again"):
             read(path)
 

@@ -14,7 +14,7 @@ from scipy.spatial.transform import Rotation
 
 from crln.errors import CrlnError
 from crln.files import whole_file
-from crln.imaging import read_header, read_image, read_label, write_mask, write_scalar
+from crln.imaging import read_grid, read_image, read_label, write_mask, write_scalar
 
 Save = Callable[..., Path]
 SHAPE = (5, 6, 7)
@@ -45,7 +45,7 @@ def test_masks_lie_on_their_scan(
     write_mask(tmp_path / f"mask{suffix}", MASK, scan)
     mask = read_label(tmp_path / f"mask{suffix}")
     np.testing.assert_array_equal(mask.array[0], MASK)
-    np.testing.assert_allclose(mask.affine, read_header(scan).affine, atol=1e-5)
+    np.testing.assert_allclose(mask.grid.affine, read_grid(scan).affine, atol=1e-5)
 
 
 @given(
@@ -68,7 +68,7 @@ def test_any_orientation_survives(
         scan = save(tmp_path / f"scan{suffix}", voxels, affine)
         write_mask(tmp_path / f"mask{suffix}", MASK, scan, overwrite=True)
         mask = read_label(tmp_path / f"mask{suffix}")
-        np.testing.assert_allclose(mask.affine, affine, atol=1e-3)
+        np.testing.assert_allclose(mask.grid.affine, affine, atol=1e-3)
         np.testing.assert_array_equal(mask.array[0], MASK)
 
 
@@ -95,7 +95,7 @@ def test_nifti_keeps_both_forms_and_their_codes(
 
 def test_real_scans_get_masks_that_itk_sees_on_top(data_root: Path, tmp_path: Path) -> None:
     scan = next((data_root / "hippocampus" / "imagesTr").iterdir())
-    write_mask(tmp_path / "mask.nii.gz", np.ones(read_header(scan).shape, np.uint8), scan)
+    write_mask(tmp_path / "mask.nii.gz", np.ones(read_grid(scan).shape, np.uint8), scan)
     a, b = sitk.ReadImage(str(scan)), sitk.ReadImage(str(tmp_path / "mask.nii.gz"))
     for get in ("GetSize", "GetSpacing", "GetOrigin", "GetDirection"):
         np.testing.assert_allclose(getattr(a, get)(), getattr(b, get)(), atol=1e-5)
@@ -103,9 +103,9 @@ def test_real_scans_get_masks_that_itk_sees_on_top(data_root: Path, tmp_path: Pa
 
 def test_a_dicom_series_gets_nifti_that_lies_on_it(data_root: Path, tmp_path: Path) -> None:
     folder = data_root / "dicom" / "14_HCropVolume"
-    header = read_header(folder)
-    write_mask(tmp_path / "mask.nii.gz", np.ones(header.shape, np.uint8), folder)
-    np.testing.assert_allclose(read_header(tmp_path / "mask.nii.gz").affine, header.affine)
+    grid = read_grid(folder)
+    write_mask(tmp_path / "mask.nii.gz", np.ones(grid.shape, np.uint8), folder)
+    np.testing.assert_allclose(read_grid(tmp_path / "mask.nii.gz").affine, grid.affine)
 
 
 def test_an_archive_gets_an_archive(tmp_path: Path, voxels: np.ndarray, save: Save) -> None:

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from crln.cohort import load_cohort
 from crln.errors import CrlnError
-from crln.imaging import Volume, read_image
+from crln.imaging import Grid, Volume, read_image
 from crln.inference import Predictor, load_predictor, sliding_window
 from crln.methods import build_method
 from crln.planning import Plan
@@ -32,7 +32,7 @@ def make_plan(**changes: object) -> Plan:
 
 def make_volume(shape: tuple[int, int, int] = (20, 12, 18)) -> Volume:
     array = np.random.default_rng(0).normal(0, 2, (1, *shape)).astype(np.float32)
-    return Volume(array, np.diag([-1.0, -1.0, 2.0, 1.0]))
+    return Volume(array, Grid(shape, np.diag([-1.0, -1.0, 2.0, 1.0])))
 
 
 def expected_mask(volume: Volume) -> np.ndarray:
@@ -62,7 +62,7 @@ def test_probabilities_and_uncertainty_on_request() -> None:
     )
     scores = prediction.probabilities
     assert scores is not None
-    assert scores.shape == (3, *volume.shape)
+    assert scores.shape == (3, *volume.grid.shape)
     np.testing.assert_allclose(scores.sum(0), 1, atol=1e-5)
     labels = np.array([0, 200, 500])
     assert np.array_equal(labels[scores.argmax(0)], prediction.mask)
@@ -71,7 +71,7 @@ def test_probabilities_and_uncertainty_on_request() -> None:
 
 
 def test_largest_component() -> None:
-    volume = Volume(np.full((1, 16, 16, 16), -5, np.float32), np.eye(4))
+    volume = Volume(np.full((1, 16, 16, 16), -5, np.float32), Grid((16, 16, 16), np.eye(4)))
     volume.array[0, 2:6, 2:6, 2:6] = 0.5
     volume.array[0, 12, 12, 12] = 0.5
     predictor = Predictor(Threshold(), make_plan())
@@ -81,10 +81,10 @@ def test_largest_component() -> None:
 
 def test_another_spacing_keeps_the_scans_grid() -> None:
     z = np.linspace(-3, 3, 20, dtype=np.float32)
-    volume = Volume(np.broadcast_to(z, (1, 24, 24, 20)).copy(), np.eye(4))
+    volume = Volume(np.broadcast_to(z, (1, 24, 24, 20)).copy(), Grid((24, 24, 20), np.eye(4)))
     plan = make_plan(spacing=(1.5, 1.5, 1.5))
     prediction = Predictor(Threshold(), plan).predict(volume)
-    assert prediction.mask.shape == volume.shape
+    assert prediction.mask.shape == volume.grid.shape
     assert (prediction.mask == expected_mask(volume)).mean() > 0.89  # a plane at each border
 
 
@@ -102,7 +102,7 @@ def test_labels_of_any_value(labels: tuple[int, int]) -> None:
 def test_wrong_number_of_channels() -> None:
     with pytest.raises(CrlnError, match="2 channels"):
         Predictor(Threshold(), make_plan()).predict(
-            Volume(np.zeros((2, 4, 4, 4), np.float32), np.eye(4))
+            Volume(np.zeros((2, 4, 4, 4), np.float32), Grid((4, 4, 4), np.eye(4)))
         )
 
 

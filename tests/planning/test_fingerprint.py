@@ -116,7 +116,7 @@ def test_only_labels_of_labelled_cases_are_opened(
 
         monkeypatch.setattr(module, name, counted)
 
-    for name in ("read_header", "read_image", "read_label"):
+    for name in ("read_grid", "read_image", "read_label"):
         spy(name)
     make_fingerprint(cohort)
     allowed = {path for case in cohort.training for path in case.images}
@@ -150,10 +150,8 @@ def test_ten_thousand_cases_take_no_longer_than_the_sample(
 ) -> None:
     case = make_case(tmp_path, "a", block(1))
     headers: list[Path] = []
-    original = module.read_header
-    monkeypatch.setattr(
-        module, "read_header", lambda path: (headers.append(path), original(path))[1]
-    )
+    original = module.read_grid
+    monkeypatch.setattr(module, "read_grid", lambda path: (headers.append(path), original(path))[1])
     cohort = Cohort(
         tmp_path,
         "folders",
@@ -167,7 +165,7 @@ def test_ten_thousand_cases_take_no_longer_than_the_sample(
 
 def test_an_archive_counts_as_one_millimetre(data_root: Path) -> None:
     found = make_fingerprint(load_cohort(data_root / "la_h5"))
-    assert (found.layout, found.spacing) == ("h5", (1, 1, 1))
+    assert (found.geometry, found.spacing) == (False, (1, 1, 1))
     assert found.labels == (0, 1)
 
 

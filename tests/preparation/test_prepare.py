@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from crln.errors import CrlnError
-from crln.imaging import Volume
+from crln.imaging import Grid, Volume
 from crln.planning.plan import Intensity, Plan
 from crln.preparation import normalise, prepare_image, prepare_label
 
 
 def scan(array: np.ndarray, spacing: float = 1.0) -> Volume:
-    return Volume(array, np.diag([spacing, spacing, spacing, 1.0]))
+    return Volume(array, Grid(array.shape[1:], np.diag([spacing, spacing, spacing, 1.0])))
 
 
 def noise(side: int) -> np.ndarray:

@@ -9,7 +9,7 @@ from crln.cohort.listing import group_channels, list_folder, pair_labels, scans_
 from crln.cohort.names import Names, read_names
 from crln.cohort.parts import find_lists, sort_into_parts
 from crln.errors import CrlnError
-from crln.imaging import scan_suffix
+from crln.imaging import is_archive
 
 _DESCRIPTION = "cohort.yaml"
 # root / "2018LA_Seg_Training Set" / case / mri_norm2.h5
@@ -93,7 +93,7 @@ def _find_archives(root: Path) -> list[Path]:
     for folder, children, files in os.walk(root, followlinks=True):
         deepest = len(Path(folder).relative_to(root).parts) == _ARCHIVE_DEPTH
         children[:] = [c for c in children if not deepest and not c.startswith(".")]
-        found += [Path(folder, file) for file in files if scan_suffix(Path(file)) == ".h5"]
+        found += [Path(folder, file) for file in files if is_archive(Path(file))]
     return sorted(found)
 
 

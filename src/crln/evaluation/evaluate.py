@@ -9,7 +9,7 @@ from crln.errors import CrlnError
 from crln.evaluation.metrics import ClassMetrics, case_metrics
 from crln.evaluation.pairing import pair_masks
 from crln.evaluation.results import Evaluation, Row, Unit
-from crln.imaging import Volume, check_same_grid, is_archive, read_label
+from crln.imaging import check_same_grid, read_label
 from crln.labels import largest_components
 
 _MOST_CLASSES = 1000
@@ -78,17 +78,10 @@ def _read_pair(
 ) -> tuple[np.ndarray, np.ndarray, tuple[float, float, float]]:
     """Both masks, (X, Y, Z), and their voxel size in millimetres."""
     prediction, truth = read_label(prediction_path), read_label(label_path)
-    archives = [is_archive(path) for path in (prediction_path, label_path)]
-    if archives[0] == archives[1]:
-        check_same_grid(prediction_path, prediction, label_path, truth)
-    elif prediction.shape != truth.shape:
-        raise CrlnError(
-            f"{prediction_path}: shape {prediction.shape}, but {label_path} has {truth.shape}; "
-            "predict the scan that the label was drawn on"
-        )
-    # An h5 archive knows no voxel size; the other file of the pair may.
-    known: Volume = prediction if archives[1] else truth
-    return prediction.array[0], truth.array[0], known.spacing
+    check_same_grid(prediction_path, prediction.grid, label_path, truth.grid)
+    # An archive knows no voxel size; the other file of the pair may.
+    grid = truth.grid if truth.grid.known else prediction.grid
+    return prediction.array[0], truth.array[0], grid.spacing
 
 
 def _values(mask: np.ndarray, path: Path) -> set[int]:

@@ -2,43 +2,69 @@
 
 from io import BytesIO
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING
 
-import h5py
 import numpy as np
 
 from crln.errors import CrlnError
-from crln.imaging.header import Header, spatial_shape
+from crln.imaging.format import Content, Format, Output
+from crln.imaging.grid import Grid, spatial_shape
 
-Dataset = Literal["image", "label"]
+if TYPE_CHECKING:
+    import h5py
 
-
-def read_header(path: Path) -> Header:
-    """The grid of an archive: its shape; it knows no voxel size, so that counts as 1 mm."""
-    with h5py.File(path) as file:
-        dataset = _dataset(path, file, "image" if "image" in file else "label")
-        return Header(spatial_shape(path, dataset.shape), np.eye(4))
-
-
-def read_voxels(path: Path, name: Dataset) -> np.ndarray:
-    """One dataset's voxels, (X, Y, Z)."""
-    with h5py.File(path) as file:
-        dataset = _dataset(path, file, name)
-        spatial_shape(path, dataset.shape)
-        voxels: np.ndarray = dataset[()]
-    return voxels.reshape(voxels.shape[:3])
+# These files are named after what was done to them, not after the case alone.
+_LA = "mri_norm2"
+_PANCREAS_ENDING = "_norm"
 
 
-def write(target: Path, array: np.ndarray, name: Dataset) -> None:
-    """Writes one dataset, compressed."""
-    # By way of memory: HDF5 brings the process down when a disk fills up while it closes a file.
-    buffer = BytesIO()
-    with h5py.File(buffer, "w") as file:
-        file.create_dataset(name, data=array, compression="gzip", compression_opts=4)
-    target.write_bytes(buffer.getbuffer())
+class Archive(Format):
+    """An h5 file; it knows the voxels' order alone, not their size and place."""
+
+    name = "h5"
+    suffixes = (".h5",)
+    archive = True
+
+    def case(self, path: Path) -> str:
+        """That of "case_norm.h5" (Pancreas) and of "case/mri_norm2.h5" (LA) is "case"."""
+        stem = super().case(path)
+        return path.parent.name if stem == _LA else stem.removesuffix(_PANCREAS_ENDING)
+
+    def grid(self, path: Path) -> Grid:
+        """Of the image, or the label where there is none."""
+        import h5py
+
+        with h5py.File(path) as file:
+            dataset = _dataset(path, file, "image" if "image" in file else "label")
+            return Grid(spatial_shape(path, dataset.shape))
+
+    def voxels(self, path: Path, content: Content) -> np.ndarray:
+        """One dataset."""
+        import h5py
+
+        with h5py.File(path) as file:
+            dataset = _dataset(path, file, content)
+            spatial_shape(path, dataset.shape)
+            voxels: np.ndarray = dataset[()]
+        return voxels.reshape(voxels.shape[:3])
+
+    def write(self, target: Path, output: Output) -> None:
+        """Writes one dataset."""
+        import h5py
+
+        # By way of memory: HDF5 brings the process down when a disk fills up while it closes a
+        # file.
+        buffer = BytesIO()
+        with h5py.File(buffer, "w") as file:
+            file.create_dataset(
+                output.content, data=output.array, compression="gzip", compression_opts=4
+            )
+        target.write_bytes(buffer.getbuffer())
 
 
-def _dataset(path: Path, file: h5py.File, name: Dataset) -> h5py.Dataset:
+def _dataset(path: Path, file: "h5py.File", name: Content) -> "h5py.Dataset":
+    import h5py
+
     dataset = file.get(name)
     if not isinstance(dataset, h5py.Dataset):
         remedy = (

@@ -5,21 +5,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from nibabel.filebasedimages import ImageFileError
-from nibabel.spatialimages import HeaderDataError, ImageDataError
-
 from crln.errors import CrlnError
 
-LIBRARY_FAULTS = (
+FILE_FAULTS = (
     OSError,
     EOFError,
     ValueError,
     KeyError,
     RuntimeError,  # SimpleITK and h5py
     zlib.error,
-    ImageFileError,
-    HeaderDataError,
-    ImageDataError,
 )
 
 
@@ -32,14 +26,5 @@ def reading(path: Path) -> Iterator[None]:
         raise CrlnError(f"{path}: no such file; check the path") from error
     except PermissionError as error:
         raise CrlnError(f"{path}: may not be read; check its permissions") from error
-    except LIBRARY_FAULTS as error:
+    except FILE_FAULTS as error:
         raise CrlnError(f"{path}: truncated or not an image; copy or export it again") from error
-
-
-@contextmanager
-def writing() -> Iterator[None]:
-    """Within it, nibabel's own faults are such as every file library raises."""
-    try:
-        yield
-    except (ImageFileError, HeaderDataError, ImageDataError) as error:
-        raise ValueError(str(error)) from error

@@ -1,30 +1,30 @@
-"""Which files are scans, of what format, and of which case."""
+"""The formats, and which of them a file is of by its name."""
 
 from pathlib import Path
-from typing import Literal
-
-from pydicom.misc import is_dicom
 
 from crln.errors import CrlnError
+from crln.imaging.archive import Archive
+from crln.imaging.dicom import Series
+from crln.imaging.format import Format
+from crln.imaging.itk import Itk
+from crln.imaging.nifti import Nifti
 
-Format = Literal["nifti", "itk", "h5", "dicom"]
+NIFTI = Nifti()
+SERIES = Series()
+# Of two suffixes the first is one file, the second a header whose voxels lie in another.
+FORMATS: tuple[Format, ...] = (
+    NIFTI,
+    Itk("NRRD", (".nrrd", ".nhdr")),
+    Itk("MetaImage", (".mha", ".mhd")),
+    Archive(),
+    SERIES,
+)
+"""A new format is one file and one line here."""
 
-_FORMAT_OF: dict[str, Format] = {
-    ".nii.gz": "nifti",
-    ".nii": "nifti",
-    ".nrrd": "itk",
-    ".nhdr": "itk",
-    ".mha": "itk",
-    ".mhd": "itk",
-    ".h5": "h5",
-}
-# Headers whose voxels lie in a second file: written as the one-file sibling instead.
-_OUTPUT_SUFFIX = {".nii": ".nii.gz", ".nhdr": ".nrrd", ".mhd": ".mha"}
-KNOWN = "NIfTI, NRRD, MetaImage, h5 or a folder of DICOM slices"
+KNOWN = f"{', '.join(f.name for f in FORMATS[:-1])} or {FORMATS[-1].name}"
 
-# The research archives name files after what was done to them, not after the case alone.
-_LA_ARCHIVE = "mri_norm2"
-_PANCREAS_ENDING = "_norm"
+_FORMAT_OF = {suffix: format for format in FORMATS for suffix in format.suffixes}
+_DICM = slice(128, 132)  # where a DICOM file says that it is one
 
 
 def scan_suffix(path: Path) -> str:
@@ -36,13 +36,13 @@ def scan_suffix(path: Path) -> str:
 
 
 def scan_format(path: Path) -> Format:
-    """The format of a file, by its name, or "dicom" for a folder.
+    """The format of a file, by its name, or a series' for a folder.
 
     Raises:
         CrlnError: there is no such file, or no scan has such a name.
     """
     if path.is_dir():
-        return "dicom"
+        return SERIES
     if suffix := scan_suffix(path):
         return _FORMAT_OF[suffix]
     if not path.exists():
@@ -56,8 +56,9 @@ def is_scan(path: Path) -> bool:
 
 
 def is_archive(path: Path) -> bool:
-    """Whether a file's name is that of a research archive (h5)."""
-    return scan_suffix(path) == ".h5"
+    """Whether, by its name, one file holds the scan and its label (h5)."""
+    suffix = scan_suffix(path)
+    return bool(suffix) and _FORMAT_OF[suffix].archive
 
 
 def is_dicom_folder(path: Path) -> bool:
@@ -65,12 +66,17 @@ def is_dicom_folder(path: Path) -> bool:
     try:
         # Slices often have no suffix, so files of other names are looked into.
         return any(
-            is_dicom(file)
+            _is_dicom(file)
             for file in path.iterdir()
             if file.is_file() and not scan_suffix(file) and not file.name.startswith(".")
         )
     except OSError:
         return False
+
+
+def _is_dicom(file: Path) -> bool:
+    with file.open("rb") as opened:
+        return opened.read(_DICM.stop)[_DICM] == b"DICM"
 
 
 def scan_stem(path: Path) -> str:
@@ -80,13 +86,15 @@ def scan_stem(path: Path) -> str:
     folder "case" of DICOM slices.
     """
     suffix = scan_suffix(path)
-    stem = path.name[: len(path.name) - len(suffix)]
-    if suffix != ".h5":
-        return stem
-    return path.parent.name if stem == _LA_ARCHIVE else stem.removesuffix(_PANCREAS_ENDING)
+    return _FORMAT_OF[suffix].case(path) if suffix else path.name
 
 
-def output_suffix(like: Path) -> str:
-    """The suffix of a mask that goes with a scan: its own format, or NIfTI for DICOM."""
-    suffix = scan_suffix(like)
-    return _OUTPUT_SUFFIX.get(suffix, suffix) or ".nii.gz"
+def output_suffix(like: Path, *, map: bool = False) -> str:
+    """The suffix of what goes with a scan: its own format's, or NIfTI's where that is not written.
+
+    Args:
+        like: the scan.
+        map: for a map, such as probabilities; in an archive, it could be taken for a case's.
+    """
+    format = _FORMAT_OF.get(scan_suffix(like), SERIES)
+    return (format if format.writes and not (map and format.archive) else NIFTI).suffixes[0]

@@ -47,20 +47,14 @@ class Outputs:
     @property
     def mask(self) -> Path:
         """The mask; written last, so that where it is, all is."""
-        return self.out / f"{self.case.id}{self._suffix}"
+        return self.out / f"{self.case.id}{output_suffix(self.case.images[0])}"
 
     @property
     def maps(self) -> dict[str, Path]:
         """Name of each further output asked for, to its file."""
         wanted = {PROBABILITIES: self.probabilities, UNCERTAINTY: self.uncertainty}
-        # A map in an h5 file could be taken for the archive of a case.
-        suffix = ".nii.gz" if self._suffix == ".h5" else self._suffix
-        name = f"{self.case.id}{suffix}"
+        name = f"{self.case.id}{output_suffix(self.case.images[0], map=True)}"
         return {kind: self.out / kind / name for kind, asked in wanted.items() if asked}
-
-    @property
-    def _suffix(self) -> str:
-        return output_suffix(self.case.images[0])
 
 
 def predict_files(

@@ -1,7 +1,7 @@
 """From the plan's grid to the scan's, a few planes at a time."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import log
 
 import numpy as np
@@ -11,7 +11,7 @@ from torch import Tensor
 
 from crln.inference.sliding import Slab
 from crln.planning.plan import Triple
-from crln.preparation import Placement, restore_classes, restore_scores
+from crln.preparation import Placement
 
 PLANES = 16
 """Planes of the scan's grid in memory at once, for every class."""
@@ -71,7 +71,7 @@ class Outline:
     """A scan's classes and what may go with them, on the scan's own grid.
 
     Attributes:
-        classes: (X, Y, Z) uint8, 0..K-1.
+        classes: (X, Y, Z), 0..K-1, in the smallest type that holds them.
         probabilities: (K, X, Y, Z) float32, or None.
         uncertainty: (X, Y, Z) float32, or None: entropy of the probabilities over log K, so that
             0 is certain and 1 undecided.
@@ -100,7 +100,7 @@ def outline(
         uncertainty: keep the entropy.
     """
     shape = placement.turned
-    labels = np.empty(shape, np.uint8)
+    labels = np.empty(shape, np.min_scalar_type(classes - 1))
     scores = np.empty((classes, *shape), np.float32) if probabilities else None
     entropy = np.empty((1, *shape), np.float32) if uncertainty else None
     for slab in resample_slabs(slabs, placement.shape, shape):
@@ -111,10 +111,9 @@ def outline(
         if entropy is not None:
             bits = torch.special.entr(slab.scores).sum(0, keepdim=True) / log(classes)
             entropy[everywhere] = bits.cpu().numpy()
-    # Resampled already: what is left is the order and direction of the axes.
-    turned = replace(placement, shape=shape)
+    back = placement.grid.from_ras
     return Outline(
-        restore_classes(labels, turned, classes),
-        None if scores is None else restore_scores(scores, turned),
-        None if entropy is None else restore_scores(entropy, turned)[0],
+        np.ascontiguousarray(back(labels)),
+        None if scores is None else np.ascontiguousarray(back(scores)),
+        None if entropy is None else np.ascontiguousarray(back(entropy[0])),
     )

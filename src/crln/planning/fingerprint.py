@@ -4,12 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from nibabel.orientations import io_orientation
 from pydantic import Field
 
 from crln.cohort import Case, Cohort
 from crln.errors import CrlnError
-from crln.imaging import Header, check_same_grid, read_header, read_image, read_label
+from crln.imaging import check_same_grid, read_grid, read_image, read_label
 from crln.planning.plan import Section, Triple
 
 MOST_HEADERS = 500
@@ -50,6 +49,7 @@ class Fingerprint(Section):
     archive knows neither; its axes stay, and a voxel counts as 1 mm.
 
     Attributes:
+        geometry: whether the files know their axes and their voxels' size.
         headers_read: how many training scans `spacing` and `size` are of.
         scans_read: how many the intensities are of.
         labels_read: how many labels the classes and volumes are of.
@@ -68,6 +68,7 @@ class Fingerprint(Section):
     test: int
     layout: str
     channels: tuple[str, ...]
+    geometry: bool = True
     headers_read: int
     scans_read: int
     labels_read: int
@@ -95,8 +96,9 @@ def make_fingerprint(cohort: Cohort) -> Fingerprint:
     """
     if not cohort.labelled:
         raise CrlnError(f"{cohort.root}: no labelled case; put at least one outline in labels/")
-    grids = [_ras(read_header(case.images[0])) for case in _spread(cohort.training, MOST_HEADERS)]
-    spacings, sizes = (np.array(column) for column in zip(*grids, strict=True))
+    grids = [read_grid(case.images[0]) for case in _spread(cohort.training, MOST_HEADERS)]
+    spacings = np.array([grid.in_ras(grid.spacing) for grid in grids])
+    sizes = np.array([grid.in_ras(grid.shape) for grid in grids])
     affordable = VOXEL_BUDGET // int(np.median(sizes.prod(1)))
     voxels = _read_voxels(cohort, affordable)
     found = sorted(voxels.volumes)
@@ -112,6 +114,7 @@ def make_fingerprint(cohort: Cohort) -> Fingerprint:
         "test": len(cohort.test),
         "layout": cohort.layout,
         "channels": cohort.channels,
+        "geometry": any(grid.known for grid in grids),
         "headers_read": len(grids),
         "scans_read": len(voxels.everywhere),
         "labels_read": voxels.labels_read,
@@ -161,7 +164,7 @@ def _read_voxels(cohort: Cohort, affordable: int) -> _Voxels:
         if case.label is None:
             continue
         label = read_label(case.label)
-        check_same_grid(case.images[0], image, case.label, label)
+        check_same_grid(case.images[0], image.grid, case.label, label.grid)
         values = seen.count(label.array)
         structures = np.flatnonzero(label.array != (0 if 0 in values else values[0]))
         if len(structures):
@@ -179,12 +182,6 @@ def _spread(cases: Sequence[Case], most: int) -> list[Case]:
     if len(cases) <= most:
         return list(cases)
     return [cases[i] for i in np.linspace(0, len(cases) - 1, most).astype(int)]
-
-
-def _ras(grid: Header) -> tuple[list[float], list[int]]:
-    """Spacing and size of a scan once its axes are in RAS order."""
-    axes = np.argsort(io_orientation(grid.affine)[:, 0])
-    return [grid.spacing[axis] for axis in axes], [grid.shape[axis] for axis in axes]
 
 
 def _statistics(samples: list[np.ndarray]) -> list[Statistics]:

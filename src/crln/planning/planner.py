@@ -71,7 +71,7 @@ def plan_for(fingerprint: Fingerprint) -> Plan:
     Intensities: for CT a window over the structures' values and their mean and deviation; for all
     else each scan's own mean and deviation.
     """
-    archive = fingerprint.layout == "h5"
+    archive = not fingerprint.geometry
     spacing = fingerprint.spacing if archive else _target_spacing(fingerprint)
     size = [
         n * own / target

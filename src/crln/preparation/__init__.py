@@ -1,12 +1,7 @@
-"""Plan and case -> prepared arrays in a cache, and back to the scan's own grid."""
+"""Plan and case -> prepared arrays in a cache."""
 
 from crln.preparation.cache import default_cache, prepare_cohort
-from crln.preparation.placement import (
-    Placement,
-    restore_classes,
-    restore_mask,
-    restore_scores,
-)
+from crln.preparation.placement import Placement, place
 from crln.preparation.prepare import normalise, prepare_image, prepare_label
 from crln.preparation.store import PreparedCase
 
@@ -15,10 +10,8 @@ __all__ = [
     "PreparedCase",
     "default_cache",
     "normalise",
+    "place",
     "prepare_cohort",
     "prepare_image",
     "prepare_label",
-    "restore_classes",
-    "restore_mask",
-    "restore_scores",
 ]

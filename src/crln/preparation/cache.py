@@ -104,7 +104,7 @@ def _build(case: Case, plan: Plan, folder: Path) -> None:
     label = None
     if case.label is not None:
         label_volume = read_label(case.label)
-        check_same_grid(case.images[0], volume, case.label, label_volume)
+        check_same_grid(case.images[0], volume.grid, case.label, label_volume.grid)
         label = prepare_label(label_volume, plan, placement, case.label)
     store_case(folder, image, label, plan.classes)
 

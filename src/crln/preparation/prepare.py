@@ -44,10 +44,10 @@ def prepare_image(
         )
     for channel, scheme in zip(volume.array, plan.intensity, strict=True):
         _check(channel, scheme, name)
-    placement = place(volume, plan.spacing)
+    placement = place(volume.grid, plan.spacing)
     if prod(placement.shape) > MOST_VOXELS:
         raise CrlnError(
-            f"{name}: {' x '.join(f'{s:.3g}' for s in volume.spacing)} mm voxels become "
+            f"{name}: {' x '.join(f'{s:.3g}' for s in volume.grid.spacing)} mm voxels become "
             f"{' x '.join(map(str, placement.shape))} voxels at the plan's spacing; correct the "
             "file's header or the plan's spacing"
         )

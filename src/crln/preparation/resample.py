@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-Shape = tuple[int, int, int]
+from crln.imaging import Shape
 
 PLANES = 16
 """Planes of the target grid worked on at a time where classes compete: bounds the memory."""
@@ -48,13 +48,6 @@ def _resample_axis(values: Tensor, axis: int, side: int, linear: bool) -> Tensor
     return pictures.reshape([side if i == axis else n for i, n in enumerate((x, y, z))])
 
 
-def resample_linear(array: np.ndarray, shape: Shape) -> np.ndarray:
-    """Linear interpolation of (X, Y, Z) at the centres of the target's voxels, float32."""
-    values = torch.from_numpy(np.ascontiguousarray(array, np.float32))
-    result: np.ndarray = F.interpolate(values[None, None], shape, mode="trilinear")[0, 0].numpy()
-    return result
-
-
 def resample_classes(classes: np.ndarray, shape: Shape, number: int) -> np.ndarray:
     """Each class (X, Y, Z) interpolated linearly, the largest wins: smoother than the nearest."""
 
@@ -63,11 +56,6 @@ def resample_classes(classes: np.ndarray, shape: Shape, number: int) -> np.ndarr
         return there if there.any() else None
 
     return _largest(score, number, classes.shape, shape)
-
-
-def resample_argmax(scores: np.ndarray, shape: Shape) -> np.ndarray:
-    """The class of the largest among linearly interpolated scores (K, X, Y, Z)."""
-    return _largest(lambda k, planes: scores[k, planes], len(scores), scores.shape[1:], shape)
 
 
 def _largest(

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 
-import nibabel as nib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -10,7 +9,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 
-from crln.imaging.volume import Volume
+from crln.imaging import Volume
 from crln.report.style import PREDICTION, TRUTH
 
 # Of a scan in RAS order: the axis that is cut, the two that are shown (across, up), and the letters
@@ -54,28 +53,22 @@ def slice_picture(
     Returns:
         A figure with one row per prediction and columns axial, coronal and sagittal.
     """
-    orientation = nib.orientations.io_orientation(scan.affine)
-
-    def canonical(array: np.ndarray) -> np.ndarray:
-        return nib.orientations.apply_orientation(array, orientation)
-
-    grey = _stretch(canonical(scan.array[0]))
-    spacing = np.array(scan.spacing)[np.argsort(orientation[:, 0])]
-    masks = {name: canonical(mask) for name, mask in predictions.items()}
-    outline = None if truth is None else canonical(truth)
+    grid = scan.grid
+    grey = _stretch(grid.to_ras(scan.array[0]))
+    spacing = np.array(grid.in_ras(grid.spacing))
+    masks = {name: grid.to_ras(mask) for name, mask in predictions.items()}
+    outline = None if truth is None else grid.to_ras(truth)
     shown = np.any([m != 0 for m in masks.values()], axis=0) if outline is None else outline != 0
     box = _field_of_view(shown) if zoom else tuple(slice(0, n) for n in grey.shape)
 
     figure, axes = _panels(np.array([side.stop - side.start for side in box]) * spacing, len(masks))
-    # An archive without a geometry has the unit affine: nobody knows which side is which.
-    marked = not np.array_equal(scan.affine, np.eye(4))
     for row, (name, mask) in zip(axes, masks.items(), strict=True):
         row[0].set_ylabel(name, color=_WHITE, fontsize=10)
         for axis, (cut, (across, up), letters) in zip(row, _PLANES.values(), strict=True):
             at = _best_slice(shown, cut)
             _draw_slice(axis, grey, outline, mask, cut, at)
             axis.set_aspect(spacing[up] / spacing[across])
-            _frame(axis, box[across], box[up], letters if marked else "")
+            _frame(axis, box[across], box[up], letters if grid.known else "")
     _legend(figure, with_truth=truth is not None)
     return figure
 

@@ -1,0 +1,72 @@
+"""What a kind of file can do: read its grid, read its voxels, write a mask or a map."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from crln.imaging.grid import Grid
+
+Content = Literal["image", "label"]
+
+
+@dataclass(frozen=True, eq=False)
+class Output:
+    """What is written to a file, with all that a format may want to say of it.
+
+    Attributes:
+        array: (X, Y, Z), or (X, Y, Z, K) for a map of K values a voxel.
+        grid: that the voxels lie on.
+        content: "label" for a mask, "image" for a map.
+        source: the scan that it is of, if that is a file.
+        names: label value to the name of its class, as far as known.
+    """
+
+    array: np.ndarray
+    grid: Grid
+    content: Content
+    source: Path | None = None
+    names: Mapping[int, str] = field(default_factory=dict)
+
+
+class Format(ABC):
+    """One kind of file; listed in `crln.imaging.formats`, it is known everywhere.
+
+    Faults of a file may be raised as whatever the library behind raises of `faults.FILE_FAULTS`.
+
+    Attributes:
+        name: for a person.
+        suffixes: that its files have, in small letters; masks are written with the first. None: it
+            is a folder.
+        writes: whether masks are written in it; else they are written as NIfTI.
+        archive: whether one file holds the scan and its label.
+    """
+
+    name: str
+    suffixes: tuple[str, ...] = ()
+    writes: bool = True
+    archive: bool = False
+
+    def suffix(self, path: Path) -> str:
+        """Which of `suffixes` a file's name ends with; "" if none."""
+        name = path.name.lower()
+        return next((suffix for suffix in self.suffixes if name.endswith(suffix)), "")
+
+    def case(self, path: Path) -> str:
+        """The case that the name of such a file tells."""
+        return path.name[: len(path.name) - len(self.suffix(path))]
+
+    @abstractmethod
+    def grid(self, path: Path) -> Grid:
+        """Where the voxels lie, without reading them."""
+
+    @abstractmethod
+    def voxels(self, path: Path, content: Content) -> np.ndarray:
+        """(X, Y, Z), scaled as the file says; of an archive the dataset `content`."""
+
+    def write(self, target: Path, output: Output) -> None:
+        """Writes one file, compressed."""
+        raise NotImplementedError(f"{self.name} is not written")
