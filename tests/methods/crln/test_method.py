@@ -135,3 +135,18 @@ def test_the_student_learns_from_every_view(
     losses = method.losses(make_patches(method, 1), make_patches(method, 2), Step(9, 10, 0))
     assert losses["total"].isfinite()
     assert seen == ([2 + 2 * views] if joint_pass else [2, 2 * views])
+
+
+def test_the_pseudo_label_is_the_teachers(make_method: Make, make_patches: Make) -> None:
+    """A student that agrees with a sure teacher has nothing to learn; one that does not, has."""
+
+    def unsupervised(student: int, teacher: int) -> float:
+        method = make_method("crln", copy_paste=0, warmup=1.0)  # f itself, not rectified
+        for network, sure_of in ((method.student, student), (method.teacher.network, teacher)):
+            torch.nn.init.zeros_(network.head.weight)
+            network.head.bias.data = 20 * torch.eye(3)[sure_of]
+        found = method.losses(make_patches(method, 1), make_patches(method, 2), Step(9, 10, 0))
+        return float(found["unsupervised"].detach())
+
+    assert unsupervised(student=1, teacher=1) < 0.01
+    assert unsupervised(student=0, teacher=1) > 10
