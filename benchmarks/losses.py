@@ -55,7 +55,7 @@ def loss_timings(
         "CPS, masks and draws": lambda: positive(lambda voxels: table[voxels % len(table)]),
         "segmentation": lambda: segmentation_loss(student, target[:2]),
         "pseudo-label": lambda: pseudo_label_loss(student, target[:2], confidence),
-        "consistency": lambda: consistency_loss(student, logits[2:], target[:2]),
+        "consistency": lambda: consistency_loss(student, logits[2:], target[:2] != IGNORE),
     }
 
     def learn(loss: Callable[[], Tensor]) -> Callable[[], None]:

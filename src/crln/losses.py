@@ -95,22 +95,18 @@ def _soft_dice(
     return 1 - dice.mean()
 
 
-def consistency_loss(
-    student: Tensor, teacher: Tensor, inside: Tensor, mask: Tensor | None = None
-) -> Tensor:
+def consistency_loss(student: Tensor, teacher: Tensor, valid: Tensor) -> Tensor:
     """Mean over valid voxels and classes of (softmax(student) - softmax(teacher))^2.
 
     Args:
         student: logits (B, K, X, Y, Z).
         teacher: logits of the same shape; carries no gradient.
-        inside: (B, X, Y, Z); IGNORE: not valid.
-        mask: (B, X, Y, Z) bool; false: not valid either.
+        valid: (B, X, Y, Z) bool, the voxels that count.
     """
-    valid = inside != IGNORE
     return mean_squared_difference(
         full_precision(student).softmax(1),
         full_precision(teacher.detach()).softmax(1),
-        valid if mask is None else valid & mask,
+        valid,
     )
 
 

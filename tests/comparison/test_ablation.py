@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from crln.comparison import ABLATION, parse_variant
+from crln.labels import IGNORE
 from crln.methods import Batch, Step, build_method
 from crln.methods.crln.method import CRLN
 from crln.planning import Plan
@@ -27,7 +28,9 @@ def losses_of(method: CRLN) -> dict[str, torch.Tensor]:
     images = torch.randn(2, 2, 1, *method.read_size, generator=generator)
     labels = (images[0, :, 0] > 0.5).long()
     torch.manual_seed(0)
-    return method.losses(Batch(images[0], labels), Batch(images[1], torch.zeros_like(labels)), STEP)
+    inside = torch.ones_like(labels, dtype=torch.bool)
+    unlabelled = Batch(images[1], torch.full_like(labels, IGNORE), inside)
+    return method.losses(Batch(images[0], labels, inside), unlabelled, STEP)
 
 
 @pytest.mark.parametrize("name", ABLATION)

@@ -48,7 +48,7 @@ LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     ),
     "segmentation": segmentation_loss,
     "pseudo_label": lambda z, y: pseudo_label_loss(z, y, (y > 0).float()),
-    "consistency": lambda z, y: consistency_loss(z, 0.5 * z, y, y > 0),
+    "consistency": lambda z, y: consistency_loss(z, 0.5 * z, y > 0),
     "sharpened": lambda z, y: mean_squared_difference(
         z.softmax(1), sharpen(z.softmax(1), 0.1), y != IGNORE
     ),

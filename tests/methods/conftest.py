@@ -28,6 +28,7 @@ def make_patches() -> Callable[[Method, int], Batch]:
     def make(method: Method, seed: int) -> Batch:
         generator = torch.Generator().manual_seed(seed)
         images = torch.randn(2, 1, *method.read_size, generator=generator)
-        return Batch(images, (images[:, 0] > 0.5).long())
+        labels = (images[:, 0] > 0.5).long()
+        return Batch(images, labels, torch.ones_like(labels, dtype=torch.bool))
 
     return make

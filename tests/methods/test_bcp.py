@@ -5,6 +5,7 @@ from itertools import combinations
 import pytest
 import torch
 
+from crln.labels import IGNORE
 from crln.methods import Batch, Step, build_method
 from crln.planning import Plan
 
@@ -17,9 +18,10 @@ def test_no_mix_is_seen_twice(tiny_plan: Plan, index: int) -> None:
     method.student.register_forward_pre_hook(lambda _, given: seen.extend(given[0].clone()))
     generator = torch.Generator().manual_seed(1)
     images = torch.randn(2, 2, 1, *method.read_size, generator=generator)
-    inside = torch.zeros(2, *method.read_size, dtype=torch.long)
-    labelled = Batch(images[0], (images[0, :, 0] > 0.3).long())
-    found = method.losses(labelled, Batch(images[1], inside), Step(index, 4, seed=0))
+    labels = (images[0, :, 0] > 0.3).long()
+    inside = torch.ones_like(labels, dtype=torch.bool)
+    unlabelled = Batch(images[1], torch.full_like(labels, IGNORE), inside)
+    found = method.losses(Batch(images[0], labels, inside), unlabelled, Step(index, 4, seed=0))
     assert len(seen) == 4
     for one, other in combinations(seen, 2):
         assert not torch.equal(one, other)

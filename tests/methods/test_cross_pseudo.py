@@ -24,9 +24,12 @@ def make_method(plan: Plan, **options: bool) -> CrossPseudo:
 def make_batches(method: CrossPseudo) -> tuple[Batch, Batch]:
     generator = torch.Generator().manual_seed(1)
     images = torch.randn(2, 2, 1, *method.read_size, generator=generator)
-    inside = torch.zeros(2, *method.read_size, dtype=torch.long)
-    inside[:, :3] = IGNORE
-    return Batch(images[0], (images[0, :, 0] > 0.3).long()), Batch(images[1], inside)
+    labels = (images[0, :, 0] > 0.3).long()
+    inside = torch.ones_like(labels, dtype=torch.bool)
+    unknown = torch.full_like(labels, IGNORE)
+    labelled = Batch(images[0], labels, inside.clone())
+    inside[:, :3] = False
+    return labelled, Batch(images[1], unknown, inside)
 
 
 @pytest.mark.parametrize("cutmix", [False, True])
@@ -38,8 +41,9 @@ def test_each_learns_the_other_s_label(tiny_plan: Plan, cutmix: bool) -> None:
 
     generator = STEP.generator("views", "cpu")
     x, y = method.views.labelled(labelled.images, labelled.labels, generator)
-    u, inside = method.views.weak(unlabelled.images, unlabelled.labels, generator)
-    labels = [f(u).argmax(1).masked_fill(inside == IGNORE, IGNORE) for f in method.students]
+    known = unlabelled.inside.long() - 1
+    u, known = method.views.weak(unlabelled.images, known, generator)
+    labels = [f(u).argmax(1).masked_fill(known == IGNORE, IGNORE) for f in method.students]
     if cutmix:
         mix = draw_cutmix(host_random(generator), len(u), tiny_plan.patch_size)
         mixed = mix(u)

@@ -115,10 +115,10 @@ def batches(method: Method) -> list[Batch]:
     for seed in range(1 + method.uses_unlabelled):
         generator = torch.Generator().manual_seed(seed)
         images = torch.randn(2, 1, *method.read_size, generator=generator)
-        labels = (images[:, 0] > 0.5).long() if seed == 0 else torch.zeros(2, *method.read_size)
-        labels = labels.long()
+        labels = (images[:, 0] > 0.5).long()
         labels[:, :2] = IGNORE
-        result.append(Batch(images, labels))
+        inside = labels != IGNORE
+        result.append(Batch(images, labels if seed == 0 else labels.fill_(IGNORE), inside))
     return result
 
 

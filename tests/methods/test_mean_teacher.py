@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from crln.methods import Batch, Step
+from crln.methods import Step
 from crln.methods.base import gaussian_ramp
 from crln.planning import Plan
 
@@ -58,7 +58,7 @@ def test_an_unsure_teacher_teaches_nothing(
     method = make_method("mean_teacher", uncertainty=True)
     method.teacher.network = Scaled(tiny_plan.classes)  # noise aside, of dim voxels alone
     both = [make_patches(method, seed) for seed in (1, 2)]
-    dim = [Batch(0 * images, labels) for images, labels in both]
+    dim = [batch._replace(images=0 * batch.images) for batch in both]
     assert method.losses(*dim, Step(5, 10, 0))["consistency"] == 0
-    bright = [Batch(images + 9, labels) for images, labels in dim]
+    bright = [batch._replace(images=batch.images + 9) for batch in dim]
     assert method.losses(*bright, Step(5, 10, 0))["consistency"] > 0

@@ -21,7 +21,7 @@ def make_batch(method: Method, classes: int, seed: int) -> Batch:
     images = torch.randn(2, 1, *method.read_size, generator=generator)
     labels = (images[:, 0] > 0.5).long() * torch.randint(1, classes, (1,), generator=generator)
     labels[:, :2] = IGNORE
-    return Batch(images, labels)
+    return Batch(images, labels, labels != IGNORE)
 
 
 @pytest.fixture(params=sorted(METHODS))
@@ -33,8 +33,8 @@ def method(request: pytest.FixtureRequest, tiny_plan: Plan) -> Method:
 def batches(method: Method) -> tuple[Batch, Batch | None]:
     labelled = make_batch(method, method.plan.classes, 1)
     unlabelled = make_batch(method, method.plan.classes, 2)
-    inside = Batch(unlabelled.images, unlabelled.labels.clamp(max=0))
-    return labelled, inside if method.uses_unlabelled else None
+    unlabelled = unlabelled._replace(labels=torch.full_like(unlabelled.labels, IGNORE))
+    return labelled, unlabelled if method.uses_unlabelled else None
 
 
 def losses_of(method: Method, step: Step = STEP) -> dict[str, torch.Tensor]:
@@ -81,7 +81,7 @@ def test_unlabelled_patches_are_heard_after_the_labelled_start(
     twin = copy.deepcopy(method)
     known, other = batches(method)
     assert other is not None
-    broken = Batch(torch.full_like(other.images, torch.nan), other.labels)
+    broken = other._replace(images=torch.full_like(other.images, torch.nan))
     totals = []
     for learner, unlabelled in ((method, other), (twin, broken)):
         torch.manual_seed(0)

@@ -7,6 +7,7 @@ import pytest
 
 from crln.cohort import Case
 from crln.errors import CrlnError
+from crln.labels import IGNORE
 from crln.planning.plan import Plan
 from crln.preparation import cache as cache_module
 from crln.preparation import default_cache, prepare_cohort
@@ -53,7 +54,7 @@ def builds(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def test_a_case_is_prepared_as_the_plan_says(case: Case, tmp_path: Path) -> None:
     (prepared,) = prepare_cohort([case], Plan(), tmp_path / "cache")
-    image, label = prepared.read(*WHOLE)
+    image, label, _ = prepared.read(*WHOLE)
     voxels = nib.load(case.images[0]).get_fdata()
     np.testing.assert_allclose(image[0], (voxels - voxels.mean()) / voxels.std(), atol=1e-4)
     np.testing.assert_array_equal(label, nib.load(case.label).get_fdata())
@@ -64,7 +65,7 @@ def test_an_unlabelled_case_opens_no_label(case: Case, tmp_path: Path) -> None:
     case.label.write_text("nobody may look here")
     (prepared,) = prepare_cohort([Case(case.id, case.images)], Plan(), tmp_path / "cache")
     assert not prepared.labelled
-    assert not (prepared.read(*WHOLE)[1]).any()
+    assert (prepared.read(*WHOLE)[1] == IGNORE).all()
     assert not list(prepared.folder.glob("label*"))
 
 
@@ -105,7 +106,7 @@ def test_a_changed_file_is_prepared_anew(
     os.utime(path, ns=(1, 1))
     (prepared,) = prepare_cohort([case], Plan(), tmp_path / "cache")
     assert builds == ["a", "a"]
-    image, label = prepared.read(*WHOLE)
+    image, label, _ = prepared.read(*WHOLE)
     seen = image[0] > 0 if which == "image" else label
     np.testing.assert_array_equal(seen, array)
 

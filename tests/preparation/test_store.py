@@ -32,11 +32,12 @@ def prepared(folder: Path) -> PreparedCase:
 
 
 def test_the_whole_scan_comes_back(prepared: PreparedCase) -> None:
-    image, label = prepared.read((0, 0, 0), SHAPE)
+    image, label, inside = prepared.read((0, 0, 0), SHAPE)
     assert (prepared.id, prepared.shape, prepared.labelled) == ("a", SHAPE, True)
     assert (image.dtype, label.dtype) == (np.float32, np.int64)
     np.testing.assert_array_equal(image, IMAGE)
     np.testing.assert_array_equal(label, LABEL)
+    assert inside.all()
 
 
 @pytest.mark.parametrize(
@@ -47,22 +48,24 @@ def test_outside_the_scan_is_zero_and_ignored(
     prepared: PreparedCase, start: tuple[int, int, int]
 ) -> None:
     size = (16, 32, 32)
-    image, label = prepared.read(start, size)
+    image, label, inside = prepared.read(start, size)
     margin = 100
     wide = np.pad(IMAGE, [(0, 0)] + [(margin, margin)] * 3)
     wide_label = np.pad(LABEL.astype(np.int64), margin, constant_values=IGNORE)
     window = tuple(slice(s + margin, s + margin + n) for s, n in zip(start, size, strict=True))
     np.testing.assert_array_equal(image, wide[(slice(None), *window)])
     np.testing.assert_array_equal(label, wide_label[window])
+    np.testing.assert_array_equal(inside, wide_label[window] != IGNORE)
 
 
-def test_without_a_label_there_is_inside_and_outside(tmp_path: Path) -> None:
+def test_without_a_label_nobody_knows_the_class_inside_or_outside(tmp_path: Path) -> None:
     store_case(tmp_path, IMAGE, None, 4)
     prepared = load_case(Case("a", ()), tmp_path)
     assert prepared is not None
-    _, label = prepared.read((-1, 0, 0), SHAPE)
-    assert (label[0] == IGNORE).all()
-    assert (label[1:] == 0).all()
+    _, label, inside = prepared.read((-1, 0, 0), SHAPE)
+    assert (label == IGNORE).all()
+    assert not inside[0].any()
+    assert inside[1:].all()
     assert prepared.foreground == {}
 
 

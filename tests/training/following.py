@@ -54,7 +54,7 @@ def _to(value: Any, kind: torch.dtype) -> Any:
 
 def patches(method: Method, step: int, numbers: range) -> Batch:
     """Balls in noise; of some patches a part is outside the scan."""
-    images, labels = [], []
+    images, labels, insides = [], [], []
     for n in numbers:
         generator = torch.Generator().manual_seed(100 * step + n)
         axes = [torch.linspace(-1, 1, side) for side in method.read_size]
@@ -64,7 +64,8 @@ def patches(method: Method, step: int, numbers: range) -> Batch:
         images.append(label + 0.5 * torch.randn(label.shape, generator=generator))
         label[: n % 3] = IGNORE
         labels.append(label)
-    return Batch(torch.stack(images)[:, None], torch.stack(labels))
+        insides.append(label != IGNORE)
+    return Batch(torch.stack(images)[:, None], torch.stack(labels), torch.stack(insides))
 
 
 def learn(fabric: Fabric, plan: Plan, name: str, steps: int) -> dict[str, Any]:

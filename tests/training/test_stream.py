@@ -19,7 +19,7 @@ class Ramp:
 
     def read(self, start, size):  # type: ignore[no-untyped-def]
         self.reads.append(start)
-        return np.zeros((1, *size), np.float32), np.zeros(size, np.int64)
+        return np.zeros((1, *size), np.float32), np.zeros(size, np.int64), np.ones(size, bool)
 
 
 def stream(cases: list[Ramp], **changes: object) -> PatchStream:

@@ -86,7 +86,7 @@ class AlternateTeaching(SemiSupervised):
         """Supervised loss and the cross-entropy against the fused teachers."""
         generator = step.generator("views", "cpu")
         images, target = self.views.labelled(labelled.images, labelled.labels, generator)
-        weak, inside = self.views.weak(unlabelled.images, unlabelled.labels, generator)
+        weak, inside = self.weak_view(unlabelled, generator)
         random = host_random(generator)
         mix = (
             draw_cutmix(random, len(weak), self.plan.patch_size, SOLID)
@@ -97,7 +97,7 @@ class AlternateTeaching(SemiSupervised):
         logits, guess, guess_strong = self.student(torch.cat([images, weak, strong])).split(
             [len(images), len(weak), len(strong)]
         )
-        pseudo = self._pseudo_label(weak, guess).masked_fill(inside == IGNORE, IGNORE)
+        pseudo = self._pseudo_label(weak, guess).masked_fill(~inside, IGNORE)
         supervised = segmentation_loss(logits, target)
         unsupervised = cross_entropy(guess_strong, mix(pseudo) if mix else pseudo)
         weight = self.options.weight * self.ramp(step, self.options.ramp)

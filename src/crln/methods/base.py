@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from crln.augmentation import Views
+from crln.labels import IGNORE
 from crln.methods.published import Published
 from crln.planning import Plan
 from crln.planning.plan import Section, Triple
@@ -19,12 +20,14 @@ class Batch(NamedTuple):
 
     Attributes:
         images: (B, C, X, Y, Z), float32, prepared intensities; X, Y, Z is the method's `read_size`.
-        labels: (B, X, Y, Z), int64: class, or IGNORE outside the scan; of an unlabelled patch
-            0 inside the scan and IGNORE outside.
+        labels: (B, X, Y, Z), int64: class, or IGNORE where nobody knows: outside the scan, and
+            everywhere in an unlabelled patch.
+        inside: (B, X, Y, Z), bool: in the scan.
     """
 
     images: Tensor
     labels: Tensor
+    inside: Tensor
 
 
 @dataclass
@@ -81,6 +84,12 @@ class Method(nn.Module):
         """Voxels along X, Y, Z that the stream must cut, at least the patch."""
         return self.views.read_size
 
+    def weak_view(self, patches: Batch, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """The weak view of unlabelled patches, and which of its voxels are in the scan (bool)."""
+        known = patches.inside.long() + IGNORE  # 0 inside, IGNORE outside, as views carry labels
+        images, known = self.views.weak(patches.images, known, generator)
+        return images, known != IGNORE
+
     def losses(self, labelled: Batch, unlabelled: Batch | None, step: Step) -> dict[str, Tensor]:
         """The loss terms of one step; `total` is what is minimised, the others are logged."""
         raise NotImplementedError
@@ -109,7 +118,7 @@ class SemiSupervised(Method):
         assert unlabelled is not None
         if step.progress >= self.plan.training.labelled_start:
             return self.from_both(labelled, unlabelled, step)
-        images, labels = (torch.cat([part, part]) for part in labelled)
+        images, labels = (torch.cat([part, part]) for part in labelled[:2])
         generator = step.generator("views", "cpu")
         return self.from_labels(*self.views.labelled(images, labels, generator), step)
 

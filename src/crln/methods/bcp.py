@@ -60,13 +60,13 @@ class BidirectionalCopyPaste(Method):
         box = draw_copy_paste_box(host_random(generator), self.plan.patch_size, self.options.box)
         if self._pretraining(step):
             # A second view of each patch, in another's place: no mix is another's mirror image.
-            images, target = (torch.cat([part, part]) for part in labelled)
+            images, target = (torch.cat([part, part]) for part in labelled[:2])
             both, classes = self.views.labelled(images, target, generator)
             (images, partner), (target, labels) = both.chunk(2), classes.chunk(2)
             partner, labels, weight = partner.roll(1, 0), labels.roll(1, 0), 1.0
         else:
             images, target = self.views.labelled(labelled.images, labelled.labels, generator)
-            partner, inside = self.views.weak(unlabelled.images, unlabelled.labels, generator)
+            partner, inside = self.weak_view(unlabelled, generator)
             labels, weight = self._pseudo_label(partner, inside), self.options.pseudo_weight
         count = min(len(images), len(partner))
         mixed, other = swap_box(images[:count], partner[:count], box)
@@ -109,7 +109,7 @@ class BidirectionalCopyPaste(Method):
             host = pseudo.cpu().numpy()  # there, as published
             kept = np.stack([largest_components(sample) for sample in host])
             pseudo = torch.from_numpy(kept).to(pseudo.device)
-        return pseudo.masked_fill(inside == IGNORE, IGNORE)
+        return pseudo.masked_fill(~inside, IGNORE)
 
     def update(self, step: Step) -> None:
         """Stage 2 starts with the teacher equal to the student; then a constant decay."""

@@ -61,7 +61,7 @@ class CrossPseudo(SemiSupervised):
         """Both supervised losses and both cross-entropies."""
         generator = step.generator("views", "cpu")
         images, target = self.views.labelled(labelled.images, labelled.labels, generator)
-        weak, inside = self.views.weak(unlabelled.images, unlabelled.labels, generator)
+        weak, inside = self.weak_view(unlabelled, generator)
         if self.options.cutmix:
             with torch.no_grad():
                 labels = self._labels([student(weak) for student in self.students], inside)
@@ -91,7 +91,7 @@ class CrossPseudo(SemiSupervised):
     @staticmethod
     def _labels(guesses: list[Tensor], inside: Tensor) -> list[Tensor]:
         """Each network's hard pseudo-label, IGNORE outside the scan."""
-        return [g.detach().argmax(1).masked_fill(inside == IGNORE, IGNORE) for g in guesses]
+        return [g.detach().argmax(1).masked_fill(~inside, IGNORE) for g in guesses]
 
     def predictor(self) -> nn.Module:
         """The first network."""

@@ -95,11 +95,11 @@ class MCNet(SemiSupervised):
         """What labels teach every decoder, and the agreement of every ordered pair."""
         generator = step.generator("views", "cpu")
         images, target = self.views.labelled(labelled.images, labelled.labels, generator)
-        weak, inside = self.views.weak(unlabelled.images, unlabelled.labels, generator)
+        weak, inside = self.weak_view(unlabelled, generator)
         logits = [full_precision(z) for z in self.student.every(torch.cat([images, weak]))]
         known = len(images)
         supervised = self._supervised([z[:known] for z in logits], target)
-        valid = torch.cat([target, inside]) != IGNORE
+        valid = torch.cat([target != IGNORE, inside])
         soft = [z.softmax(1) for z in logits]
         sharp = [sharpen(p, self.options.temperature) for p in soft]
         pairs = permutations(range(len(logits)), 2)

@@ -8,7 +8,6 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from crln.augmentation import Views
-from crln.labels import IGNORE
 from crln.losses import consistency_loss, entropy, segmentation_loss
 from crln.methods.base import Batch, SemiSupervised, Step, gaussian_ramp
 from crln.methods.published import Published
@@ -58,12 +57,12 @@ class MeanTeacher(SemiSupervised):
         """Supervised loss and consistency."""
         generator = step.generator("views", "cpu")
         images, target = self.views.labelled(labelled.images, labelled.labels, generator)
-        weak, inside = self.views.weak(unlabelled.images, unlabelled.labels, generator)
+        weak, inside = self.weak_view(unlabelled, generator)
         noise = step.generator("noise", weak.device)
         with torch.no_grad():
             taught = self.teacher.network(self._noisy(weak, noise))
             if self.options.uncertainty:
-                inside = inside.masked_fill(~self._sure(weak, noise, step), IGNORE)
+                inside = inside & self._sure(weak, noise, step)
         logits, known = self.student(torch.cat([images, weak])), len(images)
         supervised = segmentation_loss(logits[:known], target)
         consistency = consistency_loss(logits[known:], taught, inside)

@@ -73,10 +73,10 @@ class TraCoCo(SemiSupervised):
         generator = step.generator("views", "cpu")
         random = host_random(generator)
         images, target = self.views.labelled(labelled.images, labelled.labels, generator)
-        weak, inside = self.views.weak(unlabelled.images, unlabelled.labels, generator)
+        weak, inside = self.weak_view(unlabelled, generator)
         known = len(images)
         starts, crops, truths = self._crops(
-            torch.cat([images, weak]), torch.cat([target, inside]), random, step
+            torch.cat([images, weak]), torch.cat([target, inside.long() + IGNORE]), random, step
         )
         logits = self._logits(crops)
         supervised = self._supervised(

@@ -45,7 +45,7 @@ class PreparedCase:
         """Class -> (n, 3) voxels of it, at most `VOXELS_PER_CLASS`; empty without a label."""
         return _read_foreground(self.folder / FOREGROUND) if self.labelled else {}
 
-    def read(self, start: Triple, size: Triple) -> tuple[np.ndarray, np.ndarray]:
+    def read(self, start: Triple, size: Triple) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """A patch, which may reach beyond the scan.
 
         Args:
@@ -53,25 +53,28 @@ class PreparedCase:
             size: X, Y, Z.
 
         Returns:
-            Image (C, *size) float32, 0 outside the scan; label (*size) int64, 0 where the case is
-            unlabelled, IGNORE outside the scan.
+            Image (C, *size) float32, 0 outside the scan; label (*size) int64, IGNORE outside the
+            scan and, of an unlabelled case, everywhere; (*size) bool, which voxels are in the scan.
 
         Raises:
             CrlnError: the cache was removed or damaged meanwhile.
         """
-        inside, target = [], []
+        source, target = [], []
         for first, length, side in zip(start, size, self.shape, strict=True):
             low = min(max(first, 0), side)
             high = max(min(first + length, side), low)
-            inside.append(slice(low, high))
+            source.append(slice(low, high))
             target.append(slice(low - first, high - first) if high > low else slice(0))
-        source = self._open(IMAGE)
-        image = np.zeros((source.shape[0], *size), np.float32)
+        stored = self._open(IMAGE)
+        image = np.zeros((stored.shape[0], *size), np.float32)
         label = np.full(size, IGNORE, np.int64)
-        if all(part.stop > part.start for part in inside):
-            image[(slice(None), *target)] = source[(slice(None), *inside)]
-            label[tuple(target)] = self._open(LABEL)[tuple(inside)] if self.labelled else 0
-        return image, label
+        inside = np.zeros(size, np.bool_)
+        if all(part.stop > part.start for part in source):
+            image[(slice(None), *target)] = stored[(slice(None), *source)]
+            inside[tuple(target)] = True
+            if self.labelled:
+                label[tuple(target)] = self._open(LABEL)[tuple(source)]
+        return image, label, inside
 
     def _open(self, name: str) -> blosc2.NDArray:
         path = self.folder / name

@@ -73,15 +73,17 @@ class PatchStream:
         """
         share = self.count // self.world
         first = step * self.count + self.rank * share
-        images, labels = [], []
+        images, labels, insides = [], [], []
         for n in range(first, first + share):
             case = self._case(n)
             start = self._start(case, numpy_generator(self.seed, n, f"{self.purpose} crop"))
-            image, label = case.read(_triple(start), _triple(self.read))
+            image, label, inside = case.read(_triple(start), _triple(self.read))
             images.append(np.moveaxis(image, 0, -1))
             labels.append(label)
+            insides.append(inside)
         channels_last = torch.from_numpy(np.stack(images)).movedim(-1, 1)
-        batch = Batch(channels_last, torch.from_numpy(np.stack(labels)))
+        maps = (torch.from_numpy(np.stack(part)) for part in (labels, insides))
+        batch = Batch(channels_last, *maps)
         return Batch(*(part.pin_memory() for part in batch)) if self.pin else batch
 
     def _start(self, case: PreparedCase, random: np.random.Generator) -> np.ndarray:

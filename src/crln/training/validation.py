@@ -30,7 +30,7 @@ class Validation:
         network = method.eval().predictor()
         scores = []
         for case in self.cases:
-            image, label = case.read((0, 0, 0), case.shape)
+            image, label, _ = case.read((0, 0, 0), case.shape)
             mask = sliding_window(network, image, self.plan, self.device)
             scores.append(_foreground_dice(mask, label, self.plan.classes))
         method.train(training)

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from crln.labels import IGNORE
-from crln.methods import Batch, Step
+from crln.methods import Step
 from crln.planning import Plan
 
 Make = Callable[..., Any]
@@ -78,7 +78,7 @@ def test_strong_views_differ_and_share_their_pseudo_label(
     make_method: Make, tiny_plan: Plan
 ) -> None:
     """The first of several is the one that one alone would be."""
-    labelled, taught = Batch(*volumes(tiny_plan, 2, 1)[:2]), volumes(tiny_plan, 2, 2)
+    labelled, taught = volumes(tiny_plan, 2, 1)[:2], volumes(tiny_plan, 2, 2)
 
     def views(count: int) -> tuple[torch.Tensor, ...]:
         method = make_method("crln", strong_views=count, copy_paste=0)
@@ -102,7 +102,7 @@ def test_a_box_of_a_labelled_patch_is_pasted_with_its_label(
     target[:, :, :, :3] = IGNORE
     taught = volumes(tiny_plan, others, 2)
     method = make_method("crln", strong_views=0, copy_paste=0.5)
-    views = method._student_views(Batch(images, target), taught, torch.Generator().manual_seed(3))
+    views = method._student_views((images, target), taught, torch.Generator().manual_seed(3))
     image, label, confidence = (part[others:] for part in views)
     inside = (image != taught[0])[:, 0]
     assert inside.sum() == others * np.prod([side // 2 for side in tiny_plan.patch_size])

@@ -27,9 +27,10 @@ def make_batches(method: DiffRect) -> tuple[Batch, Batch]:
     generator = torch.Generator().manual_seed(1)
     images = torch.randn(2, 2, 1, *method.read_size, generator=generator)
     labels = (images[0, :, 0] > 0.3).long()
-    inside = torch.zeros_like(labels)
-    inside[:, :3] = IGNORE
-    return Batch(images[0], labels), Batch(images[1], inside)
+    inside = torch.ones_like(labels, dtype=torch.bool)
+    labelled = Batch(images[0], labels, inside.clone())
+    inside[:, :3] = False
+    return labelled, Batch(images[1], torch.full_like(labels, IGNORE), inside)
 
 
 def both(logits: Tensor, target: Tensor) -> Tensor:
@@ -54,10 +55,12 @@ def test_every_term(tiny_plan: Plan) -> None:
 
     views, noise = LAST.generator("views", "cpu"), LAST.generator("noise", "cpu")
     x, y = method.views.labelled(labelled.images, labelled.labels, views)
-    u, inside = method.views.weak(unlabelled.images, unlabelled.labels, views)
+    known = unlabelled.inside.long() - 1
+    u, known = method.views.weak(unlabelled.images, known, views)
+    inside = known != IGNORE
     strong, origin = method._strong(u, inside, views)
     f, rectifier, classes = method.student, method.rectifier, tiny_plan.classes
-    joint, valid = torch.cat([x, u]), torch.cat([y, inside]) != IGNORE
+    joint, valid = torch.cat([x, u]), torch.cat([y, known]) != IGNORE
     y_w = confident(f(joint), valid, threshold)
     y_s = confident(f(strong), origin != IGNORE, threshold)
 
@@ -70,7 +73,7 @@ def test_every_term(tiny_plan: Plan) -> None:
     assert float(found["weak_to_drawn"]) == pytest.approx(float(expected), rel=1e-4)
 
     weight = 0.1 * gaussian_ramp(3, 4)
-    absent = f(u).argmin(1).masked_fill(inside == IGNORE, IGNORE)
+    absent = f(u).argmin(1).masked_fill(~inside, IGNORE)
     expected = both(f(strong), carried(y_w[2:], origin)) + complementary_loss(
         f(strong), carried(absent, origin)
     )
@@ -81,7 +84,7 @@ def test_every_term(tiny_plan: Plan) -> None:
     z = rectifier.latent(strong, carried(y_w[2:], origin), to_weak)
     denoised = rectifier.denoise(to_weak, z, noise)
     r_s = rectifier.decode(to_weak, denoised)
-    absent = r[2:].argmin(1).masked_fill(inside == IGNORE, IGNORE)
+    absent = r[2:].argmin(1).masked_fill(~inside, IGNORE)
     expected = both(r_s, y_r) + complementary_loss(r_s, carried(absent, origin))
     expected += squared(denoised, z)
     assert float(found["strong_to_weak"]) == pytest.approx(float(weight * expected), rel=1e-4)
@@ -137,7 +140,7 @@ def test_maps_follow_the_strong_view(tiny_plan: Plan, kind: str) -> None:
             weak, labels, labels.float(), torch.Generator().manual_seed(seed)
         )
         strong, origin = method._strong(
-            weak, torch.zeros_like(labels), torch.Generator().manual_seed(seed)
+            weak, torch.ones_like(labels, dtype=torch.bool), torch.Generator().manual_seed(seed)
         )
         assert torch.equal(strong, expected)
         assert torch.equal(carried(labels, origin), target)

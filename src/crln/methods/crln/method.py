@@ -114,9 +114,9 @@ class CRLN(SemiSupervised):
         rectified = options.relation and step.progress >= options.warmup
         generator = step.generator("views", "cpu")
         images, target = self.views.labelled(labelled.images, labelled.labels, generator)
-        weak, inside = self.views.weak(unlabelled.images, unlabelled.labels, generator)
+        weak, inside = self.weak_view(unlabelled, generator)
         taught = (weak, *self._pseudo_label(weak, inside, rectified))
-        seen, pseudo, confidence = self._student_views(Batch(images, target), taught, generator)
+        seen, pseudo, confidence = self._student_views((images, target), taught, generator)
 
         features_x, features_u = self._student_features(images, seen)
         logits_x, logits_u = student.segmentation(features_x), student.segmentation(features_u)
@@ -158,7 +158,7 @@ class CRLN(SemiSupervised):
         return terms
 
     def _student_views(
-        self, labelled: Batch, taught: Taught, generator: torch.Generator
+        self, labelled: tuple[Tensor, Tensor], taught: Taught, generator: torch.Generator
     ) -> tuple[Tensor, ...]:
         """What the student sees of the unlabelled patches, view after view, and is taught there."""
         count = self.options.strong_views
@@ -167,7 +167,9 @@ class CRLN(SemiSupervised):
             views.append(self._pasted(labelled, taught, generator))
         return tuple(torch.cat(parts) for parts in zip(*views, strict=True))
 
-    def _pasted(self, labelled: Batch, taught: Taught, generator: torch.Generator) -> Taught:
+    def _pasted(
+        self, labelled: tuple[Tensor, Tensor], taught: Taught, generator: torch.Generator
+    ) -> Taught:
         """The weak views, each with the same box of a labelled patch in it: image and label."""
         random, side = host_random(generator), self.options.copy_paste
         box = draw_copy_paste_box(random, self.plan.patch_size, side)
@@ -200,8 +202,7 @@ class CRLN(SemiSupervised):
         if rectified:
             logits = teacher.rectify(logits, teacher.relation(features))
         confidence, pseudo = logits.float().softmax(1).max(1)
-        outside = inside == IGNORE
-        return pseudo.masked_fill(outside, IGNORE), confidence.masked_fill(outside, 0)
+        return pseudo.masked_fill(~inside, IGNORE), confidence.masked_fill(~inside, 0)
 
     def _positive_supervision(
         self,

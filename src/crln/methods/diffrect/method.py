@@ -92,11 +92,11 @@ class DiffRect(SemiSupervised):
         """The student's terms and the rectifier's."""
         generator = step.generator("views", "cpu")
         images, target = self.views.labelled(labelled.images, labelled.labels, generator)
-        weak, inside = self.views.weak(unlabelled.images, unlabelled.labels, generator)
+        weak, inside = self.weak_view(unlabelled, generator)
         strong, origin = self._strong(weak, inside, generator)
         noise = step.generator("noise", weak.device)
         known = len(images)
-        both, valid = torch.cat([images, weak]), torch.cat([target, inside]) != IGNORE
+        both, valid = torch.cat([images, weak]), torch.cat([target != IGNORE, inside])
 
         logits = self.student(both)
         pseudo = self._confident(logits, valid)
@@ -135,7 +135,7 @@ class DiffRect(SemiSupervised):
         sample = torch.arange(len(weak), device=weak.device, dtype=weak.dtype)
         strong, place, sample = self.views.strong(
             weak,
-            place.expand_as(inside).masked_fill(inside == IGNORE, IGNORE),
+            place.expand_as(inside).masked_fill(~inside, IGNORE),
             sample.view(-1, 1, 1, 1).expand(inside.shape),
             generator,
         )
