@@ -41,7 +41,8 @@ bench: install  ## speed and memory against their targets, 20 minutes (PART="ste
 	@$(BIN)/python benchmarks $(if $(PART),--only "$(PART)")
 
 docs: install  ## the documentation as pages, in site/
-	$(BIN)/mkdocs build --strict --quiet
+	@$(BIN)/python docs/_generate
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 	@echo "open site/index.html"
 
 clean:  ## remove what make has made

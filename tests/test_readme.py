@@ -28,7 +28,7 @@ from crln.planning.plan import (
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
-PAGES = [README, *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [README, *sorted(p for p in (ROOT / "docs").rglob("*.md") if "_generate" not in p.parts)]
 VERBS = get_command(app).commands  # type: ignore[attr-defined]
 
 

@@ -140,7 +140,8 @@ class SemiSupervised(Method):
         """The Gaussian ramp over `share` of the training, 0..1, of what unlabelled patches teach.
 
         One that would be over before the first of them starts with it, and is as much shorter as
-        the rest of the training: at full weight at once, labels are unlearnt (docs/choices.md).
+        the rest of the training: at full weight at once, labels are unlearnt; see
+        docs/explanation/decisions/ramps.md.
         """
         start = self.plan.training.labelled_start
         first = 0.0 if share > start else start

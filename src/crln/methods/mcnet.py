@@ -60,7 +60,7 @@ class MCNet(SemiSupervised):
     L = sum_k seg(f_k(x), y) + w(t) sum_{i != j} mean (p_i - sharpen_T(p_j))^2 over labelled and
     unlabelled patches; the sharpened side keeps its gradient, as published. Published is 0.5 Dice
     in the place of seg, without squares and without cross-entropy (`dice_alone`): in a short
-    training that held the method level with the labels alone (docs/choices.md).
+    training that held the method level with the labels alone (docs/explanation/decisions/).
     """
 
     published: ClassVar[Published] = Published(15000, 0.01, "constant", "code for LA")

@@ -80,7 +80,7 @@ class TrainingPlan(Section):
     """Budget, batch and optimiser.
 
     AdamW at 0.003 is what a short budget learns most with: on hippocampus, 1,000 steps, it brought
-    two points of Dice on validation cases over SGD at 0.01 (docs/choices.md).
+    two points of Dice on validation cases over SGD at 0.01 (docs/explanation/decisions/).
     """
 
     iterations: int = Field(default=4000, ge=1)

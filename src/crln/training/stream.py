@@ -69,7 +69,7 @@ class PatchStream:
 
         NumPy puts them together: for a copy by torch in the thread that reads ahead, OpenMP would
         keep a second team of threads; with more threads than cores it soon puts those of the main
-        thread to sleep after every operator, and a step is slower (docs/performance.md).
+        thread to sleep after every operator, and a step is slower: docs/explanation/performance.md.
         """
         share = self.count // self.world
         first = step * self.count + self.rank * share

@@ -1,22 +1,10 @@
-"""Writes the measured part of docs/performance.md from a bench.json, which is kept beside it.
-
-What lies between the two marks of the page is replaced, all else stays as it was written.
-
-Run: python benchmarks/publish.py [bench.json]
-"""
+"""The measured part of the benchmarks page, from docs/results/performance.json."""
 
 import json
-import shutil
-import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parents[1]
-PAGE = ROOT / "docs" / "performance.md"
-KEPT = ROOT / "docs" / "results" / "performance.json"
-BEGIN = "<!-- measured: written by benchmarks/publish.py, do not edit -->"
-END = "<!-- end of what was measured -->"
 PRESETS = ("la", "pancreas", "brats19", "hippocampus", "phantom")
 
 Parts = dict[str, Any]
@@ -177,21 +165,14 @@ def growth(parts: Parts) -> str:
     )  # fmt: skip
 
 
-def main(path: Path) -> None:
-    content = json.loads(path.read_text(encoding="utf-8"))
+def names(folder: Path) -> dict[str, str]:
+    """What the template may use."""
+    content = json.loads((folder / "performance.json").read_text(encoding="utf-8"))
     parts, machine = content["parts"], content["machine"]
     facts = (
-        f"Measured {machine['started'][:10]} at commit `{machine['commit']}`: {machine['device']}, "
-        f"{machine['cores']} cores, torch {machine['torch']}, Python {machine['python']}. "
-        "Medians ± half the spread of the repeats; [all of it](results/performance.json).\n"
+        f"Measured {machine['started'][:10]} on {machine['device']}, {machine['cores']} cores, "
+        f"torch {machine['torch']}, Python {machine['python']}.\n"
+        "Medians ± half the spread of the repeats; [all of it](../results/performance.json)."
     )
     sections = [figures, steps, inference, rest, growth]
-    block = "\n".join([facts, *(section(parts) for section in sections)])
-    before, _, tail = PAGE.read_text(encoding="utf-8").partition(BEGIN)
-    _, _, after = tail.partition(END)
-    PAGE.write_text(f"{before}{BEGIN}\n\n{block}\n{END}{after}", encoding="utf-8")
-    shutil.copyfile(path, KEPT)
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1] if len(sys.argv) > 1 else "bench.json"))
+    return {"facts": facts, "measured": "\n".join(section(parts) for section in sections)}
