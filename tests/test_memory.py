@@ -63,7 +63,7 @@ class _Information:
 
 def test_windows_is_asked_through_psutil(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "resource", None)  # as where there is no such module
-    monkeypatch.setattr(memory.psutil.Process, "memory_info", lambda _: _Information())
+    monkeypatch.setattr("psutil.Process.memory_info", lambda _: _Information())
     assert memory.held_gib() == 2
     assert memory.peak_gib() == 3
     assert memory.page_faults() == 17

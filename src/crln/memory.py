@@ -4,8 +4,6 @@ import ctypes
 import sys
 from typing import Any
 
-import psutil
-
 M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX = -1, -2, -4
 LARGEST = 2**31 - 1
 GIB = 2**30
@@ -36,17 +34,19 @@ def peak_gib() -> float:
     if usage := _usage():
         # Linux counts in KiB, macOS in bytes.
         return float(usage.ru_maxrss) * (1 if sys.platform == "darwin" else 1024) / GIB
-    now = psutil.Process().memory_info()
+    now = _process()
     return float(getattr(now, "peak_wset", now.rss)) / GIB
 
 
 def held_gib() -> float:
     """The memory that this process holds now."""
-    return float(psutil.Process().memory_info().rss) / GIB
+    return float(_process().rss) / GIB
 
 
 def installed_gib() -> float:
     """The memory of this machine."""
+    import psutil
+
     return float(psutil.virtual_memory().total) / GIB
 
 
@@ -54,7 +54,7 @@ def page_faults() -> int:
     """Pages that the system has given to this process so far; 0 where it does not tell."""
     if usage := _usage():
         return int(usage.ru_minflt)  # those that read a disk are counted apart
-    return int(getattr(psutil.Process().memory_info(), "num_page_faults", 0))
+    return int(getattr(_process(), "num_page_faults", 0))
 
 
 def _usage() -> Any:
@@ -64,3 +64,10 @@ def _usage() -> Any:
     except ImportError:
         return None
     return resource.getrusage(resource.RUSAGE_SELF)
+
+
+def _process() -> Any:
+    """What psutil tells of this process's memory."""
+    import psutil  # not where the command line starts
+
+    return psutil.Process().memory_info()

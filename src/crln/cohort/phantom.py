@@ -6,9 +6,8 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
-from crln.cohort.anatomy import CLASSES, draw_phantom
 from crln.errors import CrlnError
-from crln.files import whole_file
+from crln.files import whole_file, write_text
 from crln.seeding import numpy_generator
 
 _SPACING = (1.0, 1.0, 1.25)
@@ -43,6 +42,8 @@ def make_phantom(
     Raises:
         CrlnError: `root` holds images already, or cannot be written.
     """
+    from crln.cohort.anatomy import CLASSES, draw_phantom  # its filters are slow to import
+
     root = Path(root)
     if (root / "images").exists():
         raise CrlnError(f"{root / 'images'}: exists; give another folder for the phantom")
@@ -60,8 +61,8 @@ def make_phantom(
             if part != "unlabelled":
                 _save(root / "labels" / f"{id}.nii.gz", phantom.label, affine)
     names = {"modality": {"0": "MRI"}, "labels": {str(v): name for v, name in CLASSES.items()}}
-    _save_text(root / "dataset.json", json.dumps(names, indent=1))
-    _save_text(root / "test.list", "".join(f"{id}\n" for id in tested))
+    write_text(root / "dataset.json", json.dumps(names, indent=1), overwrite=False)
+    write_text(root / "test.list", "".join(f"{id}\n" for id in tested))
     return root
 
 
@@ -70,8 +71,3 @@ def _save(path: Path, array: np.ndarray, affine: np.ndarray) -> None:
     image.header.set_xyzt_units("mm")
     with whole_file(path) as target:
         image.to_filename(target)
-
-
-def _save_text(path: Path, text: str) -> None:
-    with whole_file(path, overwrite=True) as target:
-        target.write_text(text, encoding="utf-8")

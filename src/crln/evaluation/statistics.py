@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
 from crln.seeding import numpy_generator
 
@@ -124,6 +123,8 @@ def _defined(values: Sequence[float] | np.ndarray) -> np.ndarray:
 
 
 def _wilcoxon(difference: np.ndarray) -> float:
+    from scipy import stats  # as slow to import as all else that an evaluation needs
+
     if not len(difference):
         return math.nan
     if not difference.any():

@@ -27,7 +27,6 @@ class BatchNorm(nn.BatchNorm3d):
             return super().forward(features)
         return self._with_the_others(features)
 
-    @torch.compiler.disable
     def _with_the_others(self, features: Tensor) -> Tensor:
         result: Tensor
         result, mean, variance = _Normalise.apply(
