@@ -10,18 +10,16 @@ import time
 from pathlib import Path
 
 import pytest
-import torch
 
 from crln.cohort import load_cohort, split_cohort
 from crln.errors import CrlnError
 from crln.methods import METHODS
 from crln.parallel.launch import Launch, find_launch
-from crln.parallel.rows import all_rows, all_sum, own_rows, shared_rows
 from crln.planning import Plan
 from crln.runs import open_run
 from crln.training import is_first, train
 
-FOLLOWING = Path(__file__).with_name("following.py")
+FOLLOWING = Path(__file__).parents[1] / "training" / "following.py"
 PROGRAM = Path(sys.executable).with_name("crln")
 TORCHRUN = Path(sys.executable).with_name("torchrun")
 TORCHRUN_TELLS = {
@@ -62,13 +60,16 @@ def workers(parent: int) -> list[int]:
 
 
 def test_two_processes_follow_one(plan: Path, tmp_path: Path) -> None:
-    """Losses of every method, and 20 steps of CRLN; dropout on.
+    """Losses of every method, and 20 steps of CRLN; dropout on; and of a network that is unknown.
 
     CRLN's patches are larger: 16^3 leaves one voxel at the bottleneck, and a batch norm over four
     such voxels lets rounding grow fivefold a step.
     """
     plan.write_text(Plan.read(plan).updated({"network": {"dropout": 0.5}}).to_yaml())
-    steps = dict.fromkeys(METHODS, (3, 64, 16)) | {"crln": (20, 64, 32), "diffrect": (2, 32, 16)}
+    steps = dict.fromkeys([*METHODS, "stranger"], (3, 64, 16)) | {
+        "crln": (20, 64, 32),
+        "diffrect": (2, 32, 16),
+    }
     jobs = [f"{name}:{count}:{bits}:{side}" for name, (count, bits, side) in steps.items()]
     losses = []
     for devices in (1, 2):
@@ -179,11 +180,3 @@ def test_one_task_of_slurm_is_one_process(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv("SLURM_STEP_NUM_TASKS", "4")
     with pytest.raises(CrlnError, match="--ntasks-per-node"):
         find_launch(None, None)
-
-
-def test_one_process_has_every_row() -> None:
-    batch = torch.randn(4, 1, 2, 2, 2)
-    assert own_rows(batch) is all_rows(batch) is all_sum(batch) is batch
-    with shared_rows(1, 2):
-        assert torch.equal(own_rows(batch), batch[2:])
-    assert own_rows(batch) is batch

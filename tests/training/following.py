@@ -2,6 +2,8 @@
 
 python following.py PLAN DEVICES OUT METHOD:STEPS:BITS:SIDE...
 
+METHOD is a name, or `stranger`: labels alone, with a network that knows nothing of this package.
+
 Two trainings that differ by rounding part within some steps in 32 bits: a voxel is one or the other
 side of a threshold, and other voxels are drawn. In 64 bits what differs after 20 steps is wrong.
 """
@@ -14,7 +16,7 @@ from typing import Any
 
 import torch
 from lightning_fabric import Fabric
-from torch import Tensor
+from torch import Tensor, nn
 
 import crln.methods
 from crln.augmentation import build_views
@@ -68,10 +70,29 @@ def patches(method: Method, step: int, numbers: range) -> Batch:
     return Batch(torch.stack(images)[:, None], torch.stack(labels), torch.stack(insides))
 
 
+class Stranger(nn.Module):
+    """A network that does not say that it computes each patch by itself."""
+
+    def __init__(self, network: Any) -> None:
+        super().__init__()
+        self.backbone, self.head = network.backbone, network.head
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.head(self.backbone(images)[0])
+
+
+def build(name: str, plan: Plan) -> Any:
+    if name != "stranger":
+        return build_method(name, plan)
+    method: Any = build_method("supervised", plan)
+    method.student = Stranger(method.student)
+    return method
+
+
 def learn(fabric: Fabric, plan: Plan, name: str, steps: int) -> dict[str, Any]:
     """The losses of each step, and what comes out of it by the plain path and by the fast one."""
     torch.manual_seed(0)
-    method = build_method(name, plan)
+    method = build(name, plan)
     step = make_step(fabric, method, build_optimiser(method, plan.training))
     share = PATCHES // fabric.world_size
     first = fabric.global_rank * share

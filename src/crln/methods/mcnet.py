@@ -19,17 +19,18 @@ from crln.losses import (
 )
 from crln.methods.base import Batch, SemiSupervised, Step
 from crln.methods.published import Published
-from crln.networks import VNetDecoder, VNetEncoder
+from crln.networks import Patchwise, VNetDecoder, VNetEncoder
 from crln.networks.vnet import Upsampling
-from crln.parallel.rows import all_rows, own_rows
 from crln.planning import Plan
 from crln.planning.plan import Section
 
 UPSAMPLING: tuple[Upsampling, ...] = ("transposed", "trilinear", "nearest")
 
 
-class Branches(nn.Module):
+class Branches(Patchwise):
     """One V-Net encoder, several decoders that differ in their upsampling, a head each."""
+
+    entries, exits = ("encoder",), ("heads",)
 
     def __init__(self, plan: Plan, decoders: int) -> None:
         super().__init__()
@@ -44,9 +45,9 @@ class Branches(nn.Module):
 
     def every(self, images: Tensor) -> list[Tensor]:
         """Logits of every decoder."""
-        skips = self.encoder(own_rows(images))
+        skips = self.encoder(images)
         pairs = zip(self.decoders, self.heads, strict=True)
-        return [all_rows(head(decoder(skips)[0])) for decoder, head in pairs]
+        return [head(decoder(skips)[0]) for decoder, head in pairs]
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits of the first decoder, the one that is used at test."""

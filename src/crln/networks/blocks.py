@@ -6,8 +6,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from crln.parallel.layers import BatchNorm
-
 Norm = Literal["batch", "instance"]
 LAYOUT = torch.channels_last_3d
 """Memory layout of every feature map."""
@@ -35,7 +33,7 @@ class InstanceNorm(nn.InstanceNorm3d):
 def make_norm(kind: Norm, channels: int) -> nn.Module:
     """Batch or instance normalisation with learned scale and shift."""
     if kind == "batch":
-        return BatchNorm(channels)
+        return nn.BatchNorm3d(channels)
     return InstanceNorm(channels, affine=True)
 
 

@@ -4,9 +4,9 @@ from torch import Tensor, nn
 
 from crln.errors import CrlnError
 from crln.networks.blocks import Pointwise
+from crln.networks.patchwise import Patchwise
 from crln.networks.unet import UNet3D
 from crln.networks.vnet import VNet
-from crln.parallel.rows import all_rows, own_rows
 from crln.planning.plan import NetworkPlan
 
 LEVELS = 5
@@ -29,13 +29,15 @@ def build_backbone(plan: NetworkPlan, in_channels: int) -> VNet | UNet3D:
     return UNet3D(in_channels, plan.widths, plan.dropout)
 
 
-class SegmentationNetwork(nn.Module):
+class SegmentationNetwork(Patchwise):
     """Decoder features and a 1x1x1 convolution to logits.
 
     Args:
         backbone: gives decoder features, finest first.
         classes: K, background included.
     """
+
+    entries, exits = ("backbone",), ("head",)
 
     def __init__(self, backbone: VNet | UNet3D, classes: int) -> None:
         super().__init__()
@@ -45,5 +47,5 @@ class SegmentationNetwork(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """(B, C, X, Y, Z) -> logits (B, K, X, Y, Z)."""
-        logits: Tensor = self.head(self.backbone(own_rows(images))[0])
-        return all_rows(logits)
+        logits: Tensor = self.head(self.backbone(images)[0])
+        return logits

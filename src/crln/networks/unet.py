@@ -9,7 +9,6 @@ import torch
 from torch import Tensor, nn
 
 from crln.networks.blocks import ConvNormReLU, check_patch, conv3, initialise, make_norm
-from crln.parallel.layers import ChannelDropout
 
 
 class UNet3D(nn.Module):
@@ -33,14 +32,14 @@ class UNet3D(nn.Module):
         inputs = [in_channels, *widths[:-1]]
         self.encoder = nn.ModuleList(_double(i, o) for i, o in zip(inputs, widths, strict=True))
         self.pool = nn.MaxPool3d(2)
-        self.bottleneck_dropout = ChannelDropout(dropout)
+        self.bottleneck_dropout = nn.Dropout3d(dropout)
         self.ups = nn.ModuleList()
         self.decoder = nn.ModuleList()
         for deep, width in zip(reversed(widths[1:]), reversed(widths[:-1]), strict=True):
             up = nn.ConvTranspose3d(deep, width, 3, stride=2, padding=1, output_padding=1)
             self.ups.append(ConvNormReLU(up, make_norm("batch", width)))
             self.decoder.append(_double(2 * width, width))
-        self.head_dropout = ChannelDropout(dropout)
+        self.head_dropout = nn.Dropout3d(dropout)
         initialise(self)
 
     def encode(self, images: Tensor) -> list[Tensor]:

@@ -9,7 +9,6 @@ from typing import Literal
 from torch import Tensor, nn
 
 from crln.networks.blocks import ConvNormReLU, Norm, check_patch, conv3, initialise, make_norm
-from crln.parallel.layers import ChannelDropout
 
 Upsampling = Literal["transposed", "trilinear", "nearest"]
 
@@ -43,7 +42,7 @@ class VNetEncoder(nn.Module):
                 self.downs.append(
                     ConvNormReLU(nn.Conv3d(width, deeper, 2, stride=2), make_norm(norm, deeper))
                 )
-        self.dropout = ChannelDropout(dropout)
+        self.dropout = nn.Dropout3d(dropout)
 
     def forward(self, images: Tensor) -> list[Tensor]:
         """(B, C, X, Y, Z) -> one feature map per level, finest first.
@@ -87,7 +86,7 @@ class VNetDecoder(nn.Module):
             self.levels.append(
                 nn.Sequential(*(conv3(width, width, norm) for _ in range(DEPTHS[level])))
             )
-        self.dropout = ChannelDropout(dropout)
+        self.dropout = nn.Dropout3d(dropout)
 
     def forward(self, skips: Sequence[Tensor]) -> list[Tensor]:
         """The encoder's features -> the decoder's, finest first: 1/1, 1/2, 1/4, 1/8."""

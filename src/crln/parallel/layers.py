@@ -7,15 +7,19 @@ import torch.distributed as dist
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from crln.parallel.rows import own_rows, sharers
 
-
-class BatchNorm(nn.BatchNorm3d):
-    """Batch norm over the rows of all processes; with one process, torch's own.
+class SharedBatchNorm(nn.BatchNorm3d):
+    """Batch norm over the rows of all processes; in evaluation mode, torch's own.
 
     `nn.SyncBatchNorm` does the same on GPUs only.
+
+    Attributes:
+        rank: of this process.
+        world: how many share a batch.
     """
 
+    rank: int
+    world: int
     running_mean: Tensor
     running_var: Tensor
     num_batches_tracked: Tensor
@@ -23,32 +27,37 @@ class BatchNorm(nn.BatchNorm3d):
 
     def forward(self, features: Tensor) -> Tensor:
         """(b, C, X, Y, Z) -> the same shape."""
-        if sharers() == 1 or not self.training:
+        if not self.training:
             return super().forward(features)
-        return self._with_the_others(features)
-
-    def _with_the_others(self, features: Tensor) -> Tensor:
         result: Tensor
         result, mean, variance = _Normalise.apply(
-            features, self.weight, self.bias, self.eps, sharers()
+            features, self.weight, self.bias, self.eps, self.world
         )
-        count = sharers() * features[:, 0].numel()
+        count = self.world * features[:, 0].numel()
         self.running_mean.lerp_(mean, self.momentum)
         self.running_var.lerp_(variance * (count / (count - 1)), self.momentum)
         self.num_batches_tracked.add_(1)
         return result
 
 
-class ChannelDropout(nn.Dropout3d):
-    """Dropout of whole channels, drawn for the rows of all processes as one process draws it."""
+class SharedDropout(nn.Dropout3d):
+    """Dropout of whole channels, drawn for the rows of all processes as one process draws it.
+
+    Attributes:
+        rank: of this process.
+        world: how many share a batch.
+    """
+
+    rank: int
+    world: int
 
     def forward(self, features: Tensor) -> Tensor:
         """(b, C, X, Y, Z) -> the same shape."""
-        if sharers() == 1 or not self.training:
+        if not self.training:
             return super().forward(features)
         rows, channels = features.shape[:2]
-        kept = F.dropout3d(features.new_ones(sharers() * rows, channels, 1, 1, 1), self.p)
-        return features * own_rows(kept)
+        kept = F.dropout3d(features.new_ones(self.world * rows, channels, 1, 1, 1), self.p)
+        return features * kept.chunk(self.world)[self.rank]
 
 
 class _Normalise(torch.autograd.Function):

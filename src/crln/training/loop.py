@@ -15,7 +15,6 @@ from crln.cohort import Case, Cohort, save_split, unlabelled_pool
 from crln.errors import CrlnError
 from crln.methods import Batch, Method, Step, build_method, spelled_out
 from crln.parallel.launch import by_first
-from crln.parallel.rows import all_rows, average_gradients, shared_rows
 from crln.planning import Plan
 from crln.preparation import PreparedCase, prepare_cohort
 from crln.runs import RunFolder
@@ -195,15 +194,21 @@ def make_step(
     module, wrapped = fabric.setup(learner, optimiser)
     module.mark_forward_method("losses")
     clip = learner.plan.training.gradient_clip
+    share = None
+    if fabric.world_size > 1:
+        from crln.parallel.share import distribute
+
+        share = distribute(learner, fabric.global_rank, fabric.world_size)
 
     def step(at: Step, batches: Sequence[Batch]) -> dict[str, Tensor]:
         torch.manual_seed(at.derive("dropout"))
-        with shared_rows(fabric.global_rank, fabric.world_size):
-            whole = [Batch(*map(all_rows, batch)) for batch in batches]
-            labelled, unlabelled = (*whole, None)[:2]
-            losses: dict[str, Tensor] = module.losses(labelled, unlabelled, at)
-            fabric.backward(losses["total"])
-            average_gradients(module.parameters())
+        if share:
+            batches = [Batch(*map(share.all_rows, batch)) for batch in batches]
+        labelled, unlabelled = (*batches, None)[:2]
+        losses: dict[str, Tensor] = module.losses(labelled, unlabelled, at)
+        fabric.backward(losses["total"])
+        if share:
+            share.average_gradients(module.parameters())
         if clip is not None:
             fabric.clip_gradients(module, wrapped, max_norm=clip, error_if_nonfinite=False)
         wrapped.step()

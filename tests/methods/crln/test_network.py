@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from crln.methods.crln.network import RectifiedNetwork
+from crln.methods.crln.network import RectifiedNetwork, interleave, separate
 from crln.networks.blocks import LAYOUT
 from crln.planning import Plan
 
@@ -130,3 +130,19 @@ def test_bfloat16_autocast(network: RectifiedNetwork) -> None:
     with torch.autocast("cpu", torch.bfloat16):
         embedded = network.projection.at([network.features(images())[0]], torch.arange(50))
     assert embedded.isfinite().all()
+
+
+@pytest.mark.parametrize(("first", "second"), [(2, 2), (2, 4), (3, 1), (4, 6), (1, 1)])
+def test_separate_undoes_interleave(first: int, second: int) -> None:
+    x, u = torch.randn(first, 3, 2, 2, 2), torch.randn(second, 3, 2, 2, 2)
+    both = interleave(x, u)
+    assert len(both) == first + second
+    for whole, part in zip((x, u), separate(both, first, second), strict=True):
+        assert torch.equal(whole, part)
+
+
+def test_interleaving_keeps_the_layout() -> None:
+    rows = torch.randn(4, 8, 4, 4, 4).contiguous(memory_format=LAYOUT)
+    both = interleave(rows[:2], rows[2:])
+    for part in (both, *separate(both, 2, 2)):
+        assert part.is_contiguous(memory_format=LAYOUT)

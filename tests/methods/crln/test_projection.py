@@ -93,3 +93,18 @@ def test_with_every_voxel_sampled_training_is_the_dense_heads(head: ProjectionHe
     features = maps(2)
     sampled = head.at(features, torch.arange(120))
     torch.testing.assert_close(sampled, rows(head(features[0])))
+
+
+def test_parts_of_two_batches_sum_to_the_whole(head: ProjectionHead) -> None:
+    """As processes hold them, each with its own indices; what is in no part counts 0."""
+    features = maps(2, 4)
+    voxels = torch.randperm(6 * 60)
+    whole = head.around(features, [voxels, voxels - 120])
+    parts = [
+        head.around(
+            [features[0].chunk(2)[rank], features[1].chunk(2)[rank]],
+            [voxels - rank * 60, voxels - 120 - rank * 120],
+        )
+        for rank in range(2)
+    ]
+    assert torch.equal(sum(parts), whole)

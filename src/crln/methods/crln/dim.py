@@ -12,7 +12,6 @@ from torch import Tensor, nn
 
 from crln.methods.crln.depthwise import Depthwise
 from crln.networks.blocks import LAYOUT, Pointwise
-from crln.parallel.layers import BatchNorm
 
 START = 0.02
 """Standard deviation of the prototypes at the start: small, and no two alike."""
@@ -92,10 +91,10 @@ class SpatialInteraction(nn.Module):
         self.number = prototypes
         self.layers = nn.Sequential(
             Depthwise(prototypes),
-            BatchNorm(prototypes),
+            nn.BatchNorm3d(prototypes),
             nn.ReLU(inplace=True),
             Pointwise(prototypes, prototypes, bias=False),
-            BatchNorm(prototypes),
+            nn.BatchNorm3d(prototypes),
             nn.ReLU(inplace=True),
             Pointwise(prototypes, 1),
         )

@@ -18,10 +18,9 @@ from crln.losses import cross_entropy, full_precision, segmentation_loss
 from crln.methods.base import Batch, SemiSupervised, Step
 from crln.methods.crln.contrastive import cooperative_positive_supervision, prototype_alignment
 from crln.methods.crln.dim import START
-from crln.methods.crln.network import RectifiedNetwork
+from crln.methods.crln.network import RectifiedNetwork, interleave, separate
 from crln.methods.published import Published
 from crln.methods.teacher import Teacher
-from crln.parallel.rows import interleave, separate
 from crln.planning import Plan
 from crln.planning.plan import Section
 
@@ -215,8 +214,9 @@ class CRLN(SemiSupervised):
         """CPS on labelled and unlabelled voxels together, and the prototypes' alignment."""
         options = self.options
         prototypes = self.student.prototype_embeddings()
+        starts = (0, classes[0].numel())
         terms = cooperative_positive_supervision(
-            lambda voxels: self.student.projection.at(features, voxels),
+            lambda voxels: self.student.projection.at(features, voxels, starts),
             torch.cat([z.detach().float().softmax(1) for z in logits]),
             torch.cat(classes),
             prototypes if rectified else None,

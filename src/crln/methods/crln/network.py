@@ -1,17 +1,19 @@
 """The network of CRLN: segmentation head, projection head and relation map on one decoder."""
 
+from math import gcd
+
 import torch
 from torch import Tensor, nn
 
 from crln.methods.crln.dim import START, DynamicInteractionModule
 from crln.methods.crln.projection import ProjectionHead
+from crln.networks import Patchwise
 from crln.networks.blocks import Pointwise, initialise
 from crln.networks.segmentation import build_backbone
-from crln.parallel.rows import all_rows, own_rows
 from crln.planning.plan import Plan
 
 
-class RectifiedNetwork(nn.Module):
+class RectifiedNetwork(Patchwise):
     """f(x), M(x), r(x) and their rectification z = f(x) + (1 - a) M(x).
 
     See docs/explanation/method.md, section 2.
@@ -24,6 +26,8 @@ class RectifiedNetwork(nn.Module):
             takes the mean of each one's features instead, so that E is N whatever the plan says.
         linear_maps: of queries, keys and values (`DynamicInteractionModule`).
     """
+
+    entries, exits, lookups = ("backbone",), ("head", "interaction"), ("projection.around",)
 
     def __init__(
         self,
@@ -50,19 +54,19 @@ class RectifiedNetwork(nn.Module):
         initialise(self)
 
     def features(self, images: Tensor) -> list[Tensor]:
-        """Decoder features of this process's own rows, finest first."""
-        features: list[Tensor] = self.backbone(own_rows(images))
+        """Decoder features, finest first."""
+        features: list[Tensor] = self.backbone(images)
         return features
 
     def segmentation(self, features: list[Tensor]) -> Tensor:
         """f(x), (B, K, X, Y, Z), from the finest decoder features."""
         logits: Tensor = self.head(features[0])
-        return all_rows(logits)
+        return logits
 
     def relation(self, features: list[Tensor]) -> Tensor:
         """M(x), (B, K, X, Y, Z), from the decoder features at 1/4 and 1/2."""
         relation: Tensor = self.interaction(features[2], features[1])
-        return all_rows(relation)
+        return relation
 
     def rectify(self, logits: Tensor, relation: Tensor) -> Tensor:
         """Rectified logits z = f + (1 - a) M."""
@@ -83,3 +87,27 @@ class RectifiedNetwork(nn.Module):
         """Rectified logits (B, K, X, Y, Z)."""
         features = self.features(images)
         return self.rectify(self.segmentation(features), self.relation(features))
+
+
+def interleave(first: Tensor, second: Tensor) -> Tensor:
+    """Two batches as one, of which every equal part holds as large a part of either.
+
+    (n, ...) and (m, ...) -> (n + m, ...): x0 x1 and u0 u1 u2 u3 become x0 u0 u1 x1 u2 u3.
+    """
+    groups = gcd(len(first), len(second))
+    pairs = zip(first.chunk(groups), second.chunk(groups), strict=True)
+    return torch.cat([part for pair in pairs for part in pair])
+
+
+def separate(rows: Tensor, first: int, second: int) -> tuple[Tensor, Tensor]:
+    """The rows of either batch among those that `interleave` made of `first` and `second` rows.
+
+    Args:
+        rows: all of them, or one of the equal parts.
+        first: rows of the whole first batch.
+        second: of the whole second one.
+    """
+    groups = gcd(first, second)
+    here = groups * len(rows) // (first + second)
+    parts = rows.split([first // groups, second // groups] * here)
+    return torch.cat(parts[::2]), torch.cat(parts[1::2])

@@ -6,7 +6,6 @@ import torch
 from torch import Tensor, nn
 
 from crln.networks.blocks import Pointwise
-from crln.parallel.rows import all_sum, first_row, sharers
 
 
 class ProjectionHead(nn.Module):
@@ -24,50 +23,69 @@ class ProjectionHead(nn.Module):
 
     def __init__(self, channels: int, embedding: int) -> None:
         super().__init__()
+        self.around = Neighbourhoods()
         self.convolution = nn.Conv3d(channels, channels, 3, padding=1, bias=False)
-        self.norm = nn.BatchNorm3d(channels)
+        self.norm = nn.BatchNorm1d(channels)  # over voxels, wherever they lie
         self.activation = nn.ReLU(inplace=True)
         self.embed = Pointwise(channels, embedding)
 
     def forward(self, features: Tensor) -> Tensor:
         """(B, C, X, Y, Z) -> (B, E, X, Y, Z)."""
-        result: Tensor = self.embed(self.activation(self.norm(self.convolution(features))))
+        hidden = self.convolution(features)
+        normed = self.norm(hidden.flatten(2)).unflatten(2, hidden.shape[2:])
+        result: Tensor = self.embed(self.activation(normed))
         return result
 
-    def at(self, features: Sequence[Tensor], voxels: Tensor) -> Tensor:
+    def at(
+        self, features: Sequence[Tensor], voxels: Tensor, starts: Sequence[int] | None = None
+    ) -> Tensor:
         """Embeddings of single voxels: in evaluation mode, those of `forward`.
 
         Args:
-            features: feature maps (B, C, X, Y, Z) of one size, as if concatenated along B; each
-                may be a process's own rows of it.
-            voxels: (n,) int64, flat index into that (B, X, Y, Z), whole batches all.
+            features: feature maps (B, C, X, Y, Z) of one size.
+            voxels: (n,) int64, flat index into the (B, X, Y, Z) of all maps, end to end.
+            starts: the index of each map's first voxel, where it does not follow from the maps
+                because they are parts of larger ones.
 
         Returns:
             (n, E).
         """
-        around = _gather(features, voxels)  # (n, 27, C)
+        if starts is None:
+            sizes = [rows[:, 0].numel() for rows in features]
+            starts = [sum(sizes[:place]) for place in range(len(sizes))]
+        around = self.around(features, [voxels - start for start in starts])  # (n, 27, C)
         weight = self.convolution.weight  # (C, C, 3, 3, 3)
         kernel = weight.flatten(2).permute(2, 1, 0).flatten(0, 1)  # (27 C, C)
-        hidden = (around.flatten(1) @ kernel)[:, :, None, None, None]
-        result: Tensor = self.embed(self.activation(self.norm(hidden)))
+        hidden = self.activation(self.norm(around.flatten(1) @ kernel))
+        result: Tensor = self.embed(hidden[:, :, None, None, None])
         return result.flatten(1)
 
 
-def _gather(features: Sequence[Tensor], voxels: Tensor) -> Tensor:
-    """The 3x3x3 neighbourhoods of voxels, zero outside: (n, 27, C)."""
-    around, inside = _neighbours(voxels, features[0].shape[2:])
-    parts = []
-    before = 0  # voxels of the whole batches passed
-    for part in features:
-        rows = part.movedim(1, -1).flatten(0, 3)  # a view where the layout is channels-last
-        first = before + first_row(rows)
-        here = inside & (around >= first) & (around < first + rows.shape[0])
-        local = (around - first).clamp(0, rows.shape[0] - 1)
-        # index_select, as the backward pass of rows[local] is far slower
-        chosen = rows.index_select(0, local.flatten()).unflatten(0, local.shape)
-        parts.append(chosen * here[..., None])
-        before += sharers() * rows.shape[0]
-    return all_sum(torch.stack(parts).sum(0))  # a voxel lies in one row, and the others add 0
+class Neighbourhoods(nn.Module):
+    """Reads the 3x3x3 neighbourhoods of voxels, zero outside the patch."""
+
+    def forward(self, maps: Sequence[Tensor], voxels: Sequence[Tensor]) -> Tensor:
+        """The sum over the maps: a voxel lies in one of them, and the others add 0.
+
+        Args:
+            maps: (B, C, X, Y, Z) of one size.
+            voxels: for each map (n,) int64, flat index into its (B, X, Y, Z); any other number
+                stands for a voxel that is not in it.
+
+        Returns:
+            (n, 27, C).
+        """
+        return torch.stack([_read(*pair) for pair in zip(maps, voxels, strict=True)]).sum(0)
+
+
+def _read(features: Tensor, voxels: Tensor) -> Tensor:
+    rows = features.movedim(1, -1).flatten(0, 3)  # a view where the layout is channels-last
+    around, inside = _neighbours(voxels, features.shape[2:])
+    here = inside & (around >= 0) & (around < len(rows))
+    places = around.clamp(0, len(rows) - 1)
+    # index_select, as the backward pass of rows[places] is far slower
+    chosen = rows.index_select(0, places.flatten()).unflatten(0, places.shape)
+    return chosen * here[..., None]
 
 
 def _neighbours(voxels: Tensor, size: torch.Size) -> tuple[Tensor, Tensor]:
