@@ -90,8 +90,7 @@ def main(
 def preset_plan(name: str, classes: int = 2, **changes: Any) -> Plan:
     """A preset for scans of one channel."""
     named = {
-        "labels": range(classes),
-        "class_names": [f"class {k}" for k in range(classes)],
+        "labels": {"values": range(classes), "names": [f"class {k}" for k in range(classes)]},
     }
     return Plan.model_validate(read_preset(name, 1) | named).updated(changes)
 

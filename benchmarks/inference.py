@@ -33,6 +33,7 @@ from crln.inference import Predictor, accelerate, score_slabs
 from crln.inference.restore import outline
 from crln.inference.sliding import Slab
 from crln.inference.window import Tiling
+from crln.labels import LabelSpace
 from crln.memory import held_gib, peak_gib
 from crln.networks import SegmentationNetwork, build_backbone
 from crln.networks.blocks import ConvNormReLU, Pointwise
@@ -45,7 +46,7 @@ from harness import Figure, Measured, main, say
 LA = Plan(patch_size=(112, 112, 80), inference={"stride": (18, 18, 4), "weighting": "uniform"})
 EVERYDAY = LA.updated({"inference": {"stride": None, "overlap": 0.5, "weighting": "gaussian"}})
 CT = Plan(
-    labels=tuple(range(5)), class_names=tuple("abcde"), patch_size=(96, 96, 96),
+    labels=LabelSpace(tuple(range(5)), tuple("abcde")), patch_size=(96, 96, 96),
     intensity=({"scheme": "window", "low": -200, "high": 300, "mean": 50, "std": 80},),
     inference={"overlap": 0.0},
 )  # fmt: skip

@@ -37,7 +37,7 @@ def step(repeats: int, **changes: Any) -> Timing:
 
 
 def classes_of(count: int) -> dict[str, Any]:
-    return {"labels": range(count), "class_names": [f"class {k}" for k in range(count)]}
+    return {"labels": {"values": range(count), "names": [f"class {k}" for k in range(count)]}}
 
 
 def channels_of(count: int) -> dict[str, Any]:

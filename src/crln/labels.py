@@ -1,10 +1,138 @@
-"""Class indices as every room uses them, and what is done to a map of them."""
+"""What the values of label files mean, classes as every room uses them, and maps of classes."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
 
 import cc3d
 import numpy as np
 
+from crln.errors import CrlnError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
 IGNORE = -1
-"""Target of a voxel that no loss may count: outside the scan, or brought in by augmentation."""
+"""Class of a voxel of which nobody knows the class: no loss and no metric counts it."""
+
+LOWEST, HIGHEST = -(2**31), 2**31 - 1
+"""Label values are 32-bit integers."""
+
+
+@dataclass(frozen=True)
+class LabelSpace:
+    """The classes of a cohort: their values in the label files, their names, and nothing else.
+
+    Class k is the k-th value; class 0 is the background.
+
+    Attributes:
+        values: in the label files, background first; masks are written with them.
+        names: one per value.
+        ignore: the value in the label files of voxels that nobody outlined, or None.
+        exclusive: every voxel is of one class. Overlapping classes cannot be learnt yet.
+        codes: one per value, of a terminology, such as "SCT:10200004"; empty where none is known.
+
+    Example:
+        >>> space = LabelSpace((0, 85), ("background", "left atrium"), ignore=255)
+        >>> space.encode(np.array([[0, 85, 255]]))
+        array([[ 0,  1, -1]], dtype=int8)
+    """
+
+    __pydantic_config__: ClassVar = {"extra": "forbid"}  # a plan refuses what it does not know
+
+    values: tuple[int, ...] = (0, 1)
+    names: tuple[str, ...] = ("background", "foreground")
+    ignore: int | None = None
+    exclusive: bool = True
+    codes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Raises ValueError where the parts do not agree."""
+        values, names = self.values, self.names
+        if len(values) < 2 or len(set(values)) != len(values):
+            raise ValueError(f"values must be two or more different ones, got {list(values)}")
+        if any(not LOWEST <= value <= HIGHEST for value in values):
+            raise ValueError(f"values must be 32-bit integers, got {list(values)}")
+        if len(names) != len(values) or (self.codes and len(self.codes) != len(values)):
+            raise ValueError(f"names and codes must be as many as values, {len(values)}")
+        if twice := next((name for i, name in enumerate(names) if name in names[:i]), None):
+            raise ValueError(f"two classes are called {twice!r}; give each a name of its own")
+        if self.ignore in values:
+            raise ValueError(f"ignore is {self.ignore}, the value of a class; use another")
+        if not self.exclusive:
+            raise ValueError("exclusive: false: overlapping classes cannot be learnt yet")
+
+    @property
+    def classes(self) -> int:
+        """K, background included."""
+        return len(self.values)
+
+    @property
+    def structures(self) -> dict[int, str]:
+        """Value to name of every class but the background."""
+        return dict(zip(self.values[1:], self.names[1:], strict=True))
+
+    @cached_property
+    def _table(self) -> tuple[np.ndarray, np.ndarray]:
+        """The known values, ascending, and the class of each."""
+        values = [*self.values] + ([] if self.ignore is None else [self.ignore])
+        classes = [*range(self.classes)] + ([] if self.ignore is None else [IGNORE])
+        order = np.argsort(values)
+        # Signed, so that it holds IGNORE: int8 up to 128 classes.
+        kind = np.min_scalar_type(-self.classes)
+        return np.array(values)[order], np.array(classes, kind)[order]
+
+    def encode(self, voxels: np.ndarray, source: Path | None = None) -> np.ndarray:
+        """Values of a label file as classes.
+
+        Args:
+            voxels: (X, Y, Z), integers.
+            source: the file, for the error.
+
+        Returns:
+            0..K-1, or IGNORE, in the smallest signed type that holds them.
+
+        Raises:
+            CrlnError: a value that is none of these classes.
+        """
+        known, classes = self._table
+        encoded = np.empty(voxels.shape, classes.dtype)
+        for plane, target in zip(voxels, encoded, strict=True):  # one at a time bounds the memory
+            place = np.searchsorted(known, plane).clip(max=len(known) - 1)
+            if (strange := known[place] != plane).any():
+                raise CrlnError(
+                    f"{source or 'label'}: holds the value {plane[strange].flat[0]}, which is none "
+                    f"of the plan's labels {list(self.values)}; correct the file, or add the class "
+                    "to the plan, or name the value as labels.ignore"
+                )
+            target[...] = classes[place]
+        return encoded
+
+    def strange(self, values: Iterable[int]) -> list[int]:
+        """Those of some label values that are none of these classes, ascending."""
+        return sorted({*values} - {*self.values, self.ignore})
+
+    def decode(self, classes: np.ndarray) -> np.ndarray:
+        """Classes as values of the label files, in the smallest type that holds them all.
+
+        Args:
+            classes: 0..K-1; IGNORE too where these labels have a value for it.
+        """
+        values = list(self.values) + ([] if self.ignore is None else [self.ignore])
+        if values == list(range(self.classes)):
+            return classes
+        dtype = np.result_type(*(np.min_scalar_type(value) for value in values))
+        return np.array(values, dtype)[classes]  # IGNORE, -1, is the last
+
+    def probabilities(self, logits: "Tensor") -> "Tensor":
+        """Of each class, in float32: (B, K, X, Y, Z) -> the same shape."""
+        return logits.float().softmax(1)
+
+    def decide(self, probabilities: "Tensor", axis: int = 1) -> "Tensor":
+        """The most probable class, int64: without `axis`, which is K long."""
+        return probabilities.argmax(axis)
 
 
 def largest_components(labels: np.ndarray) -> np.ndarray:

@@ -40,9 +40,7 @@ def test_rows_measure_the_test_masks(finished_comparison: Finished) -> None:
     ]  # fmt: skip
     cell, row = comparison.cells[0], comparison.rows[0]
     pairs = {case.id: (cell.mask(case), case.label) for case in comparison.test}
-    expected = evaluate_pairs(
-        pairs, classes={1: cell.plan.class_names[1], 2: cell.plan.class_names[2]}
-    )
+    expected = evaluate_pairs(pairs, classes=cell.plan.labels.structures)
     assert row.last[0].values("dice") == expected.values("dice")
     assert row.seeds == (0, 1)
     assert row.checkpoint == "last"

@@ -10,9 +10,10 @@ from crln.cohort import Case
 from crln.comparison import Comparison
 from crln.comparison.measure import measure_cell, measure_outside
 from crln.errors import CrlnError
+from crln.labels import LabelSpace
 from crln.planning import Plan
 
-PLAN = Plan(labels=(0, 85, 255), class_names=("background", "a", "b"))
+PLAN = Plan(labels=LabelSpace((0, 85, 255), ("background", "a", "b")))
 
 
 def write(path: Path, array: np.ndarray) -> Path:

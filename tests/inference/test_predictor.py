@@ -10,6 +10,7 @@ from crln.cohort import load_cohort
 from crln.errors import CrlnError
 from crln.imaging import Grid, Volume, read_image
 from crln.inference import Predictor, load_predictor, sliding_window
+from crln.labels import LabelSpace
 from crln.methods import build_method
 from crln.planning import Plan
 from crln.preparation import prepare_image
@@ -25,7 +26,7 @@ class Threshold(nn.Module):
 
 def make_plan(**changes: object) -> Plan:
     return Plan(
-        labels=(0, 200, 500), class_names=("background", "low", "high"),
+        labels=LabelSpace((0, 200, 500), ("background", "low", "high")),
         intensity=({"scheme": "none"},), patch_size=(16, 16, 16),
     ).updated(changes)  # fmt: skip
 
@@ -90,13 +91,30 @@ def test_another_spacing_keeps_the_scans_grid() -> None:
 
 @pytest.mark.parametrize("labels", [(0, 255), (0, -1), (1, 0), (0, 70_000)])
 def test_labels_of_any_value(labels: tuple[int, int]) -> None:
-    plan = make_plan(labels=labels, class_names=("background", "foreground"))
+    plan = make_plan(labels=LabelSpace(labels, ("background", "foreground")))
     network = nn.Conv3d(1, 2, 1)
     volume = make_volume()
     mask = Predictor(network, plan).predict(volume).mask
-    classes = Predictor(network, plan.updated({"labels": (0, 1)})).predict(volume).mask
+    classes = Predictor(network, plan.updated({"labels": {"values": (0, 1)}})).predict(volume).mask
     assert np.array_equal(mask, np.array(labels)[classes])
     assert set(np.unique(mask)) <= set(labels)
+
+
+@pytest.mark.parametrize("classes", [256, 257, 300])
+def test_more_classes_than_a_byte_holds(classes: int) -> None:
+    class Sure(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            logits = torch.zeros(len(x), classes, *x.shape[2:])
+            logits[:, -1] = 50
+            return logits
+
+    names = tuple(f"k{k}" for k in range(classes))
+    plan = Plan(labels=LabelSpace(tuple(range(classes)), names), patch_size=(16, 16, 16))
+    volume = Volume(
+        np.random.default_rng(0).random((1, 8, 8, 8), np.float32), Grid((8, 8, 8), np.eye(4))
+    )
+    assert (Predictor(Sure(), plan).predict(volume).mask == classes - 1).all()
+    assert (sliding_window(Sure(), volume.array, plan) == classes - 1).all()
 
 
 def test_wrong_number_of_channels() -> None:
@@ -127,7 +145,7 @@ def test_a_run_predicts_as_its_method(run: RunFolder, phantom: Path) -> None:
     scan = nib.load(case.images[0])
     assert prediction.mask.shape == scan.shape
     assert nib.aff2axcodes(scan.affine) == ("R", "A", "S")
-    agree = prediction.mask == np.array(run.plan.labels)[classes]
+    agree = prediction.mask == run.plan.labels.decode(classes)
     assert agree.mean() > 0.999
     for single in (case.images[0], str(case.images[0])):
         assert np.array_equal(predictor.predict(single).mask, prediction.mask)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from crln.inference import score_slabs, sliding_window
 from crln.inference.sliding import BATCH
+from crln.labels import LabelSpace
 from crln.planning import Plan
 
 SHAPES = [(37, 21, 50), (50, 18, 20), (10, 40, 15), (7, 9, 11), (16, 16, 16)]
@@ -18,7 +19,7 @@ SHAPES = [(37, 21, 50), (50, 18, 20), (10, 40, 15), (7, 9, 11), (16, 16, 16)]
 
 def make_plan(patch: tuple[int, int, int] = (16, 16, 16), **inference: object) -> Plan:
     names = ("background", "one", "two")
-    return Plan(labels=(0, 1, 2), class_names=names, patch_size=patch, inference=inference)
+    return Plan(labels=LabelSpace((0, 1, 2), names), patch_size=patch, inference=inference)
 
 
 @pytest.fixture

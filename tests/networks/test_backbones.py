@@ -81,8 +81,7 @@ def test_the_rectified_network_adds_the_map(kind: str, channels: int) -> None:
     plan = Plan.model_validate({
         "channels": [f"c{i}" for i in range(channels)],
         "intensity": [{}] * channels,
-        "labels": [0, 1, 2],
-        "class_names": ["background", "a", "b"],
+        "labels": {"values": [0, 1, 2], "names": ["background", "a", "b"]},
         "network": {"kind": kind, "widths": WIDTHS, "prototypes": 3, "embedding": 5},
     })  # fmt: skip
     network = RectifiedNetwork(plan).eval()

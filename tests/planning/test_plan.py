@@ -5,6 +5,7 @@ import pytest
 from pydantic import ValidationError
 
 from crln.errors import CrlnError
+from crln.labels import LabelSpace
 from crln.planning import Plan
 
 
@@ -34,9 +35,14 @@ def test_changes_are_merged_field_by_field() -> None:
     [
         {"patch_size": [16, 16, 8]},
         {"patch_size": [0, 16, 16]},
-        {"labels": [0], "class_names": ["a"]},
-        {"labels": [0, 0]},
-        {"class_names": ["a"]},
+        {"labels": {"values": [0], "names": ["a"]}},
+        {"labels": {"values": [0, 0]}},
+        {"labels": {"names": ["a"]}},
+        {"labels": {"names": ["a", "a"]}},
+        {"labels": {"nmes": ["a", "b"]}},
+        {"labels": {"ignore": 1}},
+        {"labels": {"exclusive": False}},
+        {"version": 3},
         {"intensity": []},
         {"intensity": [{"scheme": "window", "low": 0}]},
         {"spacing": [1, 0, 1]},
@@ -48,11 +54,23 @@ def test_the_impossible_is_refused(changes: dict[str, Any], tmp_path: Path) -> N
         Plan().updated(changes)
 
 
+def test_a_plan_of_version_1_still_opens(tmp_path: Path) -> None:
+    path = tmp_path / "plan.yaml"
+    path.write_text("name: old\nlabels: [0, 85]\nclass_names: [background, atrium]\n")
+    plan = Plan.read(path)
+    assert plan.labels == LabelSpace((0, 85), ("background", "atrium"))
+    assert plan.version == Plan().version
+    assert plan == Plan(name="old", labels=LabelSpace((0, 85), ("background", "atrium")))
+    assert plan.updated({"class_names": ["air", "atrium"]}).labels.names == ("air", "atrium")
+    assert plan.updated({"labels": [0, 7]}).labels.values == (0, 7)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("patch_size: [30, 32, 32]", "patch_size: each side of the patch .*; edit the plan"),
-        ("labels: [1]", "plan: labels must be two or more"),
+        ("labels: [1]", "labels: values must be two or more"),
+        ("version: 3", "plan: is of version 3, this crln reads 2; update crln"),
         ("training: {lr: fast}", r"training\.lr: .*; edit the plan"),
         ("a: [", "not a readable plan"),
         ("just words", "plan: .*; edit the plan"),

@@ -115,8 +115,8 @@ def test_each_channel_has_its_scheme() -> None:
 def test_classes_and_their_names() -> None:
     volumes = {255: 9e4, 0: 6e5, 7: 3e4}
     plan = plan_for(fingerprint(volumes=volumes, class_names={7: "atrium"}))
-    assert plan.labels == (0, 7, 255)
-    assert plan.class_names == ("background", "atrium", "class 255")
+    assert plan.labels.values == (0, 7, 255)
+    assert plan.labels.names == ("background", "atrium", "class 255")
 
 
 def test_rare_structures_draw_patches() -> None:
@@ -137,7 +137,7 @@ def test_changes_win_over_the_preset_over_the_cohort(phantom: Path) -> None:
     plan = make_plan(cohort, preset="la", changes={"training": {"iterations": 7}})
     assert plan.training.iterations == 7
     assert plan.training.lr == 0.0025 != own.training.lr
-    assert plan.labels == own.labels == (0, 1, 2)
+    assert plan.labels.values == own.labels.values == (0, 1, 2)
     assert make_plan(cohort, fingerprint=fingerprint()).patch_size == (96, 96, 80)
 
 
@@ -239,7 +239,11 @@ def test_where_the_papers_presets_differ(
 def test_the_hippocampus_preset_fits_its_data(data_root: Path) -> None:
     cohort = split_cohort(load_cohort(data_root / "hippocampus"), labelled=4, test=190)
     plan = make_plan(cohort, preset="hippocampus")
-    assert (plan.patch_size, plan.labels, plan.spacing) == ((32, 48, 32), (0, 1, 2), (1, 1, 1))
+    assert (plan.patch_size, plan.labels.values, plan.spacing) == (
+        (32, 48, 32),
+        (0, 1, 2),
+        (1, 1, 1),
+    )
     training = plan.training
     assert (training.iterations, training.optimiser, training.lr) == (1000, "adamw", 0.003)
     assert (plan.views.kind, plan.views.mirror_axes) == ("rich", ())
@@ -249,12 +253,16 @@ def test_the_hippocampus_preset_fits_its_data(data_root: Path) -> None:
 def test_the_automatic_plan_of_the_hippocampus_is_nearly_that(data_root: Path) -> None:
     cohort = split_cohort(load_cohort(data_root / "hippocampus"), labelled=4, test=190)
     plan = make_plan(cohort)
-    assert (plan.patch_size, plan.labels, plan.spacing) == ((32, 48, 32), (0, 1, 2), (1, 1, 1))
-    assert plan.class_names == ("background", "Anterior", "Posterior")
+    assert (plan.patch_size, plan.labels.values, plan.spacing) == (
+        (32, 48, 32),
+        (0, 1, 2),
+        (1, 1, 1),
+    )
+    assert plan.labels.names == ("background", "Anterior", "Posterior")
     assert plan.intensity[0].scheme == "zscore"
 
 
 def test_the_atrium_is_no_ct(data_root: Path) -> None:
     cohort = split_cohort(load_cohort(data_root / "la_half"), labelled=2, test=76)
     assert make_plan(cohort).intensity[0].scheme == "zscore"
-    assert make_plan(cohort, preset="la").labels == (0, 1)
+    assert make_plan(cohort, preset="la").labels.values == (0, 1)

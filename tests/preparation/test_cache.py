@@ -80,7 +80,7 @@ def test_unchanged_is_reused(case: Case, tmp_path: Path, builds: list[str]) -> N
     [
         {"spacing": [2.0, 2.0, 2.0]},
         {"intensity": [{"scheme": "minmax"}]},
-        {"labels": [1, 0]},
+        {"labels": {"values": [1, 0]}},
     ],
 )
 def test_another_plan_prepares_anew_and_keeps_the_first(

@@ -5,6 +5,7 @@ import pytest
 
 from crln.errors import CrlnError
 from crln.imaging import Grid, Volume
+from crln.labels import IGNORE, LabelSpace
 from crln.planning.plan import Intensity, Plan
 from crln.preparation import normalise, prepare_image, prepare_label
 
@@ -59,7 +60,7 @@ def test_the_channels_must_be_the_plans() -> None:
 
 
 def test_labels_are_mapped_to_classes() -> None:
-    plan = Plan(labels=(0, 255, 7), class_names=("background", "a", "b"))
+    plan = Plan(labels=LabelSpace((0, 255, 7), ("background", "a", "b")))
     values = np.random.default_rng(1).choice([0, 7, 255], (1, 6, 6, 6)).astype(np.int32)
     _, placement = prepare_image(scan(noise(6)), plan)
     result = prepare_label(scan(values), plan, placement)
@@ -68,7 +69,7 @@ def test_labels_are_mapped_to_classes() -> None:
 
 
 def test_a_value_without_a_class_is_named() -> None:
-    plan = Plan(labels=(0, 1), class_names=("background", "a"))
+    plan = Plan(labels=LabelSpace((0, 1), ("background", "a")))
     values = np.zeros((1, 4, 4, 4), np.int32)
     values[0, 1, 1, 1] = 9
     _, placement = prepare_image(scan(noise(4)), plan)
@@ -76,8 +77,23 @@ def test_a_value_without_a_class_is_named() -> None:
         prepare_label(scan(values), plan, placement, Path("l.nii"))
 
 
+def test_what_nobody_outlined_is_ignored_and_competes_when_resampled() -> None:
+    labels = LabelSpace((0, 1), ("background", "a"), ignore=255)
+    values = np.zeros((1, 12, 12, 12), np.int32)
+    values[0, :, 4:, :] = 1
+    values[0, :, :, 6:] = 255
+    for spacing, side in ((None, 12), ((2.0, 2.0, 2.0), 6)):
+        plan = Plan(labels=labels, spacing=spacing)
+        _, placement = prepare_image(scan(noise(12)), plan)
+        result = prepare_label(scan(values), plan, placement)
+        expected = np.zeros((side,) * 3, int)
+        expected[:, side // 3 :] = 1
+        expected[:, :, side // 2 :] = IGNORE
+        np.testing.assert_array_equal(result, expected)
+
+
 def test_a_resampled_label_keeps_its_volume() -> None:
-    plan = Plan(spacing=(1.0, 1.0, 1.0), labels=(0, 1, 2), class_names=("background", "a", "b"))
+    plan = Plan(spacing=(1.0, 1.0, 1.0), labels=LabelSpace((0, 1, 2), ("background", "a", "b")))
     values = np.zeros((1, 16, 16, 16), np.int32)
     values[0, 4:10, 3:12, 4:12] = 1
     values[0, 10:14, 3:12, 4:12] = 2

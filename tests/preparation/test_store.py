@@ -7,7 +7,7 @@ import pytest
 
 from crln.cohort import Case
 from crln.errors import CrlnError
-from crln.labels import IGNORE
+from crln.labels import IGNORE, LabelSpace
 from crln.preparation.store import PreparedCase, load_case, store_case
 
 SHAPE = (20, 40, 18)
@@ -67,6 +67,18 @@ def test_without_a_label_nobody_knows_the_class_inside_or_outside(tmp_path: Path
     assert not inside[0].any()
     assert inside[1:].all()
     assert prepared.foreground == {}
+
+
+@pytest.mark.parametrize("classes", [3, 128, 129, 265, 40_000])
+def test_every_class_and_what_nobody_knows_comes_back(tmp_path: Path, classes: int) -> None:
+    space = LabelSpace(tuple(range(classes)), tuple(f"k{k}" for k in range(classes)), ignore=-7)
+    values = np.random.default_rng(0).integers(0, classes, SHAPE)
+    values[0, 0, :3] = 0, classes - 1, -7
+    store_case(tmp_path, IMAGE, space.encode(values), 1)
+    prepared = load_case(Case("a", (), Path("label")), tmp_path)
+    assert prepared is not None
+    label = prepared.read((0, 0, 0), SHAPE)[1]
+    np.testing.assert_array_equal(label, np.where(values == -7, IGNORE, values))
 
 
 def test_foreground_voxels_are_foreground(prepared: PreparedCase) -> None:

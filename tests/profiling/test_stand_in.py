@@ -2,7 +2,7 @@ from pathlib import Path
 
 import numpy as np
 
-from crln.labels import IGNORE
+from crln.labels import IGNORE, LabelSpace
 from crln.planning import Plan
 from crln.profiling import stand_ins
 
@@ -10,7 +10,7 @@ from crln.profiling import stand_ins
 def test_they_are_prepared_cases_of_the_plan(tmp_path: Path) -> None:
     plan = Plan(
         patch_size=(16, 32, 16), channels=("a", "b"), intensity=({}, {}),
-        labels=(0, 1, 5), class_names=("background", "first", "second"),
+        labels=LabelSpace((0, 1, 5), ("background", "first", "second")),
     )  # fmt: skip
     cases = stand_ins(plan, tmp_path, 2, labelled=True)
     assert [case.shape for case in cases] == [(24, 48, 24)] * 2

@@ -7,10 +7,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from crln.labels import IGNORE, LabelSpace
 from crln.planning import Plan
 from crln.training.validation import Validation
 
-PLAN = Plan(patch_size=(16, 16, 16), labels=(0, 1, 2), class_names=("background", "a", "b"))
+PLAN = Plan(patch_size=(16, 16, 16), labels=LabelSpace((0, 1, 2), ("background", "a", "b")))
 
 
 class Outliner(nn.Module):
@@ -44,8 +45,8 @@ class Scan:
         self.label, self.shape = label, label.shape
         self.image = label if image is None else image
 
-    def read(self, *_: object) -> tuple[np.ndarray, np.ndarray]:
-        return self.image[None].astype(np.float32), self.label
+    def read(self, *_: object) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        return self.image[None].astype(np.float32), self.label, np.ones(self.shape, bool)
 
 
 def scan(*classes: int) -> np.ndarray:
@@ -83,3 +84,10 @@ def test_dice_is_the_mean_over_classes_that_either_has_then_over_cases() -> None
 def test_no_cases_are_no_validation() -> None:
     assert not Validation([], PLAN, torch.device("cpu"))
     assert Validation([Scan(scan(0))], PLAN, torch.device("cpu"))  # type: ignore[list-item]
+
+
+def test_what_nobody_outlined_does_not_count() -> None:
+    label = scan(0, 1, 1, 2)
+    known = np.where(np.arange(16)[:, None, None] < 8, label, IGNORE)
+    assert scored(Taught(), Scan(known, image=scan(0, 1, 2, 2))) == 1
+    assert scored(Taught(), Scan(label, image=scan(0, 1, 2, 2))) < 1

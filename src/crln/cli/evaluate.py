@@ -65,6 +65,4 @@ def _of_run(path: Path) -> dict[str, Any]:
     cases = read_split(run.split)["test"]
     if not cases:
         raise CrlnError(f"{run.split}: the run kept no test case; evaluate without --run")
-    plan = run.plan
-    classes = dict(zip(plan.labels[1:], plan.class_names[1:], strict=True))
-    return {"cases": cases, "classes": classes}
+    return {"cases": cases, "classes": run.plan.labels.structures}

@@ -87,7 +87,7 @@ def _plan_table(plan: "Plan") -> Table:
     table.add_row("spacing", f"{_times(plan.spacing)} mm" if plan.spacing else "each scan's own")
     table.add_row("patch", f"{_times(plan.patch_size)} voxels")
     table.add_row("intensity", ", ".join(scheme.scheme for scheme in plan.intensity))
-    table.add_row("classes", ", ".join(plan.class_names))
+    table.add_row("classes", ", ".join(plan.labels.names))
     table.add_row("network", f"{network.kind}, {'-'.join(map(str, network.widths))} channels")
     table.add_row("views", plan.views.kind)
     table.add_row(

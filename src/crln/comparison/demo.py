@@ -127,8 +127,7 @@ def _learn_and_measure(cohort: Cohort, plan: Plan, out: Path, method: str, seed:
         masks[case.id] = folder / f"{case.id}{output_suffix(scan)}"
         write_mask(masks[case.id], predictor.predict(case.images).mask, scan)
     pairs = {case.id: (masks[case.id], case.label) for case in cohort.test if case.label}
-    classes = dict(zip(plan.labels[1:], plan.class_names[1:], strict=True))
-    evaluation = evaluate_pairs(pairs, classes=classes)
+    evaluation = evaluate_pairs(pairs, classes=plan.labels.structures)
     evaluation.save(out / "metrics" / method)
     return Outcome(run, masks, evaluation)
 

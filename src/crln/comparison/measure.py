@@ -89,7 +89,7 @@ def cost_of(cells: Sequence[Cell]) -> Cost:
 
 def _measure(masks: Mapping[str, Path], test: Sequence[Case], plan: Plan, unit: Unit) -> Measured:
     pairs = {case.id: (masks[case.id], case.label) for case in test if case.label}
-    classes = dict(zip(plan.labels[1:], plan.class_names[1:], strict=True))
+    classes = plan.labels.structures
     last, largest = (
         evaluate_pairs(pairs, unit=unit, classes=classes, largest_component=component)
         for component in (False, True)

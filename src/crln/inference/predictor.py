@@ -24,8 +24,8 @@ class Prediction:
     """The outline of one scan, on the scan's own grid and in its order of axes.
 
     Attributes:
-        mask: (X, Y, Z), values of the label files (`plan.labels`).
-        probabilities: (K, X, Y, Z) float32 in the order of `plan.labels`, or None.
+        mask: (X, Y, Z), values of the label files (`plan.labels.values`).
+        probabilities: (K, X, Y, Z) float32 in the order of `plan.labels.values`, or None.
         uncertainty: (X, Y, Z) float32, entropy of the probabilities over log K (0 certain,
             1 undecided), or None.
     """
@@ -89,7 +89,7 @@ class Predictor:
             probabilities=probabilities, uncertainty=uncertainty,
         )  # fmt: skip
         classes = largest_components(found.classes) if largest_component else found.classes
-        mask = _label_values(classes, self.plan.labels)
+        mask = self.plan.labels.decode(classes)
         return Prediction(mask, found.probabilities, found.uncertainty)
 
 
@@ -117,11 +117,3 @@ def load_predictor(
         plan = plan.updated({"inference": {"overlap": overlap, "stride": None}})
     place = settle_device(device)
     return Predictor(folder.load_method(place).predictor(), plan, place, precision)
-
-
-def _label_values(classes: np.ndarray, labels: tuple[int, ...]) -> np.ndarray:
-    """Classes 0..K-1 -> the values of the label files, in the smallest type that holds them."""
-    if labels == tuple(range(len(labels))):
-        return classes
-    dtype = np.result_type(*(np.min_scalar_type(value) for value in labels))
-    return np.array(labels, dtype)[classes]

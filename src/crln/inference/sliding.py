@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from crln.inference.window import Tiling, window_weights
+from crln.labels import LabelSpace
 from crln.planning import Plan
 from crln.planning.plan import Triple
 
@@ -62,8 +63,8 @@ def score_slabs(
 ) -> Iterator[Slab]:
     """Class probabilities of a scan, finished planes first.
 
-    Each window's softmax is added, weighted, to a buffer as thick as a window. Planes that no
-    further window reaches are divided by the sum of their weights, handed out and dropped.
+    Each window's probabilities are added, weighted, to a buffer as thick as a window. Planes that
+    no further window reaches are divided by the sum of their weights, handed out and dropped.
 
     Args:
         network: (B, C, *plan.patch_size) -> logits (B, K, *plan.patch_size), in evaluation mode.
@@ -112,10 +113,10 @@ def sliding_window(
     device: torch.device | str = "cpu",
     precision: Precision = "32",
 ) -> np.ndarray:
-    """The most probable class of every voxel, (X, Y, Z) uint8; arguments as for `score_slabs`."""
-    classes = np.empty(image.shape[1:], np.uint8)
+    """The most probable class of every voxel, (X, Y, Z); arguments as for `score_slabs`."""
+    classes = np.empty(image.shape[1:], np.min_scalar_type(plan.classes - 1))
     for slab in score_slabs(network, image, plan, device, precision):
-        classes[slab.index] = slab.scores.argmax(0).cpu().numpy()
+        classes[slab.index] = plan.labels.decide(slab.scores, 0).cpu().numpy()
     return classes
 
 
@@ -147,16 +148,18 @@ def _scores(
     windows = torch.stack([image[(slice(None), *_box(at, plan.patch_size))] for at in corners])
     lower = precision in AUTOCAST
     with torch.autocast(image.device.type, AUTOCAST.get(precision), enabled=lower):
-        return _mirrored(network, windows, plan.inference.mirror_axes)
+        return _mirrored(network, windows, plan.labels, plan.inference.mirror_axes)
 
 
-def _mirrored(network: nn.Module, windows: Tensor, axes: tuple[int, ...]) -> Tensor:
-    """Softmax (B, K, *patch), averaged over all flips along subsets of the axes."""
+def _mirrored(
+    network: nn.Module, windows: Tensor, labels: LabelSpace, axes: tuple[int, ...]
+) -> Tensor:
+    """Probabilities (B, K, *patch), averaged over all flips along subsets of the axes."""
     spatial = [axis + 2 for axis in axes]
     subsets = [s for n in range(1, len(spatial) + 1) for s in combinations(spatial, n)]
-    total = network(windows).float().softmax(1)
+    total = labels.probabilities(network(windows))
     for subset in subsets:
-        total += network(windows.flip(subset)).float().softmax(1).flip(subset)
+        total += labels.probabilities(network(windows.flip(subset))).flip(subset)
     return total.div_(1 + len(subsets)) if subsets else total
 
 

@@ -1,5 +1,6 @@
 """The plan: every decision of a training as plain data that a person can read and edit."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -7,8 +8,12 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from crln.errors import CrlnError
+from crln.labels import LabelSpace
 
 Triple = tuple[int, int, int]
+
+VERSION = 2
+"""Of the format of plans; raised where an older reading would be a wrong one."""
 
 
 class Section(BaseModel):
@@ -125,17 +130,16 @@ class Plan(Section):
     """Everything a paper would list about one training, for one cohort.
 
     Attributes:
-        labels: the value in the label files of class 0 (background), 1, 2, ...
         spacing: voxel size in mm after resampling; None keeps every scan's own grid.
         patch_size: voxels along X, Y, Z; each a multiple of 16.
         options: per method, the options that differ from that method's defaults.
     """
 
+    version: int = Field(default=VERSION, description="of this format of plans")
     name: str = "auto"
     channels: tuple[str, ...] = ("image",)
     intensity: tuple[Intensity, ...] = (Intensity(),)
-    labels: tuple[int, ...] = (0, 1)
-    class_names: tuple[str, ...] = ("background", "foreground")
+    labels: LabelSpace = Field(default=LabelSpace(), description="the classes, see below")
     spacing: tuple[float, float, float] | None = None
     patch_size: Triple = (64, 64, 64)
     network: NetworkPlan = NetworkPlan()
@@ -144,6 +148,18 @@ class Plan(Section):
     training: TrainingPlan = TrainingPlan()
     inference: InferencePlan = InferencePlan()
     options: dict[str, dict[str, Any]] = Field(default_factory=dict)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_any_version(cls, given: Any) -> Any:
+        if not isinstance(given, dict):
+            return given
+        if isinstance(version := given.get("version"), int) and version > VERSION:
+            raise ValueError(f"is of version {version}, this crln reads {VERSION}; update crln")
+        plan = _current(given)
+        if isinstance(labels := plan.get("labels"), dict):
+            plan["labels"] = asdict(LabelSpace()) | labels
+        return plan | {"version": VERSION}
 
     @field_validator("patch_size")
     @classmethod
@@ -154,10 +170,6 @@ class Plan(Section):
 
     @model_validator(mode="after")
     def _parts_agree(self) -> Self:
-        if len(self.labels) < 2 or len(set(self.labels)) != len(self.labels):
-            raise ValueError(f"labels must be two or more different values, got {self.labels}")
-        if len(self.class_names) != len(self.labels):
-            raise ValueError("class_names and labels must be equally long")
         if len(self.intensity) != len(self.channels):
             raise ValueError("intensity needs one entry per channel")
         if self.spacing is not None and any(not 0 < s < 1e3 for s in self.spacing):
@@ -167,11 +179,11 @@ class Plan(Section):
     @property
     def classes(self) -> int:
         """K, background included."""
-        return len(self.labels)
+        return self.labels.classes
 
     def updated(self, changes: dict[str, Any]) -> "Plan":
         """A copy with nested `changes` merged in and validated again."""
-        return Plan.model_validate(_merged(self.model_dump(), changes))
+        return Plan.model_validate(_merged(self.model_dump(), _current(changes)))
 
     def to_yaml(self) -> str:
         """The plan as text a person can edit."""
@@ -197,6 +209,22 @@ def fault_of(error: ValidationError) -> str:
     fault = error.errors()[0]
     field = ".".join(str(part) for part in fault["loc"]) or "plan"
     return f"{field}: {fault['msg'].removeprefix('Value error, ')}"
+
+
+def _current(given: dict[str, Any]) -> dict[str, Any]:
+    """A plan, or a part of one, of any version, in the form of this one.
+
+    Version 1 had the values and the names of the classes as two lists, `labels` and `class_names`.
+    """
+    plan = {key: value for key, value in given.items() if key != "class_names"}
+    labels = plan.get("labels", {})
+    if isinstance(labels, list | tuple | range):
+        labels = {"values": list(labels)}
+    elif isinstance(labels, LabelSpace):
+        labels = asdict(labels)
+    if "class_names" in given and isinstance(labels, dict):
+        labels = {**labels, "names": given["class_names"]}
+    return {**plan, "labels": labels} if labels else plan
 
 
 def _merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:

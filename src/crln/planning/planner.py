@@ -87,8 +87,9 @@ def plan_for(fingerprint: Fingerprint) -> Plan:
             {"scheme": "none"} if archive else _intensity(fingerprint, channel).model_dump()
             for channel in range(len(fingerprint.channels))
         ],
-        "labels": fingerprint.labels,
-        "class_names": [names[value] for value in fingerprint.labels],
+        "labels": {
+            "values": fingerprint.labels, "names": [names[value] for value in fingerprint.labels],
+        },
         "spacing": None if archive else spacing,
         "patch_size": _patch_size(size, spacing),
         "training": {"foreground": CENTRED if share < RARE else 0.0},

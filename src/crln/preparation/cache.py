@@ -78,7 +78,9 @@ def prepare_cohort(
 
 def _key(case: Case, plan: Plan) -> str:
     """Names what the cached arrays depend on: the files as they are and the plan's preparation."""
-    depends: list[Any] = [FORMAT, plan.spacing, plan.labels if case.label else None]
+    depends: list[Any] = [FORMAT, plan.spacing, plan.labels.values if case.label else None]
+    if case.label and plan.labels.ignore is not None:
+        depends.append(plan.labels.ignore)
     depends += [scheme.model_dump() for scheme in plan.intensity]
     depends += [_identity(path) for path in case.images]
     if case.label:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from crln.imaging import Grid, Shape, Spacing
+from crln.labels import IGNORE
 from crln.preparation.resample import resample_classes, resample_image
 
 THICK = 3.0
@@ -49,8 +50,15 @@ def image_to_plan_grid(image: np.ndarray, placement: Placement) -> np.ndarray:
 
 
 def classes_to_plan_grid(classes: np.ndarray, placement: Placement, number: int) -> np.ndarray:
-    """Classes 0..number-1, (X, Y, Z), in RAS order on the plan's grid."""
+    """Classes 0..number-1 or IGNORE, (X, Y, Z), in RAS order on the plan's grid."""
     turned = placement.grid.to_ras(classes)
     if placement.turned == placement.shape:
         return np.ascontiguousarray(turned)
-    return resample_classes(turned, placement.shape, number)
+    unknown = turned == IGNORE
+    if not unknown.any():
+        return resample_classes(turned, placement.shape, number)
+    # What nobody knows competes as one class more.
+    found = resample_classes(
+        np.where(unknown, number, turned.astype(np.int32)), placement.shape, number + 1
+    ).astype(np.int32)
+    return np.where(found == number, IGNORE, found).astype(classes.dtype)

@@ -82,21 +82,10 @@ def normalise(array: np.ndarray, scheme: Intensity) -> np.ndarray:
 def prepare_label(
     volume: Volume, plan: Plan, placement: Placement, source: Path | None = None
 ) -> np.ndarray:
-    """Classes 0..K-1, (X, Y, Z) uint8, on the plan's grid.
+    """Classes 0..K-1 or IGNORE, (X, Y, Z), on the plan's grid.
 
     Raises:
         CrlnError: a value that no class of the plan has.
     """
-    values = volume.array[0]
-    classes = np.zeros(values.shape, np.min_scalar_type(plan.classes - 1))
-    known = values == plan.labels[0]
-    for k, value in enumerate(plan.labels[1:], 1):
-        here = values == value
-        classes[here] = k
-        known |= here
-    if not known.all():
-        raise CrlnError(
-            f"{source or 'label'}: holds the value {values[~known][0]}, which is none of the "
-            f"plan's labels {list(plan.labels)}; correct the file or add the class to the plan"
-        )
+    classes = plan.labels.encode(volume.array[0], source)
     return classes_to_plan_grid(classes, placement, plan.classes)

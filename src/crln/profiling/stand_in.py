@@ -48,6 +48,6 @@ def _draw(plan: Plan, random: np.random.Generator) -> tuple[np.ndarray, np.ndarr
     nodes = random.normal(size=[side // COARSE + 2 for side in shape]).astype(np.float32)
     field = zoom(nodes, COARSE, order=1)[tuple(slice(side) for side in shape)]
     bounds = np.quantile(field, np.arange(1, plan.classes) / plan.classes)
-    label = np.searchsorted(bounds, field).astype(np.uint8)
+    label = np.searchsorted(bounds, field).astype(np.min_scalar_type(plan.classes))
     noise = random.normal(0, 0.2, (len(plan.channels), *shape)).astype(np.float32)
     return field + noise, label

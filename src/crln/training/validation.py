@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from crln.inference import sliding_window
+from crln.labels import IGNORE
 from crln.methods import Method
 from crln.planning import Plan
 from crln.preparation import PreparedCase
@@ -39,9 +40,9 @@ class Validation:
 
 def _foreground_dice(mask: np.ndarray, label: np.ndarray, classes: int) -> float:
     """Mean Dice over the classes that either has; NaN where neither has any."""
-    scores = []
+    scores, known = [], label != IGNORE
     for k in range(1, classes):
-        ours, theirs = mask == k, label == k
+        ours, theirs = (mask == k) & known, label == k
         size = ours.sum() + theirs.sum()
         if size:
             scores.append(2 * (ours & theirs).sum() / size)

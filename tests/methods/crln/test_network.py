@@ -16,8 +16,7 @@ def small_plan(classes: int = 3, channels: int = 2, **network: Any) -> Plan:
         {
             "channels": [f"c{i}" for i in range(channels)],
             "intensity": [{}] * channels,
-            "labels": list(range(classes)),
-            "class_names": [f"k{i}" for i in range(classes)],
+            "labels": {"values": range(classes), "names": [f"k{i}" for i in range(classes)]},
             "patch_size": (16, 16, 16),
             "network": {"widths": SMALL, "prototypes": 2, "embedding": 5, **network},
         }
