@@ -1,11 +1,17 @@
 """The pages say what the figures say, keep to a reader's measure, and can be built."""
 
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+
+from crln.imaging.format import Output
+from crln.imaging.grid import Grid
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -64,3 +70,80 @@ def test_no_commit_is_named_in_prose(page: Path) -> None:
 def test_a_sentence_is_counted_whole() -> None:
     text = "One two.\n\n- three four\n  five. Six\n- seven\n\n| a | b |\n\n```sh\ncode code\n```\n"
     assert sentences(text) == ["One two.", "three four five.", "Six", "seven"]
+
+
+def test_the_format_of_the_how_to_can_be_read_and_written(tmp_path: Path) -> None:
+    page = (DOCS / "how-to/add-a-format.md").read_text(encoding="utf-8")
+    code = re.findall(r"^```python\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)[0]
+    names: dict[str, Any] = {}
+    exec(code, names)
+    made, grid = names["Numpy"](), Grid((2, 3, 4), np.diag([1.0, 2.0, 3.0, 1.0]))
+    array = np.arange(24, dtype=np.uint8).reshape(grid.shape)
+    made.write(tmp_path / "a.npy", Output(array, grid, "label"))
+    found = made.grid(tmp_path / "a.npy")
+    assert found.shape == grid.shape
+    np.testing.assert_array_equal(found.to_world, grid.to_world)
+    np.testing.assert_array_equal(made.voxels(tmp_path / "a.npy", "label"), array)
+
+
+BROWSER = next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), ""
+)
+WIDE = """<script>
+addEventListener("load", () => setTimeout(() => {
+  const cut = [...document.querySelectorAll(".md-typeset__scrollwrap")]
+    .filter(each => each.scrollWidth > each.clientWidth + 1).length
+  document.body.dataset.cut = cut
+}, 500))
+</script>"""
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The built pages."""
+    out = tmp_path_factory.mktemp("site")
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", out]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return out
+
+
+def seen(page: str) -> str:
+    """What a browser of 1280 pixels makes of a page."""
+    if not BROWSER:
+        pytest.skip("no Chromium here: install it to see the pages as a reader does")
+    flags = ["--headless=new", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=8000"]
+    command = [BROWSER, *flags, "--window-size=1280,900", "--dump-dom", page]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    return done.stdout
+
+
+@pytest.mark.slow
+def test_the_pages_can_be_built_and_ask_no_other_site(site: Path) -> None:
+    pages = list(site.rglob("*.html"))
+    assert len(pages) > 30
+    for page in pages:
+        tags = re.findall(r"<(?:script|link|img|iframe)\b[^>]*>", page.read_text(encoding="utf-8"))
+        assert not [tag for tag in tags if re.search(r'(?:src|href)="(?:https?:)?//', tag)], page
+    for sheet in site.rglob("*.css"):
+        assert not re.search(r"(?:url\(|@import )['\"]?https?:", sheet.read_text(encoding="utf-8"))
+
+
+@pytest.mark.slow
+def test_the_search_finds_a_word_without_a_server(site: Path) -> None:
+    found = re.search(r"(\d+) matching documents", seen(f"file://{site}/index.html?q=hippocampus"))
+    assert found
+    assert int(found[1]) > 5
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "name",
+    ["results/index", "results/hippocampus", "results/left-atrium", "results/ablation",
+     "reference/benchmarks", "reference/plan", "reference/methods", "reference/verbs"],
+)  # fmt: skip
+def test_no_table_is_cut(site: Path, name: str) -> None:
+    page = site / f"{name}.html"
+    tried = page.with_name(f"tried-{page.name}")
+    tried.write_text(page.read_text("utf-8").replace("</body>", f"{WIDE}</body>"), "utf-8")
+    assert 'data-cut="0"' in seen(f"file://{tried}")

@@ -88,9 +88,12 @@ def test_the_readme_runs(
         result = command_line(verb, *arguments)
         assert result.code == 0, result.err
         if verb == "plan":
-            shrink(tmp_path / "plan.yaml")
-    masks = list((tmp_path / "masks").iterdir())
-    assert len(masks) == 13
+            shrink(
+                tmp_path
+                / (arguments[arguments.index("--out") + 1] if "--out" in arguments else "plan.yaml")
+            )
+    for folder in ("masks", "measured-masks"):
+        assert len(list((tmp_path / folder).glob("*.nii.gz"))) >= 13
     assert (tmp_path / "results.csv").exists()
 
 

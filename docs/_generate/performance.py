@@ -16,7 +16,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 
 def timing(found: dict[str, float]) -> str:
-    return f"{found['median']:.3g} ± {found['spread'] / 2:.1g}"
+    return f"{found['median']:.3g}\u00a0±\u00a0{found['spread'] / 2:.1g}"
 
 
 def figures(parts: Parts) -> str:

@@ -7,6 +7,8 @@ from statistics import mean, stdev
 from typing import Any
 
 Row = dict[str, str]
+NBSP = "\u00a0"
+"""Keeps an interval on one line."""
 CASES = tuple[str, str, str]
 """Data, method and number of labels."""
 
@@ -187,7 +189,7 @@ def interval(row: Row, metric: str) -> str:
     if not row[f"{metric}_low"]:
         return percent(row[f"{metric}_mean"])
     low, high = (f"{100 * float(row[f'{metric}_{end}']):.1f}" for end in ("low", "high"))
-    return f"{percent(row[f'{metric}_mean'])} [{low}, {high}]"
+    return f"{percent(row[f'{metric}_mean'])} [{low},{NBSP}{high}]"
 
 
 def gain(row: Row) -> str:
@@ -195,14 +197,14 @@ def gain(row: Row) -> str:
     if not row["dice_difference_mean"]:
         return ""
     low, high = (f"{100 * float(row[f'dice_difference_{end}']):+.2f}" for end in ("low", "high"))
-    return f"{100 * float(row['dice_difference_mean']):+.2f} [{low}, {high}]"
+    return f"{100 * float(row['dice_difference_mean']):+.2f} [{low},{NBSP}{high}]"
 
 
 def p_value(value: str) -> str:
     if not value:
         return ""
     p = float(value)
-    return "< 0.001" if p < 0.001 else f"{p:.2g}"
+    return f"<{NBSP}0.001" if p < 0.001 else f"{p:.2g}"
 
 
 def gain_own(row: Row) -> str:
