@@ -2,12 +2,15 @@
 
 import shutil
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from crln.comparison import Cell, Comparison, Compute, Outside, Settings, compare
+from crln.comparison.published import read_published
+from crln.comparison.variant import parse_variant
 from crln.planning import Plan
 
 HERE = Compute(device="cpu")
@@ -72,3 +75,21 @@ def a_copy(
     """The finished folder, to be changed; and what is said from now on."""
     shutil.copytree(finished_comparison[0].out, tmp_path / "out")
     return tmp_path / "out", []
+
+
+@pytest.fixture
+def comparison(finished_comparison: tuple[Comparison, list[str]]) -> Comparison:
+    """The finished one; not to be written to."""
+    return finished_comparison[0]
+
+
+@pytest.fixture
+def with_papers(comparison: Comparison) -> Comparison:
+    """As `--preset la` would show it."""
+    publication = read_published("la")
+    rows = tuple(
+        replace(row, published=publication.of(parse_variant(row.method), 8))
+        if row.cells else row
+        for row in comparison.rows
+    )  # fmt: skip
+    return replace(comparison, published=publication, rows=rows)

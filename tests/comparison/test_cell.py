@@ -1,6 +1,5 @@
 """A cell is an ordinary model folder that a killed process leaves to the next one."""
 
-import fcntl
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +9,7 @@ import pytest
 from crln.comparison.cell import Cell, Compute, Part
 from crln.comparison.leaks import opened_labels
 from crln.comparison.variant import parse_variant
+from crln.files import claim
 from crln.planning import Plan
 from crln.runs import open_run
 
@@ -65,8 +65,7 @@ def test_a_fault_is_left_for_who_started_it(cell: Cell) -> None:
 
 
 def test_two_processes_do_not_train_one_cell(cell: Cell) -> None:
-    with cell.folder.with_name(f"{cell.name}.lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    with claim(cell.folder.with_name(f"{cell.name}.lock"), wait=True):
         second = threading.Thread(target=cell.complete, args=(HERE,))
         second.start()
         second.join(0.3)
@@ -74,16 +73,6 @@ def test_two_processes_do_not_train_one_cell(cell: Cell) -> None:
         assert not cell.folder.exists()
     second.join(120)
     assert cell.run.finished
-
-
-def test_no_lock_no_training(cell: Cell, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: object) -> None:
-        raise OSError(38, "Function not implemented")
-
-    monkeypatch.setattr(fcntl, "flock", refuse)
-    cell.complete(HERE)
-    assert "cannot be locked" in cell.fault
-    assert not cell.folder.exists()
 
 
 def test_its_process_tells_the_command_and_keeps_to_its_threads(

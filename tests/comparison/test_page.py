@@ -1,14 +1,15 @@
 """One page that needs nothing else."""
 
 import re
-import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from crln.comparison import Comparison, Row, write_results
+from crln.comparison.page import FILES
 from crln.comparison.published import read_published
+from crln.errors import CrlnError
 
 
 @pytest.fixture
@@ -29,7 +30,9 @@ def test_the_page_shows_everything(comparison: Comparison) -> None:
     assert text.count("<svg") == 2 + 1 + 1  # boxes, cost, losses
     assert "no test label opened" in text
     names = {path.name for path in comparison.out.iterdir()}
-    assert names == {"comparison.csv", "comparison.json", "comparison.md", "index.html"}
+    assert names == {*FILES, "index.html"}
+    assert "too few cases for an interval" in text
+    assert "which so few cases cannot tell from chance" in text
 
 
 def test_it_is_written_again(comparison: Comparison) -> None:
@@ -72,6 +75,6 @@ def test_worst_cases_come_first_to_last(
 
 
 def test_a_folder_that_cannot_be_written_is_told(comparison: Comparison) -> None:
-    shutil.rmtree(comparison.out)
-    with pytest.raises(Exception, match="cannot be written"):
-        write_results(comparison)
+    (comparison.out / "file").write_text("in the way")
+    with pytest.raises(CrlnError, match="cannot be written"):
+        write_results(replace(comparison, out=comparison.out / "file"))

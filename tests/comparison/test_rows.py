@@ -16,17 +16,18 @@ from crln.comparison.rows import (
 from crln.evaluation import (
     ClassMetrics,
     Evaluation,
+    Measurement,
     bootstrap_interval,
     paired_differences,
 )
-from crln.evaluation import Row as CaseRow
+from crln.evaluation.metrics import BY_KEY
 
 NAN = math.nan
 
 
 def evaluation(dice: list[float], hd95: list[float] | None = None) -> Evaluation:
     rows = tuple(
-        CaseRow(f"case{i}", 1, "organ", ClassMetrics(d, d / 2, h, h, h, 10, 10))
+        Measurement(f"case{i}", 1, "organ", ClassMetrics({"dice": d, "hd95": h}, 10, 10))
         for i, (d, h) in enumerate(zip(dice, hd95 or [1.0] * len(dice), strict=True))
     )
     return Evaluation("mm", False, rows)
@@ -37,7 +38,7 @@ def row(method: str, labelled: int, *seeds: Evaluation) -> Row:
 
 
 def test_std_is_over_seeds_and_the_interval_over_cases() -> None:
-    first, second = [0.9, 0.8, 0.7], [0.7, 0.9, 0.5]
+    first, second = [0.9, 0.8, 0.7, 0.6, 0.5, 0.8], [0.7, 0.9, 0.5, 0.7, 0.4, 0.7]
     figure = summarise([evaluation(first), evaluation(second)], "dice")
     assert figure.mean == pytest.approx(np.mean([first, second]))
     assert figure.std == pytest.approx(np.std([np.mean(first), np.mean(second)], ddof=1))
@@ -52,7 +53,7 @@ def test_one_seed_has_no_std() -> None:
 
 def test_undefined_distances_are_counted_and_left_out() -> None:
     figure = summarise(
-        [evaluation([0.1, 0.2], [NAN, 4.0]), evaluation([0.1, 0.2], [NAN, 2.0])], "hd95", "organ"
+        [evaluation([0.1, 0.2], [NAN, 4.0]), evaluation([0.1, 0.2], [NAN, 2.0])], "hd95", 1
     )
     assert (figure.mean, figure.undefined) == (3.0, 2)
     nothing = summarise([evaluation([0.0], [NAN])], "hd95")
@@ -61,18 +62,19 @@ def test_undefined_distances_are_counted_and_left_out() -> None:
 
 
 def test_differences_are_paired_by_case_at_the_same_labels() -> None:
-    ours, theirs = [0.9, 0.8, 0.85], [0.7, 0.75, 0.6]
+    ours, theirs = [0.9, 0.8, 0.85, 0.7, 0.9, 0.8], [0.7, 0.75, 0.6, 0.65, 0.8, 0.6]
+    other = [0.7, 0.8, 0.6, 0.65, 0.85, 0.6]
     rows = [
         row("supervised", 8, evaluation(theirs)),
         row("crln", 8, evaluation(ours), evaluation(ours)),
-        row("bcp", 8, evaluation([0.7, 0.8, 0.6])),
+        row("bcp", 8, evaluation(other)),
         row("crln", 16, evaluation(ours)),
     ]
     compared = compare_rows(rows, "supervised")
     assert [r.method for r in compared] == ["supervised", "crln", "bcp", "crln"]
     assert compared[0].differences is None
     assert compared[3].differences is None  # there is no reference with 16 labels
-    expected = paired_differences({"crln": ours, "bcp": [0.7, 0.8, 0.6]}, theirs)
+    expected = paired_differences({"crln": ours, "bcp": other}, theirs)
     assert compared[1].differences["dice"] == expected["crln"]
     assert compared[2].differences["dice"] == expected["bcp"]
     assert compared[1].differences["dice"].p_holm >= compared[1].differences["dice"].p
@@ -86,19 +88,24 @@ def test_the_upper_bound_may_be_everyones_reference() -> None:
 
 
 def test_the_lead_is_among_the_same_labels() -> None:
-    rows = [row(m, n, evaluation([0.5])) for m, n in (("a", 8), ("b", 8), ("c", 8), ("a", 16))]
-    assert best_rows(rows, [0.7, 0.8, NAN, 0.9], most=True) == {1}
-    assert best_rows(rows, [0.7, 0.7, 0.9, 0.1], most=False) == {0, 1}
+    dice, hd95 = [0.7, 0.8, NAN, 0.9], [0.7, 0.7, 0.9, 0.1]
+    places = (("a", 8), ("b", 8), ("c", 8), ("a", 16))
+    rows = [
+        row(method, count, evaluation([d], [h]))
+        for (method, count), d, h in zip(places, dice, hd95, strict=True)
+    ]
+    assert best_rows(rows, BY_KEY["dice"]) == {1}
+    assert best_rows(rows, BY_KEY["hd95"]) == {0, 1}
 
 
 def test_a_lead_is_told_from_chance() -> None:
     """By the interval of the difference, paired by case."""
-    base = [0.5, 0.6, 0.7, 0.8, 0.9]
+    base = [0.5, 0.6, 0.7, 0.8, 0.9, 0.85]
     rows = [
         row("behind", 8, evaluation([d - 0.1 + 0.01 * i for i, d in enumerate(base)])),
         row("leader", 8, evaluation(base)),
-        row("level", 8, evaluation([0.55, 0.5, 0.78, 0.7, 0.95])),
-        row("nothing", 8, evaluation([NAN] * 5)),
+        row("level", 8, evaluation([0.55, 0.5, 0.78, 0.7, 0.95, 0.85])),
+        row("nothing", 8, evaluation([NAN] * 6)),
     ]
     found = most_dice(compare_rows(rows, "behind"))
     assert found is not None

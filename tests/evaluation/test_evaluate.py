@@ -1,5 +1,9 @@
 """Files in, metrics out."""
 
+import csv
+import hashlib
+import importlib
+import io
 import math
 from pathlib import Path
 
@@ -10,7 +14,15 @@ import pytest
 from medpy.metric import binary
 
 from crln.errors import CrlnError
-from crln.evaluation import evaluate, evaluate_pairs, find_masks, pair_masks
+from crln.evaluation import (
+    evaluate,
+    evaluate_both,
+    evaluate_pairs,
+    evaluation_table,
+    find_masks,
+    pair_masks,
+)
+from crln.imaging import Volume, read_label
 
 SPACING = (1.0, 1.5, 3.0)
 
@@ -64,7 +76,7 @@ def test_a_class_of_one_case_is_an_undefined_row_of_the_others(folders):
     assert list(found.class_names) == [1, 2, 9]
     assert len(found.rows) == 9
     assert math.isnan(found.values("dice", 9)["a"])
-    assert found.summarised("dice", "class 9").undefined == 2
+    assert found.summarised("dice", 9).undefined == 2
     assert found.values("dice")["c"] == 1
 
 
@@ -84,28 +96,127 @@ def test_two_single_files_are_a_pair(tmp_path):
     assert evaluate(prediction, truth).values("dice") == {"mine": 1}
 
 
-def test_missing_masks_are_listed(folders):
+def test_what_has_no_partner_is_left_out_and_told(folders):
     predictions, labels = folders
     save(labels / "c.nii.gz", cube(2, 7))
-    with pytest.raises(
-        CrlnError, match="no prediction for the labelled cases: c; predict them, or"
-    ):
-        evaluate(predictions, labels)
-    assert evaluate(predictions, labels, partial=True).cases == ("a", "b")
-    assert evaluate(predictions, labels, cases=["b"]).cases == ("b",)
     save(predictions / "d.nii.gz", cube(2, 7))
-    with pytest.raises(CrlnError, match="no label for the predicted cases: d; add"):
-        evaluate(predictions, labels, partial=True)
+    found = evaluate(predictions, labels)
+    assert found.cases == ("a", "b")
+    assert found.left_out.lines == [
+        "left out, for want of a label: d",
+        "left out, for want of a mask: c",
+    ]
+
+
+def test_the_cases_asked_for_must_be_there(folders):
+    predictions, labels = folders
+    save(labels / "c.nii.gz", cube(2, 7))
+    assert evaluate(predictions, labels, cases=["b"]).cases == ("b",)
     with pytest.raises(CrlnError, match="no label for the cases asked for: zebra"):
         evaluate(predictions, labels, cases=["b", "zebra"])
+    with pytest.raises(CrlnError, match="no mask for the cases asked for: c; predict them, or"):
+        evaluate(predictions, labels, cases=["b", "c"])
+    some = evaluate(predictions, labels, cases=["b", "c"], partial=True)
+    assert some.cases == ("b",)
+    assert some.left_out.without_mask == ("c",)
+
+
+def test_a_value_that_is_none_of_the_classes_is_told(folders):
+    found = evaluate(*folders, classes={1: "organ"})
+    assert found.left_out.values == {2: ("a", "b")}
+    assert found.left_out.lines == [
+        "value 2 in the labels of a, b is none of the classes: counted as background"
+    ]
+
+
+def test_voxels_that_nobody_knows_are_not_measured(tmp_path):
+    truth = cube(2, 7)
+    truth[:, :, 5:] = 9
+    save(tmp_path / "l" / "a.nii.gz", truth)
+    save(tmp_path / "p" / "a.nii.gz", cube(2, 7))
+    found = evaluate(tmp_path / "p", tmp_path / "l", ignore=9)
+    assert found.class_names == {1: "class 1"}
+    assert found.values("dice") == {"a": 1}
+
+
+def test_two_classes_of_one_name_stay_apart(folders):
+    found = evaluate(*folders, classes={1: "lesion", 2: "lesion"})
+    first, second = (found.summarised("dice", value).mean for value in (1, 2))
+    assert first == pytest.approx(np.mean(list(found.values("dice", 1).values())))
+    assert second != pytest.approx(first)
+    lines = [line.split(",") for line in found.to_csv().splitlines() if line.startswith("mean")]
+    assert [line[1:3] for line in lines] == [["1", "lesion"], ["2", "lesion"], ["", "foreground"]]
+    assert [float(line[3]) for line in lines[:2]] == pytest.approx([first, second], abs=1e-5)
+    shown = [row["class"].value for row in evaluation_table(found).rows]
+    assert shown == ["lesion (1)", "lesion (2)", "mean over classes"]
+
+
+def test_a_class_named_foreground_leaves_the_mean_alone(folders):
+    found = evaluate(*folders, classes={1: "foreground", 2: "lesion"})
+    both = [found.summarised("dice", value).mean for value in (1, 2)]
+    assert found.summarised("dice").mean == pytest.approx(np.mean(both))
+    rows = list(csv.DictReader(io.StringIO(found.to_csv())))
+    means = [r for r in rows if (r["row"], r["class"]) == ("mean", "foreground")]
+    assert [r["value"] for r in means] == ["1", ""]
+    assert float(means[1]["dice"]) == pytest.approx(np.mean(both), abs=1e-5)
+
+
+def test_masks_as_they_are_and_their_largest_components_are_read_once(folders, monkeypatch):
+    read = []
+
+    def counted(path: Path) -> Volume:
+        read.append(path)
+        return read_label(path)
+
+    room = importlib.import_module("crln.evaluation.evaluate")
+    monkeypatch.setattr(room, "read_label", counted)
+    pairs = pair_masks(*folders).pairs
+    last, largest = evaluate_both(pairs)
+    assert len(read) == 4
+    assert repr(last) == repr(evaluate_pairs(pairs))
+    assert repr(largest) == repr(evaluate_pairs(pairs, largest_component=True))
+    assert largest.largest_component
+
+
+def test_what_was_read_is_remembered_by_content(folders):
+    predictions, labels = folders
+    read = evaluate(predictions, labels).read
+    expected = [
+        hashlib.sha256((folder / "a.nii.gz").read_bytes()).hexdigest() for folder in folders
+    ]
+    assert list(read["a"]) == expected
+
+
+def test_volume_differences_in_millilitres_and_relative(folders):
+    found = evaluate(*folders)
+    p, t = cube(3, 7).astype(bool).sum(), cube(2, 7).astype(bool).sum()
+    assert found.values("volume_ml", 1)["b"] == pytest.approx((p - t) * np.prod(SPACING) / 1000)
+    assert found.values("volume_relative", 1)["b"] == pytest.approx((p - t) / t)
+    voxels = evaluate(*folders, unit="voxel")
+    assert voxels.values("volume_ml", 1) == found.values("volume_ml", 1)
+
+
+def test_without_a_voxel_size_there_is_no_volume(tmp_path):
+    for folder in ("p", "l"):
+        save(tmp_path / folder / "a" / "mri_norm2.h5", cube(2, 7))
+    found = evaluate(tmp_path / "p", tmp_path / "l", unit="voxel")
+    assert math.isnan(found.values("volume_ml")["a"])
+    assert found.values("volume_relative")["a"] == 0
+
+
+def test_a_class_may_have_its_own_tolerance(folders):
+    found = evaluate(*folders, tolerance={1: 0.0, None: 3.0})
+    assert found.tolerances == {1: 0.0, 2: 3.0}
+    assert found.values("nsd", 1)["b"] < evaluate(*folders).values("nsd", 1)["b"]
 
 
 def test_a_long_list_is_cut_short(tmp_path):
-    for i in range(13):
-        save(tmp_path / "labels" / f"case{i:02}.nii.gz", cube(2, 7))
+    cases = [f"case{i:02}" for i in range(13)]
+    for case in cases:
+        save(tmp_path / "labels" / f"{case}.nii.gz", cube(2, 7))
     save(tmp_path / "predictions" / "case00.nii.gz", cube(2, 7))
     with pytest.raises(CrlnError, match=r"case10 and 2 more") as error:
-        evaluate(tmp_path / "predictions", tmp_path / "labels")
+        evaluate(tmp_path / "predictions", tmp_path / "labels", cases=cases)
     assert "\n" not in str(error.value)
 
 
@@ -159,7 +270,7 @@ def test_hidden_and_other_files_are_passed_over(folders):
     (labels / "._a.nii.gz").write_bytes(b"")
     (predictions / "notes.txt").write_text("x")
     (predictions / "folder").mkdir()
-    assert set(pair_masks(predictions, labels)) == {"a", "b"}
+    assert set(pair_masks(predictions, labels).pairs) == {"a", "b"}
 
 
 def test_the_largest_component_alone_may_be_measured(tmp_path):

@@ -1,4 +1,4 @@
-"""Summary, files and the screen's table."""
+"""Summary and files, of this and of earlier versions."""
 
 import csv
 import io
@@ -7,39 +7,45 @@ import math
 
 import numpy as np
 import pytest
-from rich.console import Console
 
 from crln.errors import CrlnError
 from crln.evaluation import (
     METRICS,
     ClassMetrics,
     Evaluation,
-    Row,
+    LeftOut,
+    Measurement,
     bootstrap_interval,
-    evaluation_table,
-    format_summary,
     read_evaluation,
 )
 
 NAN = math.nan
+KEYS = ("dice", "jaccard", "hd95", "asd", "assd", "nsd", "volume_ml", "volume_relative")
+
+
+def metrics(*figures: float, predicted: int, true: int) -> ClassMetrics:
+    return ClassMetrics(dict(zip(KEYS, map(float, figures), strict=True)), predicted, true)
 
 
 @pytest.fixture
 def evaluation() -> Evaluation:
     """Three cases, two classes; the second class is missed in one and absent from another."""
     whole = [
-        ("a", 1, ClassMetrics(0.9, 0.82, 2.0, 0.5, 0.6, 100, 110)),
-        ("a", 2, ClassMetrics(0.7, 0.54, 4.0, 1.0, 1.2, 30, 40)),
-        ("b", 1, ClassMetrics(0.8, 0.67, 3.0, 0.7, 0.9, 90, 110)),
-        ("b", 2, ClassMetrics(0.0, 0.0, NAN, NAN, NAN, 0, 50)),
-        ("c", 1, ClassMetrics(1.0, 1.0, 0.0, 0.0, 0.0, 80, 80)),
+        ("a", 1, metrics(0.9, 0.82, 2.0, 0.5, 0.6, 0.9, -1, -0.1, predicted=100, true=110)),
+        ("a", 2, metrics(0.7, 0.54, 4.0, 1.0, 1.2, 0.8, -1, -0.25, predicted=30, true=40)),
+        ("b", 1, metrics(0.8, 0.67, 3.0, 0.7, 0.9, 0.9, -2, -0.2, predicted=90, true=110)),
+        ("b", 2, metrics(0.0, 0.0, NAN, NAN, NAN, 0, -5, -1, predicted=0, true=50)),
+        ("c", 1, metrics(1.0, 1.0, 0.0, 0.0, 0.0, 1, 0, 0, predicted=80, true=80)),
         ("c", 2, ClassMetrics()),
     ]
-    rows = tuple(Row(case, value, f"organ {value}", metrics) for case, value, metrics in whole)
-    return Evaluation(unit="mm", largest_component=False, rows=rows)
+    rows = tuple(Measurement(case, value, f"organ {value}", found) for case, value, found in whole)
+    return Evaluation(
+        unit="mm", largest_component=False, rows=rows, tolerances={1: 1.0, 2: 0.5},
+        left_out=LeftOut(("x",), ("y", "z"), {7: ("a",)}), read={"a": ("12", "34")},
+    )  # fmt: skip
 
 
-def test_the_foreground_is_the_mean_over_the_defined_classes_of_a_case(evaluation):
+def test_a_case_counts_with_the_mean_over_its_defined_classes(evaluation):
     assert evaluation.values("dice") == pytest.approx({"a": 0.8, "b": 0.4, "c": 1.0})
     assert evaluation.values("hd95") == pytest.approx({"a": 3.0, "b": 3.0, "c": 0.0})
 
@@ -48,34 +54,69 @@ def test_summary(evaluation):
     dice = evaluation.summarised("dice")
     assert dice.mean == pytest.approx(np.mean([0.8, 0.4, 1.0]))
     assert dice.std == pytest.approx(np.std([0.8, 0.4, 1.0], ddof=1))
-    assert (dice.low, dice.high) == bootstrap_interval([0.8, 0.4, 1.0])
+    assert math.isnan(dice.low)  # of three cases
     assert (dice.cases, dice.undefined) == (3, 1)
-    missed = evaluation.summarised("hd95", "organ 2")
+    missed = evaluation.summarised("hd95", 2)
     assert (missed.mean, missed.cases, missed.undefined) == (4.0, 1, 2)
     assert math.isnan(missed.std)
     assert evaluation.summarised("hd95").undefined == 2
     assert len(evaluation.summary) == 3 * len(METRICS)
+    with pytest.raises(KeyError):
+        evaluation.summarised("dicee")
 
 
-def test_csv_and_json_are_written_and_read_back(evaluation, tmp_path):
-    table, record = evaluation.save(tmp_path / "fold.0.json")
-    assert (table.name, record.name) == ("fold.0.csv", "fold.0.json")
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["fold.0.csv", "fold.0.json"]
-    rows = list(csv.DictReader(io.StringIO(table.read_text())))
-    undefined = next(r for r in rows if (r["case"], r["class"]) == ("b", "organ 2"))
+def test_six_cases_have_an_interval():
+    dice = [0.5, 0.6, 0.7, 0.8, 0.9, 0.95]
+    rows = [
+        Measurement(str(i), 1, "a", ClassMetrics({"dice": figure})) for i, figure in enumerate(dice)
+    ]
+    found = Evaluation("mm", False, tuple(rows)).summarised("dice", 1)
+    assert (found.low, found.high) == bootstrap_interval(dice)
+    assert found.low < np.mean(dice) < found.high
+
+
+def test_three_files_are_written_and_the_record_is_read_back(evaluation, tmp_path):
+    summary, cases, record = evaluation.save(tmp_path / "fold.0.json")
+    names = ["fold.0-cases.csv", "fold.0.csv", "fold.0.json"]
+    assert [cases.name, summary.name, record.name] == names
+    assert sorted(p.name for p in tmp_path.iterdir()) == names
+    rows = list(csv.DictReader(io.StringIO(cases.read_text())))
+    assert len(rows) == 6
+    undefined = next(r for r in rows if (r["case"], r["value"]) == ("b", "2"))
     assert (undefined["dice"], undefined["hd95"], undefined["true"]) == ("0", "", "50")
-    mean = next(r for r in rows if (r["row"], r["class"]) == ("mean", "foreground"))
+    rows = list(csv.DictReader(io.StringIO(summary.read_text())))
+    mean = next(r for r in rows if (r["row"], r["value"]) == ("mean", ""))
+    assert mean["class"] == "foreground"
     assert float(mean["dice"]) == pytest.approx(0.7333333, abs=1e-5)
-    assert sum(r["row"] == "case" for r in rows) == 9
     parsed = json.loads(record.read_text(), parse_constant=pytest.fail)
     assert parsed["rows"][3]["hd95"] is None
     read = read_evaluation(record)
-    assert (read.unit, read.cases, read.class_names) == (
-        "mm",
-        ("a", "b", "c"),
-        evaluation.class_names,
-    )
-    assert [str(r) for r in read.rows] == [str(r) for r in evaluation.rows]
+    assert repr(read) == repr(evaluation)
+
+
+def test_a_record_of_an_earlier_version_is_read_and_newer_metrics_were_not_measured(tmp_path):
+    row = {"dice": 0.5, "jaccard": 0.4, "hd95": None, "asd": 1.0, "assd": 1.5}
+    record = {
+        "unit": "voxel", "largest_component": True, "undefined": "...",
+        "rows": [{"case": "a", "value": 1, "class": "organ", **row, "predicted": 3, "true": 4}],
+        "summary": [],
+    }  # fmt: skip
+    (tmp_path / "metrics.json").write_text(json.dumps(record))
+    found = read_evaluation(tmp_path / "metrics.json")
+    assert [metric.key for metric in found.metrics] == list(row)
+    assert found.values("dice") == {"a": 0.5}
+    assert found.summarised("hd95").undefined == 1
+    newer = found.summarised("nsd")
+    assert math.isnan(newer.mean)
+    assert (newer.cases, newer.undefined) == (0, 0)
+
+
+def test_a_metric_that_is_no_longer_known_is_passed_over(evaluation, tmp_path):
+    record = json.loads(evaluation.to_json())
+    for row in record["rows"]:
+        row["of_another_version"] = 1.0
+    (tmp_path / "x.json").write_text(json.dumps(record))
+    assert repr(read_evaluation(tmp_path / "x.json")) == repr(evaluation)
 
 
 def test_what_exists_is_kept_unless_told_otherwise(evaluation, tmp_path):
@@ -92,24 +133,3 @@ def test_a_damaged_record_is_refused(tmp_path, text):
     (tmp_path / "x.json").write_text(text)
     with pytest.raises(CrlnError, match="not an evaluation"):
         read_evaluation(tmp_path / "x.json")
-
-
-def test_the_table_on_the_screen(evaluation):
-    console = Console(width=100, file=io.StringIO(), record=True)
-    console.print(evaluation_table(evaluation, per_case=True))
-    text = console.export_text()
-    assert "3 cases" in text
-    assert "73.3 ± 30.6" in text
-    assert "2 undefined" in text
-    assert "95HD mm" in text
-    assert text.count("organ 1") == 4
-
-
-def test_one_class_needs_no_foreground_row(evaluation):
-    only = Evaluation("voxel", True, tuple(r for r in evaluation.rows if r.value == 1)[:1])
-    console = Console(width=100, file=io.StringIO(), record=True)
-    console.print(evaluation_table(only))
-    text = console.export_text()
-    assert "1 case, largest component" in text
-    assert "foreground" not in text
-    assert format_summary(only.summarised("dice")) == "90.0"

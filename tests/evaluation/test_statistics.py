@@ -25,7 +25,7 @@ def test_interval_covers_the_truth_about_as_often_as_it_says():
 
 
 def test_interval_is_the_same_for_the_same_seed_and_leaves_out_the_undefined():
-    values = [0.8, 0.9, 0.7, 0.85]
+    values = [0.8, 0.9, 0.7, 0.85, 0.75, 0.95]
     assert bootstrap_interval(values) == bootstrap_interval([*values, math.nan])
     assert bootstrap_interval(values, seed=0) == bootstrap_interval(values, seed=0)
     low, high = bootstrap_interval(values)
@@ -33,8 +33,8 @@ def test_interval_is_the_same_for_the_same_seed_and_leaves_out_the_undefined():
     assert low < narrow[0] < np.mean(values) < narrow[1] < high
 
 
-@pytest.mark.parametrize("values", [[], [0.5], [0.5, math.nan]])
-def test_interval_needs_two_values(values):
+@pytest.mark.parametrize("values", [[], [0.5], [0.5, 0.6, 0.7, 0.8, 0.9, math.nan]])
+def test_below_six_cases_there_is_no_interval(values):
     assert np.isnan(bootstrap_interval(values)).all()
 
 
@@ -75,6 +75,16 @@ def test_a_method_without_a_defined_pair():
     assert (nothing.cases, nothing.undefined) == (0, 2)
     assert math.isnan(nothing.mean)
     assert math.isnan(nothing.p_holm)
+
+
+def test_below_six_pairs_there_is_no_p_value():
+    """With five, the test could not reach 5 % however clear the difference."""
+    reference = np.arange(6.0)
+    six = paired_differences({"m": reference + 1}, reference)["m"]
+    assert six.p == pytest.approx(1 / 32)
+    five = paired_differences({"m": reference[:5] + 1}, reference[:5])["m"]
+    assert five.mean == 1
+    assert np.isnan([five.low, five.high, five.p, five.p_holm]).all()
 
 
 def test_methods_must_have_the_references_cases():

@@ -10,15 +10,15 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from crln.errors import CrlnError
+from crln.evaluation.tables import Column, ResultTable, TableCell
 from crln.report import (
     Chart,
-    Facts,
+    FactList,
     KeyFigure,
     KeyFigures,
+    PageSection,
+    Paragraph,
     Picture,
-    Section,
-    Table,
-    Text,
     box_plots,
     save_picture,
     write_report,
@@ -51,12 +51,19 @@ def figure() -> Figure:
 
 @pytest.fixture
 def page(tmp_path) -> str:
-    best = frozenset({(1, 1)})
+    columns = {"m": Column("m"), "d": Column("D")}
+    rows = [
+        {"m": TableCell("a<b"), "d": TableCell("1", ("0 to 2",))},
+        {"m": TableCell("c"), "d": TableCell("3", best=True)},
+    ]
     sections = [
-        Section("Result", [KeyFigures([KeyFigure("91 %", "Dice", "crln"), KeyFigure("2", "x")])]),
-        Section("Table", [Table(["m", "D"], [["a<b", "1|0 to 2"], ["c", "3"]], "cap", best)]),
-        Section("More", [
-            Text("1 < 2"), Text(Markup("<em>so</em>")), Facts({"commit": "abc", "seconds": 12}),
+        PageSection("Result", [
+            KeyFigures([KeyFigure("91 %", "Dice", "crln"), KeyFigure("2", "x")]),
+        ]),
+        PageSection("Table", [ResultTable(columns, rows, "cap")]),
+        PageSection("More", [
+            Paragraph("1 < 2"), Paragraph(Markup("<em>so</em>")),
+            FactList({"commit": "abc", "seconds": 12}),
             Chart(box_plots({"a": [1, 2, 3]}, "Dice"), "a chart"), Picture(figure(), "a picture"),
         ]),
     ]  # fmt: skip
@@ -96,7 +103,7 @@ def test_charts_take_the_pages_colour_and_are_well_formed(page):
 def test_the_same_results_give_the_same_page(tmp_path):
     def written(name: str) -> str:
         sections = [
-            Section("s", [Chart(box_plots({"a": [1, 2]}, "x"), "c"), Picture(figure(), "p")])
+            PageSection("s", [Chart(box_plots({"a": [1, 2]}, "x"), "c"), Picture(figure(), "p")])
         ]
         return write_report(tmp_path / name, "t", sections).read_text()
 
@@ -104,7 +111,8 @@ def test_the_same_results_give_the_same_page(tmp_path):
 
 
 def test_few_sections_need_no_list_of_them(tmp_path):
-    page = write_report(tmp_path / "p.html", "t", [Section("only", [Table(["a"], [["b"]])])])
+    only = PageSection("only", [ResultTable({"a": Column("a")}, [])])
+    page = write_report(tmp_path / "p.html", "t", [only])
     text = page.read_text()
     assert "<nav" not in text
     assert 'class="lead"' not in text

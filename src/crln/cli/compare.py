@@ -1,19 +1,20 @@
 """crln compare: methods side by side on a person's own cohort."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 import yaml
-from rich.table import Table
 from typer.core import TyperCommand
 
 from crln.cli.options import Data, Device, Precision, Preset, Test, Validation
-from crln.cli.screen import console, examples
+from crln.cli.screen import console, examples, show
 from crln.errors import CrlnError
 
 if TYPE_CHECKING:
     from crln.comparison import Comparison, Outside
+    from crln.evaluation import ResultTable
 
 EXAMPLES = examples(
     "crln compare data --methods supervised crln --labelled 8 --test 20 --out comparison",
@@ -25,10 +26,6 @@ EXAMPLES = examples(
     "crln compare data --methods supervised crln --labelled 8 --test 20 --out comparison \\",
     "    --with nnunet-masks nnunet",
 )
-
-
-ON_SCREEN = (0, 1, 2, 3, 5)
-"""Columns of the table of results: method, labels, Dice, its difference, 95HD."""
 
 
 class ListCommand(TyperCommand):
@@ -152,9 +149,9 @@ def command(
         jobs=Jobs(jobs, slurm, _job_options(job_option, slurm)), say=console.print,
     )  # fmt: skip
     page = write_results(comparison)
-    console.print(_table(comparison))
+    show(_table(comparison), f"{len(comparison.test)} test cases")
     console.print(f"leak check: {comparison.leaks.verdict}")
-    console.print(f"written: {out}/comparison.csv, .json, .md; look at {page}")
+    console.print(f"written: {out}/comparison.csv, .json, .md, results.tex; look at {page}")
     if comparison.faults:
         raise typer.Exit(1)
 
@@ -190,34 +187,19 @@ def _job_options(words: list[str], slurm: bool) -> dict[str, Any]:
     return options
 
 
-def _table(comparison: "Comparison") -> Table:
-    """What of the page's table fits on a screen."""
-    from crln.comparison import cost_table, main_table
+def _table(comparison: "Comparison") -> "ResultTable":
+    """The page's table with the seconds of a step."""
+    from crln.comparison.tables import SECONDS, cost_table, main_table
+    from crln.evaluation import ResultTable
+    from crln.evaluation.statistics import FEWEST, TOO_FEW
 
     result, cost = main_table(comparison), cost_table(comparison)
-    heading = [*(result.header[place] for place in ON_SCREEN), cost.header[3]]
     rows = [
-        [_lines(cell) for cell in (*(figures[place] for place in ON_SCREEN), costs[3])]
+        {**figures, **({SECONDS: costs[SECONDS]} if SECONDS in costs else {})}
         for figures, costs in zip(result.rows, cost.rows, strict=True)
     ]
-    table = Table(
-        title=f"{len(comparison.test)} test cases",
-        caption="mean ± std over seeds; below, the 95 % interval over cases",
-        box=None,
-        padding=(0, 1, 0, 0),
-    )
-    for place, text in enumerate(heading):
-        justify: Literal["left", "right"] = "right" if place else "left"
-        # Figures stay whole; a long name of a method is folded.
-        width = max(len(line) for row in rows for line in row[place])
-        table.add_column(
-            "\n".join(_lines(text)), justify=justify, overflow="fold", min_width=place and width
-        )
-    for row in rows:
-        table.add_row(*("\n".join(lines) for lines in row))
-    return table
-
-
-def _lines(cell: str) -> list[str]:
-    """A table's cell, its details below the figure."""
-    return cell.replace("|", ", ", 1).split(", ")
+    columns = {**result.columns, SECONDS: replace(cost.columns[SECONDS], weight=3)}
+    caption = "mean ± std over seeds; below, the 95 % interval over cases"
+    if len(comparison.test) < FEWEST:
+        caption = f"mean ± std over seeds; {TOO_FEW}"
+    return ResultTable(columns, rows, caption)

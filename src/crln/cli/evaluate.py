@@ -6,13 +6,14 @@ from typing import Annotated, Any, Literal
 import typer
 
 from crln.cli.options import Overwrite
-from crln.cli.screen import console, examples
+from crln.cli.screen import console, examples, show
 from crln.errors import CrlnError
 
 EXAMPLES = examples(
     "crln evaluate masks data/labels --out results",
     "crln evaluate masks data/labels --run run --out results",
-    "crln evaluate masks data/labels --out results --unit voxel --partial",
+    "crln evaluate masks data/labels --out results --unit voxel",
+    "crln evaluate masks data/labels --out results --tolerance 2 --tolerance 3=0.5",
 )
 
 
@@ -23,7 +24,9 @@ def command(
     labels: Annotated[
         Path, typer.Argument(metavar="LABELS", help="Folder of labels of the same cases, or one.")
     ],
-    out: Annotated[Path, typer.Option(metavar="FILE", help="Writes FILE.csv and FILE.json.")],
+    out: Annotated[
+        Path, typer.Option(metavar="FILE", help="Writes FILE.csv, FILE-cases.csv and FILE.json.")
+    ],
     unit: Annotated[
         Literal["mm", "voxel"],
         typer.Option(help="Of distances: millimetres, or voxels as many papers give them."),
@@ -38,22 +41,54 @@ def command(
         bool,
         typer.Option("--largest-component", help="Measure each class's largest component only."),
     ] = False,
+    tolerance: Annotated[
+        list[str],
+        typer.Option(
+            metavar="T",
+            show_default="1",
+            help="Of normalised surface Dice (NSD), in the unit of distances; 3=0.5 for value 3.",
+        ),
+    ] = [],  # noqa: B006
     partial: Annotated[
-        bool, typer.Option("--partial", help="Leave out labels that have no prediction.")
+        bool, typer.Option("--partial", help="With --run: leave out test cases without a mask.")
     ] = False,
     overwrite: Overwrite = False,
 ) -> None:
-    """Measure Dice, Jaccard, 95% Hausdorff and surface distance of predicted masks."""
+    """Measure predicted masks: Dice, Jaccard, 95HD, ASD, NSD and volume.
+
+    Measures what has a mask and a label, and says what it left out.
+    """
     import crln
-    from crln.evaluation import evaluation_table
+    from crln.evaluation.tables import case_table, evaluation_table
 
     evaluation = crln.evaluate(
         predictions, labels, unit=unit, largest_component=largest_component, partial=partial,
-        **(_of_run(run) if run else {}),
+        tolerance=_tolerances(tolerance), **(_of_run(run) if run else {}),
     )  # fmt: skip
     written = evaluation.save(out, overwrite=overwrite)
-    console.print(evaluation_table(evaluation, per_case=True))
+    cases = len(evaluation.cases)
+    component = ", largest component" if largest_component else ""
+    show(case_table(evaluation))
+    console.print()
+    show(evaluation_table(evaluation), f"{cases} case{'s' * (cases != 1)}{component}")
+    for line in evaluation.left_out.lines:
+        console.print(line)
     console.print(f"written: {', '.join(str(path) for path in written)}")
+
+
+def _tolerances(words: list[str]) -> dict[int | None, float]:
+    """Label value to tolerance; None for all other classes."""
+    found: dict[int | None, float] = {}
+    for word in words:
+        value, named, size = word.rpartition("=")
+        try:
+            tolerance = float(size)
+            found[int(value) if named else None] = tolerance
+        except ValueError:
+            tolerance = -1
+        if not 0 <= tolerance < float("inf"):
+            raise CrlnError(f"--tolerance {word}: write a distance like 2, or VALUE=2 for a class")
+    return found
 
 
 def _of_run(path: Path) -> dict[str, Any]:

@@ -1,10 +1,20 @@
 """What the verbs share of talking to a person."""
 
+from typing import TYPE_CHECKING, Literal
+
 from rich.console import Console
+from rich.table import Table
 from rich.text import Text
+
+if TYPE_CHECKING:
+    from crln.evaluation.tables import ResultTable, TableCell
 
 console = Console(highlight=False, markup=False, soft_wrap=True)
 """Standard output; lines are the terminal's to wrap, so that paths can be copied whole."""
+
+_FOLDED = 12
+"""Characters of a column of words, where there is no room for more."""
+_GAP = 2
 
 
 def examples(*lines: str) -> str:
@@ -16,3 +26,63 @@ def complain(message: str) -> None:
     """One red line on standard error."""
     line = Text(f"error: {' '.join(message.split())}", style="red")
     Console(stderr=True).print(line, soft_wrap=True)
+
+
+def show(table: "ResultTable", title: str = "") -> None:
+    """Prints a table as wide as the terminal.
+
+    Figures stay whole and names are folded; where that is not enough, the lightest columns are
+    left out and named below.
+    """
+    keys, left_out = _fitting(table, console.width)
+    shown = Table(
+        title=title or None, title_justify="left", box=None, padding=(0, _GAP, 0, 0),
+        pad_edge=False,
+    )  # fmt: skip
+    for key in keys:
+        column = table.columns[key]
+        justify: Literal["left", "right"] = "left" if column.text else "right"
+        width = None if column.text else _width(table, key)
+        shown.add_column(column.heading, justify=justify, overflow="fold", min_width=width)
+    for row in table.rows:
+        shown.add_row(*("\n".join(_lines(row[key])) if key in row else "" for key in keys))
+    console.print(shown, soft_wrap=False)
+    notes = [table.caption] if table.caption else []
+    if left_out:
+        names = ", ".join(table.columns[key].heading for key in left_out)
+        notes.append(f"no room here for: {names}")
+    for note in notes:
+        console.print(note, soft_wrap=False)
+
+
+def _fitting(table: "ResultTable", width: int) -> tuple[list[str], list[str]]:
+    """The columns that there is room for, and the others."""
+    keys, left_out = list(table.columns), []
+    figures = [key for key in keys if not table.columns[key].text]
+    # The lightest first, of these the last; one column of figures stays.
+    dispensable = sorted(figures, key=lambda key: (table.columns[key].weight, -figures.index(key)))[
+        :-1
+    ]
+
+    def needed() -> int:
+        texts = [key for key in keys if table.columns[key].text]
+        folded = sum(min(_width(table, key), _FOLDED) for key in texts)
+        whole = sum(_width(table, key) for key in keys if key not in texts)
+        return folded + whole + _GAP * (len(keys) - 1)
+
+    for key in dispensable:
+        if needed() <= width:
+            break
+        keys.remove(key)
+        left_out.append(key)
+    return keys, [key for key in table.columns if key in left_out]
+
+
+def _width(table: "ResultTable", key: str) -> int:
+    """Characters of the longest line of a column; headings are folded at spaces."""
+    lines = [line for row in table.rows if key in row for line in _lines(row[key])]
+    return max(map(len, [*table.columns[key].heading.split(), *lines]))
+
+
+def _lines(cell: "TableCell") -> list[str]:
+    return [cell.value, *cell.details]

@@ -6,7 +6,7 @@ from crln.comparison.cell import Cell, Compute
 from crln.comparison.comparison import Comparison, Leaks, Outside, compare
 from crln.comparison.jobs import Jobs
 from crln.comparison.page import write_results
-from crln.comparison.rows import Cost, Figure, Measured, Row
+from crln.comparison.rows import Cost, Estimate, Measured, Row
 from crln.comparison.settings import Settings
 from crln.comparison.tables import cost_table, main_table
 from crln.comparison.variant import Variant, parse_variant
@@ -17,7 +17,7 @@ __all__ = [
     "Comparison",
     "Compute",
     "Cost",
-    "Figure",
+    "Estimate",
     "Jobs",
     "Leaks",
     "Measured",

@@ -16,7 +16,7 @@ from crln.comparison.published import Publication, read_published
 from crln.comparison.rows import Row, compare_rows
 from crln.comparison.settings import CELLS, JOBS, Settings, make_cells, open_folder
 from crln.errors import CrlnError
-from crln.evaluation.results import Unit
+from crln.evaluation import Unit
 
 OUTSIDE = "outside"
 _COMPUTE, _JOBS = Compute(), Jobs()

@@ -9,19 +9,19 @@ from typing import Any
 
 from crln.cohort import Case, Cohort, load_cohort, make_phantom
 from crln.errors import CrlnError
-from crln.evaluation import Evaluation, evaluate_pairs
+from crln.evaluation import Evaluation, ResultTable, TableCell, evaluate_pairs
+from crln.evaluation.tables import Column, evaluation_table
 from crln.files import write_text
 from crln.imaging import output_suffix, read_image, read_label, write_mask
 from crln.inference import load_predictor
 from crln.planning import Plan, make_plan
 from crln.report import (
     Chart,
-    Facts,
+    FactList,
     KeyFigure,
     KeyFigures,
+    PageSection,
     Picture,
-    Section,
-    comparison_table,
     learning_curves,
     save_picture,
     slice_picture,
@@ -168,14 +168,14 @@ def _write_page(
     caption = f"{TEST} test scans, mean over the structures."
     logs = {method: outcome.run.log for method, outcome in outcomes.items()}
     sections = [
-        Section("Result", [
+        PageSection("Result", [
             KeyFigures(figures),
-            comparison_table(evaluations, reference="supervised", caption=caption),
+            _table(evaluations, caption),
         ]),
-        Section("Test scans", pictures),
-        Section("Training", [
+        PageSection("Test scans", pictures),
+        PageSection("Training", [
             Chart(learning_curves(logs), "Loss terms of both trainings."),
-            Facts({
+            FactList({
                 "steps": steps,
                 "seconds a step": ", ".join(
                     f"{method} {outcome.run.facts['seconds'] / steps:.2f}"
@@ -190,3 +190,11 @@ def _write_page(
         f"both, the baseline from the labels alone, {steps} steps each."
     )
     return write_report(path, "CRLN on a phantom cohort", sections, lead=lead)
+
+
+def _table(evaluations: Mapping[str, Evaluation], caption: str) -> ResultTable:
+    """The mean over classes of each method."""
+    tables = {method: evaluation_table(found) for method, found in evaluations.items()}
+    columns = next(iter(tables.values())).columns
+    rows = [{**table.rows[-1], "class": TableCell(method)} for method, table in tables.items()]
+    return ResultTable({**columns, "class": Column("Method", text=True)}, rows, caption)

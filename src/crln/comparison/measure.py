@@ -11,8 +11,7 @@ from crln.cohort.nnunet import NNUNET_NOTES, VALUES
 from crln.comparison.cell import Cell
 from crln.comparison.rows import Cost, Measured
 from crln.errors import CrlnError
-from crln.evaluation import Evaluation, evaluate_pairs, find_masks, read_evaluation
-from crln.evaluation.results import Unit
+from crln.evaluation import Evaluation, Unit, evaluate_pairs, find_masks, read_evaluation
 from crln.imaging import read_label, write_mask
 from crln.planning import Plan
 

@@ -5,27 +5,27 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from crln.comparison.comparison import Comparison
-from crln.comparison.rows import most_dice
-from crln.comparison.tables import (
-    HEADINGS,
-    cost_table,
+from crln.comparison.records import (
+    cases_csv,
     environments,
-    main_table,
-    published_table,
     to_csv,
     to_json,
+    to_latex,
     to_markdown,
 )
+from crln.comparison.rows import COMPARED, most_dice
+from crln.comparison.tables import cost_table, main_table, published_table
 from crln.comparison.variant import EVERY_LABEL
+from crln.evaluation.statistics import FEWEST
 from crln.files import write_text
 from crln.imaging import read_image, read_label
 from crln.report import (
     Block,
     Chart,
-    Facts,
+    FactList,
+    PageSection,
+    Paragraph,
     Picture,
-    Section,
-    Text,
     box_plots,
     cost_scatter,
     label_curves,
@@ -36,12 +36,18 @@ from crln.report import (
 
 WORST = 3
 PAGE = "index.html"
-_BOXES = {"dice": 100, "hd95": 1}
-"""Metrics with a box plot, and what they are multiplied by."""
+FILES = {
+    "comparison.csv": to_csv,
+    "comparison-cases.csv": cases_csv,
+    "comparison.json": to_json,
+    "comparison.md": to_markdown,
+    "results.tex": to_latex,
+}
+"""What is written beside the page."""
 
 
 def write_results(comparison: Comparison) -> Path:
-    """Writes `comparison.csv`, `.json`, `.md` and the page, in place of earlier ones.
+    """Writes the page and `FILES` beside it, in place of earlier ones.
 
     Returns:
         The page.
@@ -50,18 +56,18 @@ def write_results(comparison: Comparison) -> Path:
         CrlnError: a file cannot be written, or a test scan cannot be read.
     """
     out = comparison.out
-    for suffix, text in (("csv", to_csv), ("json", to_json), ("md", to_markdown)):
-        write_text(out / f"comparison.{suffix}", text(comparison))
+    for name, text in FILES.items():
+        write_text(out / name, text(comparison))
     counts = sorted({row.labelled for row in comparison.rows})
     sections = [
-        Section("Result", [main_table(comparison), *_not_done(comparison)]),
-        Section("Every test case", list(_boxes(comparison, counts))),
-        Section("More labels", list(_label_curves(comparison))),
-        Section("Cost", [cost_table(comparison), *_costs(comparison, counts)]),
-        Section("Trainings", list(_learning(comparison, counts))),
-        Section(f"Worst {WORST} cases of each method", list(_worst(comparison))),
-        Section("Published", [published_table(comparison)] if comparison.published else []),
-        Section("How it came to be", [_facts(comparison)]),
+        PageSection("Result", [main_table(comparison), *_not_done(comparison)]),
+        PageSection("Every test case", list(_boxes(comparison, counts))),
+        PageSection("More labels", list(_label_curves(comparison))),
+        PageSection("Cost", [cost_table(comparison), *_costs(comparison, counts)]),
+        PageSection("Trainings", list(_learning(comparison, counts))),
+        PageSection(f"Worst {WORST} cases of each method", list(_worst(comparison))),
+        PageSection("Published", [published_table(comparison)] if comparison.published else []),
+        PageSection("How it came to be", [_facts(comparison)]),
     ]
     return write_report(
         out / PAGE,
@@ -80,25 +86,30 @@ def _lead(comparison: Comparison) -> str:
             dice = 100 * leader.figure("dice").mean
             names = ", ".join(row.method for row in level)
             lead = f"with {_labels(count)} {leader.method} leads at {dice:.1f} % Dice"
-            leads.append(f"{lead}, not beyond chance over {names}" if level else lead)
+            if len(comparison.test) < FEWEST:
+                lead += ", which so few cases cannot tell from chance"
+            elif level:
+                lead += f", not beyond chance over {names}"
+            leads.append(lead)
     text = "; ".join([f"{len(comparison.test)} test cases", *leads])
     return f"{text}. Leak check: {comparison.leaks.verdict}."
 
 
 def _not_done(comparison: Comparison) -> list[Block]:
-    return [Text(f"Not done: {name}: {fault}") for name, fault in comparison.faults.items()]
+    return [Paragraph(f"Not done: {name}: {fault}") for name, fault in comparison.faults.items()]
 
 
 def _boxes(comparison: Comparison, counts: list[int]) -> Iterator[Block]:
     for count in counts:
         rows = [row for row in comparison.rows if row.labelled == count]
-        for metric, scale in _BOXES.items():
+        for metric in COMPARED:
+            if not metric.plotted:
+                continue
             values = {
-                row.method: [scale * value for value in row.by_case(metric).values()]
+                row.method: [metric.scale * value for value in row.by_case(metric.key).values()]
                 for row in rows
             }
-            unit = "" if metric == "dice" else f" {comparison.unit}"
-            label = f"{HEADINGS[metric]}{unit}"
+            label = metric.title(comparison.unit)
             caption = f"{label} with {_labels(count)}: a dot per test case, the mean over seeds."
             yield Chart(box_plots(values, label), caption)
 
@@ -161,7 +172,7 @@ def _worst(comparison: Comparison) -> Iterator[Block]:
             yield Picture(figure, f"{row.method} with {_labels(row.labelled)}, {case.id}")
 
 
-def _facts(comparison: Comparison) -> Facts:
+def _facts(comparison: Comparison) -> FactList:
     settings = comparison.settings
     facts: dict[str, object] = {
         "data": settings.data,
@@ -175,7 +186,7 @@ def _facts(comparison: Comparison) -> Facts:
     for place, environment in enumerate(found, 1):
         text = ", ".join(f"{name} {value}" for name, value in environment.items())
         facts[f"computed on {place}" if len(found) > 1 else "computed on"] = text
-    return Facts(facts)
+    return FactList(facts)
 
 
 def _labels(count: int) -> str:

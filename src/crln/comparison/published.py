@@ -1,5 +1,6 @@
 """What papers and released code report, for their presets; never mixed with measurements."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
 from typing import Any
@@ -10,8 +11,8 @@ from crln.comparison.variant import Variant, read_variant
 
 
 @dataclass(frozen=True)
-class Published:
-    """One published row; figures in per cent and voxels, None where the source gives none.
+class PublishedRow:
+    """One published row.
 
     Attributes:
         method: the method of this package that it corresponds to, with its options.
@@ -19,6 +20,7 @@ class Published:
         labelled: how many labels.
         source: where the figures are from.
         checkpoint: which weights they are of.
+        figures: key of a metric to its figure, in per cent or voxels; those that the source gives.
     """
 
     method: str
@@ -26,10 +28,7 @@ class Published:
     labelled: int
     source: str
     checkpoint: str
-    dice: float | None = None
-    jaccard: float | None = None
-    hd95: float | None = None
-    asd: float | None = None
+    figures: Mapping[str, float]
 
 
 @dataclass(frozen=True)
@@ -39,14 +38,16 @@ class Publication:
     Attributes:
         dataset: which, and how it is split.
         notes: what a reader must know before comparing.
+        order: keys of the metrics that are published.
         rows: by number of labels.
     """
 
     dataset: str
     notes: tuple[str, ...]
-    rows: tuple[Published, ...]
+    order: tuple[str, ...]
+    rows: tuple[PublishedRow, ...]
 
-    def of(self, variant: Variant, labelled: int) -> tuple[Published, ...]:
+    def of(self, variant: Variant, labelled: int) -> tuple[PublishedRow, ...]:
         """The rows of a method with its options and a number of labels."""
         return tuple(
             row for row in self.rows
@@ -62,18 +63,24 @@ def read_published(preset: str | None) -> Publication | None:
         return None
     entry = content["presets"][preset]
     rows = [
-        Published(
+        PublishedRow(
             method=row["method"],
             name=row["name"],
             labelled=row["labelled"],
             source=content["sources"][row["source"]],
             checkpoint=row["checkpoint"],
-            **dict(zip(content["order"], row["figures"], strict=True)),
+            figures={
+                key: figure
+                for key, figure in zip(content["order"], row["figures"], strict=True)
+                if figure is not None
+            },
         )
         for row in entry["rows"]
     ]
     rows.sort(key=lambda row: row.labelled)
-    return Publication(entry["dataset"], tuple(entry["notes"]), tuple(rows))
+    return Publication(
+        entry["dataset"], tuple(entry["notes"]), tuple(content["order"]), tuple(rows)
+    )
 
 
 def _same(one: Variant, other: Variant) -> bool:

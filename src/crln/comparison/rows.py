@@ -8,22 +8,23 @@ from pathlib import Path
 import numpy as np
 
 from crln.comparison.cell import Cell
-from crln.comparison.published import Published
+from crln.comparison.published import PublishedRow
 from crln.comparison.variant import EVERY_LABEL
 from crln.evaluation import (
-    FOREGROUND,
+    METRICS,
     Evaluation,
+    Metric,
     PairedDifference,
     bootstrap_interval,
     paired_differences,
 )
 
-METRICS = ("dice", "jaccard", "hd95", "asd")
-"""What the table shows; overlaps are 0..1 here, shown in per cent."""
+COMPARED = tuple(metric for metric in METRICS if metric.compared)
+"""What tables of comparisons show; shares are 0..1 here."""
 
 
 @dataclass(frozen=True)
-class Figure:
+class Estimate:
     """One metric of one row.
 
     Attributes:
@@ -87,7 +88,7 @@ class Row:
     measured: tuple[Measured, ...]
     cost: Cost | None = None
     checkpoint: str = ""
-    published: tuple[Published, ...] = ()
+    published: tuple[PublishedRow, ...] = ()
     differences: Mapping[str, PairedDifference] | None = None
 
     @property
@@ -100,9 +101,9 @@ class Row:
         """Of each seed."""
         return [measured.last for measured in self.measured]
 
-    def figure(self, metric: str, name: str = FOREGROUND, *, largest: bool = False) -> Figure:
-        """A metric of one class, or of the mean over classes."""
-        return summarise([m.largest if largest else m.last for m in self.measured], metric, name)
+    def figure(self, metric: str, value: int | None = None, *, largest: bool = False) -> Estimate:
+        """A metric of the class of one label value; without it, of the mean over classes."""
+        return summarise([m.largest if largest else m.last for m in self.measured], metric, value)
 
     def by_seed(self, metric: str) -> list[float]:
         """The mean over cases of each seed."""
@@ -113,23 +114,17 @@ class Row:
         return by_case(self.last, metric)
 
 
-def summarise(evaluations: Sequence[Evaluation], metric: str, name: str = FOREGROUND) -> Figure:
-    """One metric over seeds and cases."""
-    value = next((v for v, n in evaluations[0].class_names.items() if n == name), None)
+def summarise(evaluations: Sequence[Evaluation], metric: str, value: int | None = None) -> Estimate:
+    """One metric of one class over seeds and cases; without `value`, of the mean over classes."""
     means = np.array([_mean(list(e.values(metric, value).values())) for e in evaluations])
     low, high = bootstrap_interval(list(by_case(evaluations, metric, value).values()))
     defined = means[~np.isnan(means)]
-    return Figure(
+    return Estimate(
         mean=_mean(means),
         std=float(defined.std(ddof=1)) if len(defined) > 1 else math.nan,
         low=low,
         high=high,
-        undefined=sum(
-            math.isnan(getattr(row.metrics, metric))
-            for evaluation in evaluations
-            for row in evaluation.rows
-            if value is None or row.value == value
-        ),
+        undefined=sum(evaluation.undefined(metric, value) for evaluation in evaluations),
     )
 
 
@@ -156,7 +151,7 @@ def compare_rows(rows: Sequence[Row], reference: str) -> list[Row]:
         if not chosen:
             continue
         others = [row for row in rows if row.labelled == count and row is not chosen[0]]
-        tables = {metric: _differences(others, chosen[0], metric) for metric in METRICS}
+        tables = {m.key: _differences(others, chosen[0], m.key) for m in COMPARED}
         for row in others:
             differences = {metric: table[row.method] for metric, table in tables.items()}
             compared[id(row)] = replace(row, differences=differences)
@@ -170,15 +165,13 @@ def _differences(rows: Sequence[Row], reference: Row, metric: str) -> dict[str, 
     return paired_differences(values, list(theirs.values()))
 
 
-def best_rows(rows: Sequence[Row], means: Sequence[float], *, most: bool) -> set[int]:
+def best_rows(rows: Sequence[Row], metric: Metric) -> set[int]:
     """The places of the rows that lead among those with the same number of labels."""
     leading = set()
     for count in {row.labelled for row in rows}:
-        same = {i: means[i] for i, row in enumerate(rows) if row.labelled == count}
-        defined = {i: mean for i, mean in same.items() if not math.isnan(mean)}
-        if len(same) > 1 and defined:
-            lead = (max if most else min)(defined.values())
-            leading |= {i for i, mean in defined.items() if mean == lead}
+        same = {i: row for i, row in enumerate(rows) if row.labelled == count}
+        if len(same) > 1:
+            leading |= metric.lead({i: row.figure(metric.key).mean for i, row in same.items()})
     return leading
 
 

@@ -10,7 +10,7 @@ from crln.cohort import Cohort
 from crln.comparison.cell import Cell, Part
 from crln.comparison.variant import Variant, parse_variant
 from crln.errors import CrlnError
-from crln.evaluation.results import Unit
+from crln.evaluation import Unit
 from crln.files import write_text
 from crln.methods import build_method, spelled_out
 from crln.planning import Plan, make_plan

@@ -1,14 +1,18 @@
 """Predictions against labels: the metrics of every case and class, and their summary."""
 
-from collections.abc import Collection, Mapping
+import math
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from crln.errors import CrlnError
-from crln.evaluation.metrics import ClassMetrics, case_metrics
+from crln.evaluation.metrics import TOLERANCE, ClassMetrics, Tolerances, Unit, tolerance_of
 from crln.evaluation.pairing import pair_masks
-from crln.evaluation.results import Evaluation, Row, Unit
+from crln.evaluation.results import Evaluation, LeftOut, Measurement
+from crln.evaluation.surfaces import case_metrics
+from crln.files import checksum
 from crln.imaging import check_same_grid, read_label
 from crln.labels import largest_components
 
@@ -24,8 +28,13 @@ def evaluate(
     largest_component: bool = False,
     cases: Collection[str] | None = None,
     partial: bool = False,
+    tolerance: Tolerances = TOLERANCE,
+    ignore: int | None = None,
 ) -> Evaluation:
     """Measures predictions against labels, paired by case id.
+
+    Masks without a label, and labels without a mask, are left out; `Evaluation.left_out` names
+    them.
 
     Args:
         predictions: a folder of masks, or one mask.
@@ -34,14 +43,26 @@ def evaluate(
         classes: label value to name; other values count as background. None measures every value
             but 0 that is found in any of the files.
         largest_component: keep only each predicted class's largest connected component.
-        cases: the ids to measure, such as those of the test split; None measures all.
-        partial: leave out labels without a prediction rather than refuse them.
+        cases: the ids to measure, such as those of the test split; each must have a mask and a
+            label. None measures all.
+        partial: leave out those of `cases` that have no mask, too, rather than refuse them.
+        tolerance: of normalised surface Dice, in `unit`; or label value to it, None
+            for the other classes.
+        ignore: the label value that means that nobody knows; its voxels are not measured.
 
     Raises:
-        CrlnError: a prediction or a label is missing, unreadable, or on another grid.
+        CrlnError: nothing can be paired, one of `cases` lacks a file, or a file is unreadable or
+            on another grid.
     """
-    pairs = pair_masks(predictions, labels, cases=cases, partial=partial)
-    return evaluate_pairs(pairs, unit=unit, classes=classes, largest_component=largest_component)
+    paired = pair_masks(predictions, labels, cases=cases, partial=partial)
+    found = evaluate_pairs(
+        paired.pairs, unit=unit, classes=classes, largest_component=largest_component,
+        tolerance=tolerance, ignore=ignore,
+    )  # fmt: skip
+    left = replace(
+        found.left_out, without_label=paired.without_label, without_mask=paired.without_mask
+    )
+    return replace(found, left_out=left)
 
 
 def evaluate_pairs(
@@ -50,38 +71,96 @@ def evaluate_pairs(
     unit: Unit = "mm",
     classes: Mapping[int, str] | None = None,
     largest_component: bool = False,
+    tolerance: Tolerances = TOLERANCE,
+    ignore: int | None = None,
 ) -> Evaluation:
     """As `evaluate`, for files that are already paired: case id to (prediction, label)."""
-    measured: dict[str, dict[int, ClassMetrics]] = {}
+    (found,) = _evaluate(pairs, unit, classes, (largest_component,), tolerance, ignore)
+    return found
+
+
+def evaluate_both(
+    pairs: Mapping[str, tuple[Path, Path]],
+    *,
+    unit: Unit = "mm",
+    classes: Mapping[int, str] | None = None,
+    tolerance: Tolerances = TOLERANCE,
+    ignore: int | None = None,
+) -> tuple[Evaluation, Evaluation]:
+    """`evaluate_pairs` of the masks as they are, and of their largest components, read once."""
+    last, largest = _evaluate(pairs, unit, classes, (False, True), tolerance, ignore)
+    return last, largest
+
+
+def _evaluate(
+    pairs: Mapping[str, tuple[Path, Path]],
+    unit: Unit,
+    classes: Mapping[int, str] | None,
+    components: Sequence[bool],
+    tolerance: Tolerances,
+    ignore: int | None,
+) -> list[Evaluation]:
+    """An evaluation for each entry of `components`; every file is read once."""
+    measured: list[dict[str, dict[int, ClassMetrics]]] = [{} for _ in components]
+    others: dict[int, list[str]] = {}
+    read = {}
     for case, (prediction_path, label_path) in pairs.items():
-        prediction, truth, spacing = _read_pair(prediction_path, label_path)
-        if largest_component:
-            prediction = largest_components(prediction)
-        values = _values(prediction, prediction_path) | _values(truth, label_path)
-        wanted = sorted(values if classes is None else classes)
+        read[case] = checksum(prediction_path), checksum(label_path)
+        prediction, truth, spacing, voxel_ml = _read_pair(prediction_path, label_path)
+        if ignore is not None:
+            known = truth != ignore
+            prediction, truth = prediction * known, truth * known
+        in_truth = _values(truth, label_path)
+        found = _values(prediction, prediction_path) | in_truth
+        wanted = sorted(found if classes is None else classes)
+        for value in sorted(in_truth.difference(wanted)):
+            others.setdefault(value, []).append(case)
         size = spacing if unit == "mm" else None
-        measured[case] = case_metrics(prediction, truth, size, wanted) if wanted else {}
+        for of_case, largest in zip(measured, components, strict=True):
+            mask = largest_components(prediction) if largest else prediction
+            of_case[case] = case_metrics(
+                mask, truth, size, wanted, voxel_ml=voxel_ml, tolerance=tolerance
+            )
     if classes is None:
-        classes = {v: f"class {v}" for v in sorted({v for row in measured.values() for v in row})}
+        classes = {
+            v: f"class {v}" for v in sorted({v for row in measured[0].values() for v in row})
+        }
     if not classes:
         raise CrlnError(f"{next(iter(pairs.values()))[1]}: no class but 0 in any of the files")
-    rows = tuple(
-        Row(case, value, name, metrics.get(value, ClassMetrics()))
+    return [
+        Evaluation(
+            unit=unit,
+            largest_component=largest,
+            rows=_rows(of_case, classes),
+            tolerances={value: tolerance_of(tolerance, value) for value in classes},
+            left_out=LeftOut(values={value: tuple(cases) for value, cases in others.items()}),
+            read=read,
+        )
+        for of_case, largest in zip(measured, components, strict=True)
+    ]
+
+
+def _rows(
+    measured: Mapping[str, Mapping[int, ClassMetrics]], classes: Mapping[int, str]
+) -> tuple[Measurement, ...]:
+    """Every class of every case; one that the case does not have is undefined there."""
+    return tuple(
+        Measurement(case, value, name, metrics.get(value, ClassMetrics()))
         for case, metrics in measured.items()
         for value, name in classes.items()
     )
-    return Evaluation(unit=unit, largest_component=largest_component, rows=rows)
 
 
 def _read_pair(
     prediction_path: Path, label_path: Path
-) -> tuple[np.ndarray, np.ndarray, tuple[float, float, float]]:
-    """Both masks, (X, Y, Z), and their voxel size in millimetres."""
+) -> tuple[np.ndarray, np.ndarray, tuple[float, float, float], float]:
+    """Both masks, (X, Y, Z), their voxel size in mm, and its volume in ml (NaN if unknown)."""
     prediction, truth = read_label(prediction_path), read_label(label_path)
     check_same_grid(prediction_path, prediction.grid, label_path, truth.grid)
     # An archive knows no voxel size; the other file of the pair may.
     grid = truth.grid if truth.grid.known else prediction.grid
-    return prediction.array[0], truth.array[0], grid.spacing
+    voxel_ml = math.prod(grid.spacing) / 1000 if grid.known else math.nan
+    return prediction.array[0], truth.array[0], grid.spacing, voxel_ml
 
 
 def _values(mask: np.ndarray, path: Path) -> set[int]:

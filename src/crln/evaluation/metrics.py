@@ -1,151 +1,198 @@
-"""Overlap and surface distance of one case, for all classes at once.
+"""The table of metrics, and what they are computed from; a metric is known here and nowhere else.
 
-Distances are medpy's to the last digit that matters: the surface of a class is its voxels with a
-face neighbour outside it (beyond the array counts as outside), distances run from the centres of
-one mask's surface voxels to the nearest of the other's. A k-d tree of the surface voxels alone
-answers that exactly in float64; for masks the size of a left atrium all metrics together take half
-the time of the two distance transforms alone (`benchmarks/metrics.py`), and a speck far from the
-rest, which blows up the box that a transform must fill, costs next to nothing.
+To add one, write its function of a `ClassPair` and a line of `METRICS`: evaluation, files, tables,
+pages and comparisons take it from there.
 """
 
 import math
-import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Literal
 
 import numpy as np
-from scipy.spatial import KDTree
 
-METRICS = ("dice", "jaccard", "hd95", "asd", "assd")
-"""The fields of ClassMetrics that are figures of merit, in the order in which tables show them."""
+Unit = Literal["mm", "voxel"]
+"""Of distances."""
+
+TOLERANCE = 1.0
+"""Of normalised surface Dice, where a class has none of its own; in the unit of distances."""
+
+Tolerances = float | Mapping[int | None, float]
+"""Of all classes; or label value to that of one class, None to that of all others."""
+
+
+def tolerance_of(tolerances: Tolerances, value: int) -> float:
+    """The tolerance of one class."""
+    if isinstance(tolerances, Mapping):
+        return float(tolerances.get(value, tolerances.get(None, TOLERANCE)))
+    return float(tolerances)
+
+
+@dataclass(frozen=True)
+class ClassPair:
+    """One class of one case: its voxels, and the distances between its two surfaces.
+
+    Attributes:
+        both: voxels of the class in both masks.
+        predicted: voxels of the class in the prediction.
+        true: voxels of the class in the truth.
+        to_true: (P,) from each surface voxel of the prediction to the truth's nearest; inf where
+            the truth lacks the class.
+        to_predicted: (T,) from each surface voxel of the truth to the prediction's nearest; inf
+            where the prediction lacks the class.
+        voxel_ml: volume of a voxel in ml; NaN where nobody knows it.
+        tolerance: of normalised surface Dice, in the unit of the distances.
+    """
+
+    both: int
+    predicted: int
+    true: int
+    to_true: np.ndarray
+    to_predicted: np.ndarray
+    voxel_ml: float = math.nan
+    tolerance: float = TOLERANCE
+
+    @cached_property
+    def pooled(self) -> np.ndarray:
+        """(P + T,), the distances of both surfaces to each other."""
+        return np.concatenate([self.to_true, self.to_predicted])
+
+    @property
+    def complete(self) -> bool:
+        """Whether both masks have the class, so that there is a distance between them."""
+        return bool(self.predicted and self.true)
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A figure of merit of one class in one case.
+
+    Attributes:
+        key: its name in files and in Python.
+        name: what a text calls it.
+        heading: what a table calls it, without the unit.
+        unit: "%" (a share, shown times 100), "distance" (`Unit` says of what) or "ml".
+        better: where a good figure lies: "high", "low", or at "zero" from either side.
+        measure: computes it; NaN marks what is undefined, which is never scored as 0 or 1.
+        plotted: whether pages draw it case by case.
+        compared: whether comparisons of methods show it.
+    """
+
+    key: str
+    name: str
+    heading: str
+    unit: Literal["%", "distance", "ml"]
+    better: Literal["high", "low", "zero"]
+    measure: Callable[[ClassPair], float]
+    plotted: bool = False
+    compared: bool = True
+
+    @property
+    def scale(self) -> int:
+        """What figures are multiplied by where they are shown or plotted."""
+        return 100 if self.unit == "%" else 1
+
+    def title(self, unit: Unit) -> str:
+        """Heading and unit, such as "95HD mm"."""
+        return f"{self.heading} {unit if self.unit == 'distance' else self.unit}"
+
+    def shown(self, figure: float, digits: int = 2, *, sign: bool = False) -> str:
+        """The figure in the table's unit, without naming it; "n/a" where it is undefined."""
+        return "n/a" if math.isnan(figure) else f"{self.scale * figure:{'+' * sign}.{digits}f}"
+
+    def lead(self, figures: Mapping[int, float]) -> set[int]:
+        """The keys of the best figures, all of them where they tie; NaN never leads."""
+        sign = {"high": -1, "low": 1, "zero": 0}[self.better]
+        distance = {k: sign * f if sign else abs(f) for k, f in figures.items() if f == f}
+        return {k for k, d in distance.items() if d == min(distance.values())}
+
+
+def _percentile95(pair: ClassPair) -> float:
+    return float(np.percentile(pair.pooled, 95)) if pair.complete else math.nan
+
+
+def _asd(pair: ClassPair) -> float:
+    return float(pair.to_true.mean()) if pair.complete else math.nan
+
+
+def _assd(pair: ClassPair) -> float:
+    return float(pair.pooled.mean()) if pair.complete else math.nan
+
+
+def _surface_dice(pair: ClassPair) -> float:
+    return float((pair.pooled <= pair.tolerance).mean())
+
+
+def _relative_volume(pair: ClassPair) -> float:
+    return (pair.predicted - pair.true) / pair.true if pair.true else math.nan
+
+
+METRICS = (
+    # 2 |P n T| / (|P| + |T|)
+    Metric(
+        "dice", "Dice", "Dice", "%", "high",
+        lambda pair: 2 * pair.both / (pair.predicted + pair.true), plotted=True,
+    ),
+    # |P n T| / |P u T|
+    Metric(
+        "jaccard", "Jaccard", "Jaccard", "%", "high",
+        lambda pair: pair.both / (pair.predicted + pair.true - pair.both),
+    ),
+    # 95th percentile of the distances of both surfaces to each other, pooled
+    Metric(
+        "hd95", "95% Hausdorff distance", "95HD", "distance", "low", _percentile95, plotted=True
+    ),
+    # from the prediction's surface to the truth's (medpy's `asd`, the one that this field's papers
+    # report; it does not see what the prediction misses)
+    Metric("asd", "average surface distance", "ASD", "distance", "low", _asd),
+    # of both surfaces to each other, pooled
+    Metric(
+        "assd", "average symmetric surface distance", "ASSD", "distance", "low", _assd,
+        compared=False,
+    ),
+    # the share of both surfaces that lies within the tolerance of the other (Nikolov et al. 2018,
+    # arXiv 1809.04430); 0 where one mask lacks the class
+    Metric("nsd", "normalised surface Dice", "NSD", "%", "high", _surface_dice),
+    Metric(
+        "volume_ml", "volume difference", "Vol. diff.", "ml", "zero",
+        lambda pair: (pair.predicted - pair.true) * pair.voxel_ml, compared=False,
+    ),
+    Metric(
+        "volume_relative", "relative volume difference", "Vol. diff.", "%", "zero",
+        _relative_volume, compared=False,
+    ),
+)  # fmt: skip
+"""Every metric, in the order in which tables show them. Volume differences are predicted - true."""
+
+BY_KEY = {metric.key: metric for metric in METRICS}
 
 
 @dataclass(frozen=True)
 class ClassMetrics:
-    """One class of one case. NaN marks what is undefined; it is never scored as 0 or 1.
+    """One class of one case.
 
     Attributes:
-        dice: 2 |P n T| / (|P| + |T|), 0..1; NaN where neither mask has the class.
-        jaccard: |P n T| / |P u T|, 0..1; NaN where neither mask has the class.
-        hd95: 95th percentile of the distances of both surfaces to each other, pooled;
-            NaN where either mask lacks the class, as are the two below.
-        asd: mean distance from the prediction's surface to the truth's (medpy's `asd`, the one that
-            this field's papers report; it does not see what the prediction misses).
-        assd: mean of the distances of both surfaces to each other, pooled.
+        figures: key of a metric to its figure; NaN is undefined; a key that is not there was not
+            measured, as in files of an earlier version.
         predicted: voxels of the class in the prediction.
         true: voxels of the class in the truth.
     """
 
-    dice: float = math.nan
-    jaccard: float = math.nan
-    hd95: float = math.nan
-    asd: float = math.nan
-    assd: float = math.nan
+    figures: Mapping[str, float] = field(
+        default_factory=lambda: {metric.key: math.nan for metric in METRICS}
+    )
     predicted: int = 0
     true: int = 0
 
-
-def case_metrics(
-    prediction: np.ndarray,
-    truth: np.ndarray,
-    spacing: Sequence[float] | None,
-    classes: Sequence[int],
-) -> dict[int, ClassMetrics]:
-    """Metrics of every class of one case.
-
-    Args:
-        prediction: (X, Y, Z), integer label values.
-        truth: (X, Y, Z), integer label values.
-        spacing: voxel size along X, Y, Z, the unit of the distances; None measures in voxels.
-        classes: the label values to measure; any other value counts as background.
-
-    Returns:
-        Label value to its metrics, in the order of `classes`.
-
-    Raises:
-        ValueError: the two shapes differ.
-    """
-    if prediction.shape != truth.shape:
-        raise ValueError(f"prediction {prediction.shape} and truth {truth.shape} differ in shape")
-    empty = {value: ClassMetrics() for value in classes}
-    # Where 0 is itself measured, nothing can be cut off.
-    box = (...,) if 0 in classes else _bounding_box((prediction != 0) | (truth != 0))
-    if box is None:
-        return empty
-    predicted, true = (_class_indices(mask[box], classes) for mask in (prediction, truth))
-
-    n = len(classes) + 1
-    confusion = _confusion(predicted, true, n)
-    size = np.ones(3) if spacing is None else np.asarray(spacing, dtype=np.float64)
-    surfaces = zip(_surfaces(predicted, size, n), _surfaces(true, size, n), strict=True)
-    measured = dict(empty)
-    for k, (value, (ours, theirs)) in enumerate(zip(classes, surfaces, strict=True), start=1):
-        both, p, t = confusion[k, k], confusion[k].sum(), confusion[:, k].sum()
-        if p + t == 0:
-            continue
-        hd95, asd, assd = _distances(ours, theirs)
-        measured[value] = ClassMetrics(
-            dice=float(2 * both / (p + t)),
-            jaccard=float(both / (p + t - both)),
-            hd95=hd95, asd=asd, assd=assd, predicted=int(p), true=int(t),
-        )  # fmt: skip
-    return measured
+    def __getitem__(self, key: str) -> float:
+        """One figure; NaN where it is undefined or was not measured."""
+        return self.figures.get(key, math.nan)
 
 
-def _class_indices(mask: np.ndarray, classes: Sequence[int]) -> np.ndarray:
-    """1, 2, ... where `mask` has the first, second, ... of `classes`, and 0 elsewhere."""
-    low, high = min(classes), max(classes)
-    table = np.zeros(high - low + 3, dtype=np.uint8 if len(classes) < 256 else np.uint16)
-    for k, value in enumerate(classes, start=1):
-        table[value - low + 1] = k
-    # Whatever lies below or above the classes is clipped to the table's ends, which hold 0.
-    return table.take(mask.astype(np.intp) - (low - 1), mode="clip")
-
-
-def _bounding_box(present: np.ndarray) -> tuple[slice, ...] | None:
-    """The smallest box around what is present, or None where nothing is."""
-    box = []
-    for axis in range(present.ndim):
-        others = tuple(a for a in range(present.ndim) if a != axis)
-        inside = np.flatnonzero(present.any(axis=others))
-        if not inside.size:
-            return None
-        box.append(slice(int(inside[0]), int(inside[-1]) + 1))
-    return tuple(box)
-
-
-def _confusion(predicted: np.ndarray, true: np.ndarray, n: int) -> np.ndarray:
-    """(n, n) voxels by predicted and true index; those that are 0 in both are not counted."""
-    either = np.flatnonzero(predicted | true)
-    pairs = predicted.ravel()[either] * np.intp(n) + true.ravel()[either]
-    return np.bincount(pairs, minlength=n * n).reshape(n, n)
-
-
-def _surfaces(index: np.ndarray, size: np.ndarray, n: int) -> list[np.ndarray]:
-    """Per class 1..n-1 the centres of its surface voxels, (V, 3), in units of `size`."""
-    padded = np.pad(index, 1)
-    centre = (slice(1, -1),) * 3
-    inner = np.ones(index.shape, dtype=bool)
-    for axis in range(3):
-        for shifted in (slice(None, -2), slice(2, None)):
-            inner &= padded[(*centre[:axis], shifted, *centre[axis + 1 :])] == index
-    flat = np.flatnonzero((index != 0) & ~inner)
-    of_class = index.ravel()[flat]
-    centres = np.stack(np.unravel_index(flat, index.shape), axis=1) * size
-    return [centres[of_class == k] for k in range(1, n)]
-
-
-def _distances(predicted: np.ndarray, true: np.ndarray) -> tuple[float, float, float]:
-    """(hd95, asd, assd) of two sets of surface voxels, (V, 3) each; NaN where either is empty."""
-    if not len(predicted) or not len(true):
-        return math.nan, math.nan, math.nan
-    to_true, to_predicted = _nearest(true, predicted), _nearest(predicted, true)
-    pooled = np.concatenate([to_true, to_predicted])
-    return float(np.percentile(pooled, 95)), float(to_true.mean()), float(pooled.mean())
-
-
-def _nearest(points: np.ndarray, queries: np.ndarray) -> np.ndarray:
-    """The distance of every query, (Q, 3), to the nearest of `points`, (V, 3)."""
-    # Voxel centres are evenly spread: splitting boxes in the middle is as good as at the median.
-    tree = KDTree(points, balanced_tree=False, compact_nodes=False)
-    return tree.query(queries, workers=min(4, os.cpu_count() or 1))[0]
+def measure(pair: ClassPair) -> ClassMetrics:
+    """All metrics of a class; undefined altogether where neither mask has it."""
+    if not pair.predicted and not pair.true:
+        return ClassMetrics()
+    figures = {metric.key: float(metric.measure(pair)) for metric in METRICS}
+    return ClassMetrics(figures, pair.predicted, pair.true)

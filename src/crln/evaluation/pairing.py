@@ -1,12 +1,11 @@
 """Which prediction belongs to which truth."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from crln.errors import CrlnError
 from crln.imaging import is_archive, is_scan, scan_stem
-
-_SHOWN = 10
 
 
 def find_masks(path: Path) -> dict[str, Path]:
@@ -30,42 +29,59 @@ def find_masks(path: Path) -> dict[str, Path]:
     return masks
 
 
+@dataclass(frozen=True)
+class Pairs:
+    """Masks with their labels, and what has no partner.
+
+    Attributes:
+        pairs: case id to (prediction, label), sorted by id.
+        without_label: ids of the predictions that have no label.
+        without_mask: ids of the labels that have no prediction.
+    """
+
+    pairs: dict[str, tuple[Path, Path]]
+    without_label: tuple[str, ...] = ()
+    without_mask: tuple[str, ...] = ()
+
+
 def pair_masks(
     predictions: Path,
     labels: Path,
     *,
     cases: Collection[str] | None = None,
     partial: bool = False,
-) -> dict[str, tuple[Path, Path]]:
-    """Case id to (prediction, label), sorted by id; the two may be of different formats.
+) -> Pairs:
+    """The predictions and labels of the same case; the two may be of different formats.
 
     Args:
         predictions: a folder of masks, or one mask.
         labels: a folder of masks, or one mask; two single files are a pair whatever their names.
-        cases: the ids to pair, such as those of the test split; None pairs all.
-        partial: leave out labels without a prediction rather than refuse them.
+        cases: the ids to pair, such as those of the test split; None pairs all that can be.
+        partial: leave out those of `cases` that have no prediction rather than refuse them.
 
     Raises:
-        CrlnError: a case has a prediction without a label, or a label without a prediction.
+        CrlnError: there is no pair, or one of `cases` lacks a file.
     """
     predicted, true = find_masks(predictions), find_masks(labels)
     if Path(predictions).is_file() and Path(labels).is_file():
         (case, prediction), (label,) = next(iter(predicted.items())), true.values()
-        return {case: (prediction, label)}
+        return Pairs({case: (prediction, label)})
     if cases is not None:
         predicted = {case: path for case, path in predicted.items() if case in cases}
         true = {case: path for case, path in true.items() if case in cases}
         _refuse(labels, set(cases) - true.keys(), "no label for the cases asked for:", "add them")
-    unknown = predicted.keys() - true.keys()
-    _refuse(labels, unknown, "no label for the predicted cases:", "add them, or move these masks")
-    if not partial:
-        missing = true.keys() - predicted.keys()
-        remedy = "predict them, or measure the others alone (--partial)"
-        _refuse(predictions, missing, "no prediction for the labelled cases:", remedy)
+        if not partial:
+            missing = true.keys() - predicted.keys()
+            remedy = "predict them, or measure the others alone (--partial)"
+            _refuse(predictions, missing, "no mask for the cases asked for:", remedy)
     pairs = {case: (predicted[case], true[case]) for case in sorted(predicted.keys() & true.keys())}
     if not pairs:
         raise CrlnError(f"{predictions}: no case in common with {labels}; names must match")
-    return pairs
+    return Pairs(
+        pairs,
+        without_label=tuple(sorted(predicted.keys() - true.keys())),
+        without_mask=tuple(sorted(true.keys() - predicted.keys())),
+    )
 
 
 def _candidates(path: Path) -> Iterable[Path]:
@@ -83,6 +99,10 @@ def _candidates(path: Path) -> Iterable[Path]:
 
 def _refuse(path: Path, missing: Collection[str], found: str, remedy: str) -> None:
     if missing:
-        listed = ", ".join(sorted(missing)[:_SHOWN])
-        more = f" and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""
-        raise CrlnError(f"{path}: {found} {listed}{more}; {remedy}")
+        raise CrlnError(f"{path}: {found} {shortened(sorted(missing))}; {remedy}")
+
+
+def shortened(names: Sequence[str], shown: int = 10) -> str:
+    """The names, or the first of them and how many more there are."""
+    more = f" and {len(names) - shown} more" if len(names) > shown else ""
+    return ", ".join(names[:shown]) + more

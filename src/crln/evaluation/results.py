@@ -1,42 +1,44 @@
-"""What an evaluation found: rows per case and class, their summary, CSV and JSON."""
+"""What an evaluation found: figures per case and class, their summary, CSV and JSON."""
 
 import csv
 import io
 import json
 import math
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from crln.errors import CrlnError
-from crln.evaluation.metrics import METRICS, ClassMetrics
+from crln.evaluation.metrics import BY_KEY, METRICS, ClassMetrics, Metric, Unit
+from crln.evaluation.pairing import shortened
 from crln.evaluation.statistics import bootstrap_interval
 from crln.files import write_text
 
-Unit = Literal["mm", "voxel"]
-
 FOREGROUND = "foreground"
-"""The name of the mean over classes."""
+"""What files call the mean over classes. Its key is that it has no label value: a class may have
+this name too."""
 
 UNDEFINED = (
-    "An empty value is undefined: Dice and Jaccard where neither mask has the class, distances "
-    "where either lacks it. Undefined values are counted and left out of means, never scored as 0."
+    "An empty value is undefined: overlaps where neither mask has the class, distances where "
+    "either lacks it. Undefined values are counted and left out of means, never scored as 0. A "
+    "metric that is not there was not measured."
 )
+_STATISTICS = ("mean", "std", "low", "high", "cases", "undefined")
 
 
 @dataclass(frozen=True)
-class Row:
-    """The metrics of one class in one case.
+class Measurement:
+    """One class of one case.
 
     Attributes:
         case: the case id.
-        value: the label value of the class.
+        value: the label value of the class, by which it is known.
         name: what the class is called.
-        metrics: Dice, Jaccard, distances and volumes.
+        metrics: its figures and voxels.
     """
 
     case: str
@@ -50,16 +52,20 @@ class Summary:
     """One metric of one class, over the cases in which it is defined.
 
     Attributes:
-        name: the class, or `foreground`: per case the mean over its defined classes.
-        metric: one of `METRICS`.
+        value: the label value of the class; None for the mean over classes: per case the mean over
+            its defined classes.
+        name: what the class is called; `foreground` for the mean over classes.
+        metric: the key of the metric.
         mean: over cases; NaN where no case is defined, as are the three below.
         std: sample standard deviation over cases (n - 1).
-        low: lower end of the bootstrap 95 % interval of the mean.
+        low: lower end of the bootstrap 95 % interval of the mean; NaN below `statistics.FEWEST`
+            cases.
         high: upper end of it.
         cases: cases that enter the mean.
-        undefined: undefined values; for `foreground`, of all classes together.
+        undefined: undefined values; for the mean over classes, of all classes together.
     """
 
+    value: int | None
     name: str
     metric: str
     mean: float
@@ -71,6 +77,37 @@ class Summary:
 
 
 @dataclass(frozen=True)
+class LeftOut:
+    """What an evaluation did not measure.
+
+    Attributes:
+        without_label: ids of the masks that have no label.
+        without_mask: ids of the labels that have no mask.
+        values: label value that is none of the classes, and so counted as background, to the ids
+            of the cases whose label holds it.
+    """
+
+    without_label: tuple[str, ...] = ()
+    without_mask: tuple[str, ...] = ()
+    values: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def lines(self) -> list[str]:
+        """A line for each kind; none where all was measured."""
+        lines = []
+        if self.without_label:
+            lines.append(f"left out, for want of a label: {shortened(self.without_label)}")
+        if self.without_mask:
+            lines.append(f"left out, for want of a mask: {shortened(self.without_mask)}")
+        lines += [
+            f"value {value} in the labels of {shortened(cases)} is none of the classes: "
+            "counted as background"
+            for value, cases in self.values.items()
+        ]
+        return lines
+
+
+@dataclass(frozen=True)
 class Evaluation:
     """The metrics of every case and class of one set of predictions.
 
@@ -78,11 +115,17 @@ class Evaluation:
         unit: of the distances.
         largest_component: whether only each class's largest component was measured.
         rows: ordered by case, then class; every case has every class.
+        tolerances: of normalised surface Dice, label value to it, in `unit`.
+        left_out: what was there and not measured.
+        read: case id to the SHA-256 of its mask and of its label, as they were measured.
     """
 
     unit: Unit
     largest_component: bool
-    rows: tuple[Row, ...]
+    rows: tuple[Measurement, ...]
+    tolerances: Mapping[int, float] = field(default_factory=dict)
+    left_out: LeftOut = LeftOut()
+    read: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
     @property
     def cases(self) -> tuple[str, ...]:
@@ -94,78 +137,122 @@ class Evaluation:
         """Label value to name, in the order of the rows."""
         return {row.value: row.name for row in self.rows}
 
-    def values(self, metric: str, value: int | None = None) -> dict[str, float]:
-        """Case id to one metric of one class; without `value`, of the foreground.
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """Those that were measured; an older file lacks newer ones."""
+        return tuple(m for m in METRICS if any(m.key in row.metrics.figures for row in self.rows))
 
-        The foreground's is the mean over the classes that are defined in the case.
+    def values(self, metric: str, value: int | None = None) -> dict[str, float]:
+        """Case id to one metric of one class; without `value`, of the mean over classes.
+
+        That is the mean over the classes that are defined in the case.
         """
         chosen: dict[str, list[float]] = {case: [] for case in self.cases}
         for row in self.rows:
-            figure = getattr(row.metrics, metric)
+            figure = row.metrics[metric]
             if (value is None or row.value == value) and not math.isnan(figure):
                 chosen[row.case].append(figure)
         return {case: float(np.mean(v)) if v else math.nan for case, v in chosen.items()}
 
+    def undefined(self, metric: str, value: int | None = None) -> int:
+        """How many values of one class, or of all, were measured and are undefined."""
+        rows = [row for row in self.rows if value is None or row.value == value]
+        return sum(math.isnan(row.metrics.figures.get(metric, 0.0)) for row in rows)
+
     @cached_property
     def summary(self) -> tuple[Summary, ...]:
-        """Per class, then for the foreground, one entry for each of `METRICS`."""
-        found = []
-        groups: list[tuple[int | None, str]] = [*self.class_names.items(), (None, FOREGROUND)]
-        for value, name in groups:
-            chosen = [row.metrics for row in self.rows if value is None or row.value == value]
-            for metric in METRICS:
-                undefined = sum(math.isnan(getattr(metrics, metric)) for metrics in chosen)
-                figures = list(self.values(metric, value).values())
-                found.append(_summarise(name, metric, figures, undefined))
-        return tuple(found)
+        """Per class, then for the mean over classes, one entry for each of `metrics`."""
+        return tuple(
+            self.summarised(metric.key, value)
+            for value in (*self.class_names, None)
+            for metric in self.metrics
+        )
 
-    def summarised(self, metric: str, name: str = FOREGROUND) -> Summary:
-        """The summary of one metric of the class called `name`."""
-        return next(s for s in self.summary if (s.name, s.metric) == (name, metric))
+    def summarised(self, metric: str, value: int | None = None) -> Summary:
+        """The summary of one metric of one class; without `value`, of the mean over classes.
 
-    def save(self, path: Path, *, overwrite: bool = False) -> tuple[Path, Path]:
-        """Writes `path` with the suffix .csv and with the suffix .json.
+        Args:
+            metric: the key of a metric.
+            value: the label value of the class.
+
+        Raises:
+            KeyError: there is no such metric.
+        """
+        figures = list(self.values(BY_KEY[metric].key, value).values())
+        defined = np.array([figure for figure in figures if not math.isnan(figure)])
+        low, high = bootstrap_interval(defined)
+        return Summary(
+            value=value,
+            name=FOREGROUND if value is None else self.class_names.get(value, f"class {value}"),
+            metric=metric,
+            mean=float(defined.mean()) if len(defined) else math.nan,
+            std=float(defined.std(ddof=1)) if len(defined) > 1 else math.nan,
+            low=low,
+            high=high,
+            cases=len(defined),
+            undefined=self.undefined(metric, value),
+        )
+
+    def save(self, path: Path, *, overwrite: bool = False) -> tuple[Path, Path, Path]:
+        """Writes the summary (`.csv`), a line per case and class (`-cases.csv`), all (`.json`).
+
+        Args:
+            path: a name without suffix; .csv or .json is taken off.
+            overwrite: replace files that are there.
 
         Raises:
             CrlnError: one of them exists and `overwrite` is not set, or cannot be written.
         """
         path = Path(path)
         stem = path.with_suffix("") if path.suffix in {".csv", ".json"} else path
-        table, record = (stem.with_name(stem.name + suffix) for suffix in (".csv", ".json"))
-        for target in (table, record):
+        forms = {".csv": self.to_csv, "-cases.csv": self.cases_csv, ".json": self.to_json}
+        files = [stem.with_name(stem.name + ending) for ending in forms]
+        for target in files:
             if target.exists() and not overwrite:
                 raise CrlnError(f"{target}: exists; give another name, or --overwrite")
-        write_text(table, self.to_csv())
-        write_text(record, self.to_json())
-        return table, record
+        for target, form in zip(files, forms.values(), strict=True):
+            write_text(target, form())
+        summary, cases, record = files
+        return summary, cases, record
 
-    def to_csv(self) -> str:
-        """One line per case and class (`row` is "case"), then the summary's lines by statistic."""
-        text = io.StringIO()
-        names = [field.name for field in fields(ClassMetrics)]
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(["row", "case", "class", *names])
-        for row in self.rows:
-            cells = [_cell(getattr(row.metrics, name)) for name in names]
-            writer.writerow(["case", row.case, row.name, *cells])
-        for case in self.cases:
-            cells = [_cell(self.values(name)[case]) for name in METRICS]
-            writer.writerow(["case", case, FOREGROUND, *cells, "", ""])
-        for statistic in ("mean", "std", "low", "high", "cases", "undefined"):
-            for name in [*self.class_names.values(), FOREGROUND]:
-                cells = [_cell(getattr(self.summarised(m, name), statistic)) for m in METRICS]
-                writer.writerow([statistic, "", name, *cells, "", ""])
-        return text.getvalue()
-
-    def to_json(self) -> str:
-        """Rows and summary; an undefined value is null."""
-        rows = [
-            {"case": r.case, "value": r.value, "class": r.name, **_nulls(asdict(r.metrics))}
+    def cases_csv(self) -> str:
+        """One line per case and class."""
+        keys = [metric.key for metric in self.metrics]
+        lines = [
+            [r.case, r.value, r.name, *(r.metrics[key] for key in keys), *_voxels(r.metrics)]
             for r in self.rows
         ]
+        return _csv(["case", "value", "class", *keys, "predicted", "true"], lines)
+
+    def to_csv(self) -> str:
+        """One line per statistic and class; the mean over classes has no value, and comes last."""
+        lines = []
+        for statistic in _STATISTICS:
+            for value in (*self.class_names, None):
+                found = [self.summarised(metric.key, value) for metric in self.metrics]
+                name = FOREGROUND if value is None else self.class_names[value]
+                lines.append([statistic, value, name, *(getattr(s, statistic) for s in found)])
+        return _csv(["row", "value", "class", *(metric.key for metric in self.metrics)], lines)
+
+    def to_json(self) -> str:
+        """All of it; an undefined value is null."""
+        rows = [
+            {
+                "case": r.case, "value": r.value, "class": r.name, **_nulls(r.metrics.figures),
+                **dict(zip(("predicted", "true"), _voxels(r.metrics), strict=True)),
+            }
+            for r in self.rows
+        ]  # fmt: skip
         record = {
             "unit": self.unit,
             "largest_component": self.largest_component,
+            "tolerances": {str(value): size for value, size in self.tolerances.items()},
+            "left_out": {
+                "without_label": self.left_out.without_label,
+                "without_mask": self.left_out.without_mask,
+                "values": {str(value): cases for value, cases in self.left_out.values.items()},
+            },
+            "read": self.read,
             "undefined": UNDEFINED,
             "rows": rows,
             "summary": [_nulls(asdict(summary)) for summary in self.summary],
@@ -174,7 +261,10 @@ class Evaluation:
 
 
 def read_evaluation(path: Path) -> Evaluation:
-    """Reads what `Evaluation.save` wrote as JSON.
+    """Reads what `Evaluation.save` wrote as JSON, in this or an earlier version.
+
+    Metrics that the file does not know were not measured; those that are no longer known are
+    passed over.
 
     Raises:
         CrlnError: missing, damaged, or another kind of file.
@@ -182,39 +272,49 @@ def read_evaluation(path: Path) -> Evaluation:
     try:
         record = json.loads(Path(path).read_text(encoding="utf-8"))
         rows = tuple(
-            Row(row["case"], row["value"], row["class"], _metrics(row)) for row in record["rows"]
+            Measurement(row["case"], row["value"], row["class"], _metrics(row))
+            for row in record["rows"]
         )
-        return Evaluation(record["unit"], record["largest_component"], rows)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        left = record.get("left_out", {})
+        return Evaluation(
+            record["unit"],
+            record["largest_component"],
+            rows,
+            tolerances={int(v): float(t) for v, t in record.get("tolerances", {}).items()},
+            left_out=LeftOut(
+                tuple(left.get("without_label", ())),
+                tuple(left.get("without_mask", ())),
+                {int(v): tuple(cases) for v, cases in left.get("values", {}).items()},
+            ),
+            read={case: (mask, label) for case, (mask, label) in record.get("read", {}).items()},
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise CrlnError(f"{path}: missing or not an evaluation; evaluate again") from error
 
 
 def _metrics(row: dict[str, Any]) -> ClassMetrics:
-    figures: dict[str, Any] = {field.name: row[field.name] for field in fields(ClassMetrics)}
-    undefined = {name: math.nan for name, figure in figures.items() if figure is None}
-    return ClassMetrics(**(figures | undefined))
+    known = {key: row[key] for key in BY_KEY if key in row}
+    figures = {key: math.nan if f is None else float(f) for key, f in known.items()}
+    return ClassMetrics(figures, int(row["predicted"]), int(row["true"]))
 
 
-def _summarise(name: str, metric: str, figures: Sequence[float], undefined: int) -> Summary:
-    defined = np.array([figure for figure in figures if not math.isnan(figure)])
-    low, high = bootstrap_interval(defined)
-    return Summary(
-        name=name,
-        metric=metric,
-        mean=float(defined.mean()) if len(defined) else math.nan,
-        std=float(defined.std(ddof=1)) if len(defined) > 1 else math.nan,
-        low=low,
-        high=high,
-        cases=len(defined),
-        undefined=undefined,
-    )
+def _voxels(metrics: ClassMetrics) -> tuple[int, int]:
+    return metrics.predicted, metrics.true
 
 
-def _cell(figure: float) -> str:
-    if isinstance(figure, int):
-        return str(figure)
-    return "" if math.isnan(figure) else f"{figure:.6g}"
+def _csv(header: Sequence[str], lines: Sequence[Sequence[Any]]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows([_cell(entry) for entry in line] for line in lines)
+    return text.getvalue()
 
 
-def _nulls(record: dict[str, Any]) -> dict[str, Any]:
+def _cell(entry: Any) -> Any:
+    if isinstance(entry, float):
+        return "" if math.isnan(entry) else f"{entry:.6g}"
+    return entry
+
+
+def _nulls(record: Mapping[str, Any]) -> dict[str, Any]:
     return {k: None if isinstance(v, float) and math.isnan(v) else v for k, v in record.items()}

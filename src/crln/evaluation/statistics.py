@@ -8,12 +8,20 @@ the number of methods by Holm's step-down rule (Holm 1979).
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
 from crln.seeding import numpy_generator
 
 RESAMPLES = 10_000
+
+FEWEST = 6
+"""Cases below which there is neither an interval nor a p value: with five, Wilcoxon's two-sided p
+is never below 1/16, and a bootstrap interval covers the mean far less often than it says."""
+
+TOO_FEW = f"fewer than {FEWEST} cases: too few cases for an interval or a p value"
+"""What stands in their place."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +34,8 @@ class PairedDifference:
         mean: mean of method minus reference.
         low: lower end of the bootstrap interval of `mean`.
         high: upper end of it.
-        p: two-sided Wilcoxon signed-rank p value; 1 where all pairs are equal, NaN without pairs.
+        p: two-sided Wilcoxon signed-rank p value; 1 where all pairs are equal, NaN below `FEWEST`
+            pairs.
         p_holm: `p` corrected for the number of methods compared.
     """
 
@@ -55,15 +64,23 @@ def bootstrap_interval(
         seed: the same seed gives the same interval.
 
     Returns:
-        (low, high); NaN, NaN with fewer than two defined values.
+        (low, high); NaN, NaN with fewer than `FEWEST` defined values.
     """
     defined = _defined(values)
-    if len(defined) < 2:
+    if len(defined) < FEWEST:
         return math.nan, math.nan
+    return _interval(tuple(defined.tolist()), level, resamples, seed)
+
+
+@lru_cache(4096)  # tables, pages and files ask for the same ones
+def _interval(
+    defined: tuple[float, ...], level: float, resamples: int, seed: int
+) -> tuple[float, float]:
+    values = np.array(defined)
     generator = numpy_generator(seed, 0, "bootstrap")
-    draws = generator.integers(len(defined), size=(resamples, len(defined)))
+    draws = generator.integers(len(values), size=(resamples, len(values)))
     tail = 100 * (1 - level) / 2
-    low, high = np.percentile(defined[draws].mean(axis=1), [tail, 100 - tail])
+    low, high = np.percentile(values[draws].mean(axis=1), [tail, 100 - tail])
     return float(low), float(high)
 
 
@@ -125,7 +142,7 @@ def _defined(values: Sequence[float] | np.ndarray) -> np.ndarray:
 def _wilcoxon(difference: np.ndarray) -> float:
     from scipy import stats  # as slow to import as all else that an evaluation needs
 
-    if not len(difference):
+    if len(difference) < FEWEST:
         return math.nan
     if not difference.any():
         return 1.0

@@ -4,31 +4,27 @@ from crln.report.charts import box_plots, cost_scatter, label_curves, learning_c
 from crln.report.page import (
     Block,
     Chart,
-    Facts,
+    FactList,
     KeyFigure,
     KeyFigures,
+    PageSection,
+    Paragraph,
     Picture,
-    Section,
-    Table,
-    Text,
     save_picture,
     write_report,
 )
 from crln.report.pictures import slice_picture
-from crln.report.tables import comparison_table
 
 __all__ = [
     "Block",
     "Chart",
-    "Facts",
+    "FactList",
     "KeyFigure",
     "KeyFigures",
+    "PageSection",
+    "Paragraph",
     "Picture",
-    "Section",
-    "Table",
-    "Text",
     "box_plots",
-    "comparison_table",
     "cost_scatter",
     "label_curves",
     "learning_curves",

@@ -15,12 +15,13 @@ from matplotlib.figure import Figure
 
 from crln._version import __version__
 from crln.errors import CrlnError
+from crln.evaluation.tables import ResultTable
 from crln.files import write_text
 from crln.report.style import CHART, INK
 
 
 @dataclass(frozen=True)
-class Text:
+class Paragraph:
     """A paragraph. A plain str is shown as it is; a markupsafe.Markup may hold HTML."""
 
     kind: ClassVar[str] = "text"
@@ -48,24 +49,6 @@ class KeyFigures:
 
     kind: ClassVar[str] = "figures"
     figures: Sequence[KeyFigure]
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table; the first column names the rows, the others are aligned right.
-
-    Attributes:
-        header: one heading per column.
-        rows: one sequence of cells per row; a cell "mean|detail" shows the detail small below.
-        caption: what is shown and how to read it.
-        best: cells (row, column) to set in bold.
-    """
-
-    kind: ClassVar[str] = "table"
-    header: Sequence[str]
-    rows: Sequence[Sequence[str]]
-    caption: str = ""
-    best: frozenset[tuple[int, int]] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -101,18 +84,18 @@ class Picture:
 
 
 @dataclass(frozen=True)
-class Facts:
+class FactList:
     """Names and values in two columns: how a result came to be."""
 
     kind: ClassVar[str] = "facts"
     facts: Mapping[str, object]
 
 
-Block = Text | KeyFigures | Table | Chart | Picture | Facts
+Block = Paragraph | KeyFigures | ResultTable | Chart | Picture | FactList
 
 
 @dataclass(frozen=True)
-class Section:
+class PageSection:
     """A heading and what stands under it."""
 
     title: str
@@ -122,7 +105,7 @@ class Section:
 def write_report(
     path: Path,
     title: str,
-    sections: Sequence[Section],
+    sections: Sequence[PageSection],
     *,
     lead: str = "",
     overwrite: bool = False,
