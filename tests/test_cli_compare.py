@@ -129,7 +129,7 @@ def test_a_cell_that_fails_is_told_by_the_exit_code(
 
     monkeypatch.setattr("crln.comparison.compare", lambda *_, **__: Something)
     monkeypatch.setattr("crln.comparison.write_results", lambda _: Path("index.html"))
-    monkeypatch.setattr("crln.cli.compare._table", lambda _: "the table")
+    monkeypatch.setattr("crln.cli.compare._show", lambda _: print("the table"))
     result = command_line("compare", "d", "--methods", "crln", "--labelled", 8, "--out", "o")
     assert result.code == 1
     assert "the table" in result.out

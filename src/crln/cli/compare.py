@@ -14,7 +14,6 @@ from crln.errors import CrlnError
 
 if TYPE_CHECKING:
     from crln.comparison import Comparison, Outside
-    from crln.evaluation import ResultTable
 
 EXAMPLES = examples(
     "crln compare data --methods supervised crln --labelled 8 --test 20 --out comparison",
@@ -149,7 +148,7 @@ def command(
         jobs=Jobs(jobs, slurm, _job_options(job_option, slurm)), say=console.print,
     )  # fmt: skip
     page = write_results(comparison)
-    show(_table(comparison), f"{len(comparison.test)} test cases")
+    _show(comparison)
     console.print(f"leak check: {comparison.leaks.verdict}")
     console.print(f"written: {out}/comparison.csv, .json, .md, results.tex; look at {page}")
     if comparison.faults:
@@ -187,8 +186,8 @@ def _job_options(words: list[str], slurm: bool) -> dict[str, Any]:
     return options
 
 
-def _table(comparison: "Comparison") -> "ResultTable":
-    """The page's table with the seconds of a step."""
+def _show(comparison: "Comparison") -> None:
+    """Prints the page's table with the seconds of a step."""
     from crln.comparison.tables import SECONDS, cost_table, main_table
     from crln.evaluation import ResultTable
     from crln.evaluation.statistics import FEWEST, TOO_FEW
@@ -202,4 +201,4 @@ def _table(comparison: "Comparison") -> "ResultTable":
     caption = "mean ± std over seeds; below, the 95 % interval over cases"
     if len(comparison.test) < FEWEST:
         caption = f"mean ± std over seeds; {TOO_FEW}"
-    return ResultTable(columns, rows, caption)
+    show(ResultTable(columns, rows, caption), f"{len(comparison.test)} test cases")
