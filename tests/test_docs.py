@@ -62,6 +62,20 @@ def test_the_results_fit_one_screen() -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_no_sentence_has_forty_words(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    assert not [each for each in sentences(text) if words(each) >= 40]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_prose_is_wrapped(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    text = re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL)
+    lines = [line for line in text.splitlines() if not line.startswith(("|", "#", "    "))]
+    assert not [line for line in lines if len(line) > 100]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_no_commit_is_named_in_prose(page: Path) -> None:
     for part in prose(page.read_text(encoding="utf-8")):
         assert not re.search(r"\b(?=[a-f]*\d)(?=\d*[a-f])[0-9a-f]{7,40}\b", part), part
