@@ -16,7 +16,7 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 
-from crln.cohort import Case
+from crln.cohort import Case, Label
 from crln.imaging import read_image, read_label
 from crln.planning import Plan
 from crln.preparation import prepare_cohort, prepare_image, prepare_label
@@ -33,13 +33,13 @@ def ct_case(folder: Path, shape: tuple[int, int, int]) -> Case:
     inside = sum((p / n - 0.5) ** 2 for p, n in zip(places, shape, strict=True)) < 0.05
     for name, array in (("image", field), ("label", inside.astype(np.uint8))):
         nib.Nifti1Image(array, affine).to_filename(folder / f"{name}.nii.gz")
-    return Case("ct", (folder / "image.nii.gz",), folder / "label.nii.gz")
+    return Case("ct", (folder / "image.nii.gz",), Label(folder / "label.nii.gz"))
 
 
 def timings(case: Case, plan: Plan, folder: Path, repeats: int) -> dict[str, Any]:
     """Seconds of each part, one after the other."""
     assert case.label is not None
-    volume, labels = read_image(case.images), read_label(case.label)
+    volume, labels = read_image(case.images), read_label(case.label.path)
     image, placement = prepare_image(volume, plan)
     label = prepare_label(labels, plan, placement)
     number = count()
@@ -57,7 +57,7 @@ def timings(case: Case, plan: Plan, folder: Path, repeats: int) -> dict[str, Any
     prepare_cohort([case], plan, folder / "cache")
     parts: dict[str, Callable[[], object]] = {
         "read the scan": lambda: read_image(case.images),
-        "read the label": lambda: read_label(case.label),
+        "read the label": lambda: read_label(case.label.path),
         "prepare the scan": lambda: prepare_image(volume, plan),
         "prepare the label": lambda: prepare_label(labels, plan, placement),
         "store": store,
@@ -85,7 +85,7 @@ def measure(options: argparse.Namespace) -> Measured:
         found["CT, resampled"] = timings(ct, plan, folder / "ct", repeats)
         archives = sorted(options.data.glob("la_h5/*/*/mri_norm2.h5"))
         if archives:
-            la = Case("LA", (archives[0],), archives[0])
+            la = Case("LA", (archives[0],), Label(archives[0]))
             found["LA"] = timings(la, preset_plan("la"), folder / "la", repeats)
     return {"scans": found}, []
 

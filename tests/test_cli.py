@@ -171,7 +171,7 @@ def test_train_predict_evaluate(
     labels = tmp_path / "labels"
     labels.mkdir()
     for case in cohort.test:
-        (labels / case.label.name).symlink_to(case.label)
+        (labels / case.label.path.name).symlink_to(case.label.path)
     measured = command_line("evaluate", masks, labels, "--out", results, "--unit", "voxel")
     assert measured.code == 0, measured.err
     assert "Dice" in measured.out

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from crln.cohort import Case, load_cohort
+from crln.cohort import Case, Label, check_complete, load_cohort
 from crln.errors import CrlnError
 
 GOOD = """
@@ -41,7 +41,7 @@ def test_files_and_splits_are_as_named(root: Path) -> None:
     cohort = load_cohort(root)
     assert cohort == load_cohort(root / "cohort.yaml")
     images = tuple(root / "scans" / f"a_{channel}.nii.gz" for channel in ("t1", "flair"))
-    assert cohort.labelled == (Case("one", images, root / "outlines/a.nii.gz"),)
+    assert cohort.labelled == (Case("one", images, Label(root / "outlines/a.nii.gz")),)
     assert [case.id for case in cohort.unlabelled] == ["b_t1"]
     assert [case.id for case in cohort.test] == ["three"]
     assert cohort.channels == ("T1", "FLAIR")
@@ -56,6 +56,28 @@ def test_one_image_needs_no_list(root: Path) -> None:
     cohort = load_cohort(root)
     assert [case.id for case in cohort] == ["a_t1", "b_t1"]
     assert cohort.channels == ("image",)
+
+
+def test_a_label_tells_who_made_it_and_what_was_looked_for(root: Path) -> None:
+    label = "{path: outlines/a.nii.gz, classes: [1, 2], kind: draft}"
+    text = GOOD.replace("label: outlines/a.nii.gz", f"label: {label}, group: patient 7")
+    (root / "cohort.yaml").write_text(text)
+    (case,) = load_cohort(root).labelled
+    assert case.label == Label(root / "outlines/a.nii.gz", (1, 2), "draft")
+    assert case.group == "patient 7"
+
+
+@pytest.mark.parametrize(
+    ("label", "message"),
+    [
+        (Label(Path("a.nii"), kind="draft"), r"a\.nii: case a: drafts cannot be used yet"),
+        (Label(Path("a.nii"), (1,)), r"a\.nii: case a: labels of some classes alone \(\[1\]\)"),
+    ],
+)
+def test_what_nothing_learns_from_yet_is_refused(label: Label, message: str) -> None:
+    with pytest.raises(CrlnError, match=message):
+        check_complete([Case("b", ()), Case("a", (), label)])
+    check_complete([Case("b", ()), Case("a", (), Label(Path("a.nii")))])
 
 
 def test_unnamed_channels_are_numbered(root: Path) -> None:
@@ -75,6 +97,8 @@ def test_unnamed_channels_are_numbered(root: Path) -> None:
         ("b_flair.nii.gz]", "b_flair.nii.gz], label: outlines/a.nii.gz", "b_t1 is unlabelled, yet"),
         (", scans/b_flair.nii.gz", "", "case b_t1 has 1 images where 2 channels are due"),
         ("[T1, FLAIR]", "[T1", "not a readable cohort"),
+        ("outlines/a.nii.gz", "{path: outlines/a.nii.gz, kind: guess}", "label.kind: Input should"),
+        ("outlines/a.nii.gz", "{file: outlines/a.nii.gz}", "label.path: Field required"),
         ("images: [scans/b_t1.nii.gz, ", "image: a, images: [", "give image or images, not both"),
         (
             "[scans/b_t1.nii.gz, scans/b_flair.nii.gz]",

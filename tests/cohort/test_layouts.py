@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from crln.cohort import Case, load_cohort
+from crln.cohort import Case, Label, load_cohort
 from crln.errors import CrlnError
 
 
@@ -27,7 +27,7 @@ def test_folders_scans_without_a_label_are_unlabelled(tmp_path: Path) -> None:
     (tmp_path / "images" / "d").mkdir()  # a DICOM series
     cohort = load_cohort(tmp_path)
     assert cohort.layout == "folders"
-    a = Case("a", (tmp_path / "images/a.nrrd",), tmp_path / "labels/a.nii.gz")
+    a = Case("a", (tmp_path / "images/a.nrrd",), Label(tmp_path / "labels/a.nii.gz"))
     assert cohort.labelled == (a,)
     assert ids(cohort.unlabelled) == ["b", "c", "d"]
     assert all(case.label is None for case in cohort.unlabelled)
@@ -201,7 +201,7 @@ def test_archives(tmp_path: Path, files: list[str], beside: bool) -> None:
     (listed / "test.list").write_text("A\n")
     cohort = load_cohort(tmp_path)
     assert cohort.layout == "h5"
-    assert cohort.labelled == (Case("B", (tmp_path / files[1],), tmp_path / files[1]),)
+    assert cohort.labelled == (Case("B", (tmp_path / files[1],), Label(tmp_path / files[1])),)
     assert ids(cohort.test) == ["A"]
 
 

@@ -9,7 +9,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from crln.cohort import Cohort, load_cohort, split_cohort
+from crln.cohort import Cohort, Label, load_cohort, split_cohort
 from crln.comparison import export_nnunet
 from crln.errors import CrlnError
 from crln.imaging import read_image, read_label
@@ -43,7 +43,7 @@ def test_the_layout(cohort: Cohort, tmp_path: Path) -> None:
     case = cohort.labelled[0]
     copied = folder / "imagesTr" / f"{case.id}_0000.nii.gz"
     assert copied.read_bytes() == case.images[0].read_bytes()
-    assert (folder / "labelsTr" / f"{case.id}.nii.gz").read_bytes() == case.label.read_bytes()
+    assert (folder / "labelsTr" / f"{case.id}.nii.gz").read_bytes() == case.label.path.read_bytes()
 
 
 def test_our_own_reader_knows_it(cohort: Cohort, tmp_path: Path) -> None:
@@ -89,7 +89,7 @@ def test_it_does_not_replace_and_leaves_nothing_half_written(
     export_nnunet(cohort, tmp_path, name="A")
     with pytest.raises(CrlnError, match="exists; remove it"):
         export_nnunet(cohort, tmp_path, name="A")
-    broken = replace(cohort.labelled[0], label=tmp_path / "absent.nii.gz")
+    broken = replace(cohort.labelled[0], label=Label(tmp_path / "absent.nii.gz"))
     with pytest.raises(CrlnError):
         export_nnunet(replace(cohort, labelled=(broken,)), tmp_path, name="B")
     assert [path.name for path in tmp_path.iterdir()] == ["Dataset500_A"]

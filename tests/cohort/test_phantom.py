@@ -31,8 +31,8 @@ def test_it_is_a_cohort_like_any_other(tmp_path: Path) -> None:
     assert len(list((root / "labels").iterdir())) == 3
     for case in cohort.labelled + cohort.test:
         assert case.label
-        image, label = read_image(case.images), read_label(case.label)
-        check_same_grid(case.images[0], image.grid, case.label, label.grid)
+        image, label = read_image(case.images), read_label(case.label.path)
+        check_same_grid(case.images[0], image.grid, case.label.path, label.grid)
         assert image.grid.shape == (24, 20, 16)
         assert set(np.unique(label.array)) == {0, 1, 2}
 

@@ -1,3 +1,4 @@
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 from crln.cohort import (
     Case,
     Cohort,
+    Label,
     apply_split,
     save_split,
     split_cohort,
@@ -17,7 +19,9 @@ from crln.errors import CrlnError
 
 
 def _case(name: str, label: bool = True) -> Case:
-    return Case(name, (Path(f"{name}.nii.gz"),), Path(f"{name}_label.nii.gz") if label else None)
+    return Case(
+        name, (Path(f"{name}.nii.gz"),), Label(Path(f"{name}_label.nii.gz")) if label else None
+    )
 
 
 def _cohort(count: int = 20, unlabelled: int = 3, ordered: bool = False) -> Cohort:
@@ -82,6 +86,48 @@ def test_more_labels_contain_fewer() -> None:
     few = split_cohort(_cohort(), labelled=4, test=5, seed=1)
     many = split_cohort(_cohort(), labelled=8, validation=3, test=5, seed=1)
     assert set(few.labelled) < set(many.labelled)
+
+
+@settings(deadline=None)
+@given(
+    groups=st.lists(st.none() | st.integers(0, 6), min_size=13, max_size=13),
+    validation=st.integers(0, 3),
+    test=st.integers(0, 4),
+    seed=st.integers(0, 99),
+    ordered=st.booleans(),
+)
+def test_no_group_lies_on_both_sides(
+    groups: list[int | None], validation: int, test: int, seed: int, ordered: bool
+) -> None:
+    cohort = _cohort(10, ordered=ordered)
+    names = [None if group is None else f"patient {group}" for group in groups]
+    grouped = [replace(case, group=name) for case, name in zip(cohort, names, strict=True)]
+    cohort = replace(cohort, labelled=tuple(grouped[:10]), unlabelled=tuple(grouped[10:]))
+    try:
+        split = split_cohort(cohort, validation=validation, test=test, seed=seed)
+    except CrlnError as error:
+        part, count = re.findall(r"ask for --(\w+) (\d+)$", str(error))[0]
+        asked = {"validation": validation, "test": test} | {part: int(count)}
+        split = split_cohort(cohort, seed=seed, **asked) if part == "validation" else None
+        assert int(count) < {"validation": validation, "test": test}[part]
+    else:
+        assert (len(split.validation), len(split.test)) == (validation, test)
+    if split is None:
+        return
+    assert sorted(ids(tuple(split))) == sorted(ids(tuple(cohort)))
+    sides = [
+        {case.group for case in part if case.group}
+        for part in (split.training, split.validation, split.test)
+    ]
+    assert not sides[0] & sides[1] | sides[0] & sides[2] | sides[1] & sides[2]
+
+
+def test_a_saved_split_that_parts_a_group_is_refused(tmp_path: Path) -> None:
+    cohort = _cohort(4)
+    save_split(split_cohort(cohort, test=1), tmp_path / "split.yaml")
+    cohort = replace(cohort, labelled=tuple(replace(c, group="p") for c in cohort.labelled))
+    with pytest.raises(CrlnError, match=r"group p: case .* is for training, .* for test; keep"):
+        apply_split(cohort, tmp_path / "split.yaml")
 
 
 def test_parts_of_lists_stay() -> None:

@@ -39,7 +39,7 @@ def test_rows_measure_the_test_masks(finished_comparison: Finished) -> None:
         ("supervised", 2), ("crln", 2), ("tool", 2),
     ]  # fmt: skip
     cell, row = comparison.cells[0], comparison.rows[0]
-    pairs = {case.id: (cell.mask(case), case.label) for case in comparison.test}
+    pairs = {case.id: (cell.mask(case), case.label.path) for case in comparison.test}
     expected = evaluate_pairs(pairs, classes=cell.plan.labels.structures)
     assert row.last[0].values("dice") == expected.values("dice")
     assert row.seeds == (0, 1)
@@ -103,7 +103,7 @@ def test_no_test_label_opened_only_if_so(
     assert "no test label opened" not in unknown.leaks.verdict
 
     case = first.test[0]
-    record.write_text(f'{honest}["open", "{case.label}"]\n')
+    record.write_text(f'{honest}["open", "{case.label.path}"]\n')
     leaking = compare(settings, out, compute=HERE, say=str)
     assert leaking.leaks.opened == {"crln-2-seed0": [case.id]}
     assert "test labels were opened by 1 of 4 trainings" in leaking.leaks.verdict

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from crln.cohort import Case, load_cohort
+from crln.cohort import Case, Label, load_cohort
 from crln.comparison.leaks import FINDING, RECORD, Recorder, opened_labels
 from crln.errors import CrlnError
 from crln.imaging import read_grid, read_image, read_label
@@ -37,7 +37,7 @@ def nrrd(tmp_path: Path) -> Case:
     for name in ("scan", "label"):
         array = np.arange(64, dtype=np.uint8).reshape(4, 4, 4)
         sitk.WriteImage(sitk.GetImageFromArray(array), str(tmp_path / f"{name}.nrrd"))
-    return Case("a", (tmp_path / "scan.nrrd",), tmp_path / "label.nrrd")
+    return Case("a", (tmp_path / "scan.nrrd",), Label(tmp_path / "label.nrrd"))
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def archive(tmp_path: Path) -> Case:
     with h5py.File(path, "w") as file:
         file["image"] = np.arange(64, dtype=np.float32).reshape(4, 4, 4)
         file["label"] = np.ones((4, 4, 4), np.uint8)
-    return Case("a", (path,), path)
+    return Case("a", (path,), Label(path))
 
 
 def test_a_training_without_a_record_of_all_its_sessions_is_unknown(
@@ -69,19 +69,19 @@ def test_nothing_opened_is_no_leak(folder: Path, nrrd: Case) -> None:
 
 def test_a_label_opened_by_python_is_heard(folder: Path, nrrd: Case) -> None:
     with Recorder(folder):
-        nrrd.label.open("rb").close()
+        nrrd.label.path.open("rb").close()
     assert opened_labels(folder, [nrrd]) == ["a"]
 
 
 @pytest.mark.parametrize("read", [read_label, read_grid])
 def test_a_label_opened_by_a_library_is_heard(folder: Path, nrrd: Case, read) -> None:
     with Recorder(folder):
-        read(nrrd.label)
+        read(nrrd.label.path)
     assert opened_labels(folder, [nrrd]) == ["a"]
 
 
 def test_another_name_of_the_label_is_heard(folder: Path, nrrd: Case, tmp_path: Path) -> None:
-    (tmp_path / "innocent.nrrd").symlink_to(nrrd.label)
+    (tmp_path / "innocent.nrrd").symlink_to(nrrd.label.path)
     with Recorder(folder):
         read_label(tmp_path / "innocent.nrrd")
     assert opened_labels(folder, [nrrd]) == ["a"]
@@ -92,7 +92,7 @@ def test_of_an_archive_only_the_label_counts(folder: Path, archive: Case) -> Non
         read_image(archive.images)
     assert opened_labels(folder, [archive]) == []
     with Recorder(folder):
-        read_label(archive.label)
+        read_label(archive.label.path)
     assert opened_labels(folder, [archive]) == ["a"]
 
 
@@ -106,7 +106,7 @@ def test_a_prepared_copy_of_a_label_counts(phantom: Path, tiny_plan: Plan, folde
 
 def test_what_was_opened_before_the_run_began_is_kept(tmp_path: Path, nrrd: Case) -> None:
     with Recorder(tmp_path / "run"):
-        read_label(nrrd.label)
+        read_label(nrrd.label.path)
         (tmp_path / "run").mkdir()
         assert not (tmp_path / "run" / RECORD).exists()
         (tmp_path / "run" / "run.yaml").write_text("method: crln\n")
@@ -116,13 +116,13 @@ def test_what_was_opened_before_the_run_began_is_kept(tmp_path: Path, nrrd: Case
 
 def test_it_is_written_at_once_and_sessions_add_up(folder: Path, nrrd: Case) -> None:
     with Recorder(folder):
-        read_label(nrrd.label)
+        read_label(nrrd.label.path)
         assert opened_labels(folder, [nrrd]) == ["a"]  # also if the process is killed now
     with Recorder(folder):
         read_image(nrrd.images)
     assert opened_labels(folder, [nrrd]) == ["a"]
     lines = [tuple(json.loads(line)) for line in (folder / RECORD).read_text().splitlines()]
-    assert ("label", str(nrrd.label)) in lines
+    assert ("label", str(nrrd.label.path)) in lines
 
 
 def test_nothing_is_heard_afterwards_nor_numbers_nor_code(folder: Path, nrrd: Case) -> None:
@@ -130,7 +130,7 @@ def test_nothing_is_heard_afterwards_nor_numbers_nor_code(folder: Path, nrrd: Ca
         open(file.fileno(), "rb", closefd=False).close()
         Path(__file__).open().close()
         open(bytes(nrrd.images[0]), "rb").close()
-    read_label(nrrd.label)
+    read_label(nrrd.label.path)
     lines = [json.loads(line) for line in (folder / RECORD).read_text().splitlines()]
     assert lines == [["open", str(nrrd.images[0])]]
 
@@ -147,7 +147,7 @@ def test_what_was_found_counts_when_the_record_is_gone(
     folder: Path, nrrd: Case, archive: Case
 ) -> None:
     with Recorder(folder):
-        read_label(nrrd.label)
+        read_label(nrrd.label.path)
     assert opened_labels(folder, [nrrd]) == ["a"]
     (folder / RECORD).unlink()
     assert opened_labels(folder, [nrrd]) == ["a"]

@@ -6,7 +6,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from crln.cohort import Case
+from crln.cohort import Case, Label
 from crln.comparison import Comparison
 from crln.comparison.measure import measure_cell, measure_outside
 from crln.errors import CrlnError
@@ -33,7 +33,7 @@ def truth() -> np.ndarray:
 @pytest.fixture
 def test_cases(tmp_path: Path, truth: np.ndarray) -> list[Case]:
     label = write(tmp_path / "labels" / "one.nii.gz", truth)
-    return [Case("one", (label,), label)]
+    return [Case("one", (label,), Label(label))]
 
 
 def test_masks_of_a_cell_are_measured_once(

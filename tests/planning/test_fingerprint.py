@@ -5,7 +5,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from crln.cohort import Case, Cohort, load_cohort
+from crln.cohort import Case, Cohort, Label, load_cohort
 from crln.errors import CrlnError
 from crln.planning import fingerprint as module
 from crln.planning import make_fingerprint
@@ -30,7 +30,7 @@ def make_case(folder: Path, name: str, label: np.ndarray | None = None, **grid: 
     path = write(folder / f"{name}.nii", image, **grid)  # type: ignore[arg-type]
     if label is None:
         return Case(name, (path,))
-    return Case(name, (path,), write(folder / f"{name}_seg.nii", label, **grid))  # type: ignore[arg-type]
+    return Case(name, (path,), Label(write(folder / f"{name}_seg.nii", label, **grid)))  # type: ignore[arg-type]
 
 
 def block(*values: int) -> np.ndarray:
@@ -120,7 +120,7 @@ def test_only_labels_of_labelled_cases_are_opened(
         spy(name)
     make_fingerprint(cohort)
     allowed = {path for case in cohort.training for path in case.images}
-    allowed |= {case.label for case in cohort.labelled if case.label}
+    allowed |= {case.label.path for case in cohort.labelled if case.label}
     assert opened == allowed
 
 
@@ -182,6 +182,6 @@ def test_labels_without_a_structure_are_a_fault(tmp_path: Path) -> None:
 
 def test_a_label_on_another_grid_is_a_fault(tmp_path: Path) -> None:
     case = make_case(tmp_path, "a", block(1))
-    write(case.label or tmp_path, block(1), spacing=(1, 1, 2))
+    write(case.label.path, block(1), spacing=(1, 1, 2))
     with pytest.raises(CrlnError, match=r"a_seg\.nii"):
         make_fingerprint(Cohort(tmp_path, "folders", (case,)))

@@ -5,7 +5,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from crln.cohort import Case
+from crln.cohort import Case, Label
 from crln.errors import CrlnError
 from crln.labels import IGNORE
 from crln.planning.plan import Plan
@@ -29,7 +29,7 @@ def make_case(folder: Path, name: str = "a") -> Case:
     return Case(
         name,
         (write(folder / f"{name}.nii.gz", image),),
-        write(folder / f"{name}_label.nii.gz", label),
+        Label(write(folder / f"{name}_label.nii.gz", label)),
     )
 
 
@@ -57,12 +57,12 @@ def test_a_case_is_prepared_as_the_plan_says(case: Case, tmp_path: Path) -> None
     image, label, _ = prepared.read(*WHOLE)
     voxels = nib.load(case.images[0]).get_fdata()
     np.testing.assert_allclose(image[0], (voxels - voxels.mean()) / voxels.std(), atol=1e-4)
-    np.testing.assert_array_equal(label, nib.load(case.label).get_fdata())
+    np.testing.assert_array_equal(label, nib.load(case.label.path).get_fdata())
 
 
 def test_an_unlabelled_case_opens_no_label(case: Case, tmp_path: Path) -> None:
     assert case.label is not None
-    case.label.write_text("nobody may look here")
+    case.label.path.write_text("nobody may look here")
     (prepared,) = prepare_cohort([Case(case.id, case.images)], Plan(), tmp_path / "cache")
     assert not prepared.labelled
     assert (prepared.read(*WHOLE)[1] == IGNORE).all()
@@ -98,7 +98,7 @@ def test_another_plan_prepares_anew_and_keeps_the_first(
 def test_a_changed_file_is_prepared_anew(
     case: Case, tmp_path: Path, builds: list[str], which: str
 ) -> None:
-    path = case.images[0] if which == "image" else case.label
+    path = case.images[0] if which == "image" else case.label.path
     assert path is not None
     prepare_cohort([case], Plan(), tmp_path / "cache")
     array = np.random.default_rng(5).integers(0, 2, SHAPE).astype(np.uint8)
@@ -147,7 +147,7 @@ def test_a_folder_of_slices_is_known_by_all_of_them(tmp_path: Path) -> None:
 
 def test_the_first_fault_ends_it(tmp_path: Path, builds: list[str]) -> None:
     cases = [make_case(tmp_path, name) for name in "abcdefgh"]
-    write(cases[1].label or tmp_path, np.zeros((20, 24, 17), np.uint8))
+    write(cases[1].label.path, np.zeros((20, 24, 17), np.uint8))
     with pytest.raises(CrlnError, match=r"b_label\.nii\.gz: shape"):
         prepare_cohort(cases, Plan(), tmp_path / "cache")
     assert len(builds) < len(cases)

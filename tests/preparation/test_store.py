@@ -5,7 +5,7 @@ import blosc2
 import numpy as np
 import pytest
 
-from crln.cohort import Case
+from crln.cohort import Case, Label
 from crln.errors import CrlnError
 from crln.labels import IGNORE, LabelSpace
 from crln.preparation.store import PreparedCase, load_case, store_case
@@ -26,7 +26,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def prepared(folder: Path) -> PreparedCase:
-    found = load_case(Case("a", (), Path("label")), folder)
+    found = load_case(Case("a", (), Label(Path("label"))), folder)
     assert found is not None
     return found
 
@@ -75,7 +75,7 @@ def test_every_class_and_what_nobody_knows_comes_back(tmp_path: Path, classes: i
     values = np.random.default_rng(0).integers(0, classes, SHAPE)
     values[0, 0, :3] = 0, classes - 1, -7
     store_case(tmp_path, IMAGE, space.encode(values), 1)
-    prepared = load_case(Case("a", (), Path("label")), tmp_path)
+    prepared = load_case(Case("a", (), Label(Path("label"))), tmp_path)
     assert prepared is not None
     label = prepared.read((0, 0, 0), SHAPE)[1]
     np.testing.assert_array_equal(label, np.where(values == -7, IGNORE, values))

@@ -208,7 +208,7 @@ print("\\n".join(path for path in opened if str(data) in path))
         check=True, capture_output=True, text=True, env=environment,
     )  # fmt: skip
     opened = {Path(line).name for line in result.stdout.split("\n") if "/labels" in line}
-    assert opened == {Path(str(cohort.labelled[0].label)).name}
+    assert opened == {cohort.labelled[0].label.path.name}
 
 
 @pytest.mark.parametrize("precision", ["bf16", "16"])

@@ -1,6 +1,6 @@
 """Which scans there are, and what each may be used for."""
 
-from crln.cohort.case import Case, Cohort
+from crln.cohort.case import Case, Cohort, Label, check_complete
 from crln.cohort.layouts import load_cohort
 from crln.cohort.listing import group_channels
 from crln.cohort.phantom import make_phantom
@@ -9,7 +9,9 @@ from crln.cohort.split import apply_split, read_split, save_split, split_cohort,
 __all__ = [
     "Case",
     "Cohort",
+    "Label",
     "apply_split",
+    "check_complete",
     "group_channels",
     "load_cohort",
     "make_phantom",

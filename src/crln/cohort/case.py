@@ -1,8 +1,28 @@
 """Which scans there are, and what each may be used for."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
+
+from crln.errors import CrlnError
+
+Kind = Literal["outline", "draft"]
+
+
+@dataclass(frozen=True)
+class Label:
+    """What somebody, or some tool, outlined of one scan.
+
+    Attributes:
+        path: the label file; for an h5 archive the same file as the scan.
+        classes: the label values that its maker looked for; None: all.
+        kind: an outline that a person stands behind, or a draft, which may be wrong.
+    """
+
+    path: Path
+    classes: tuple[int, ...] | None = None
+    kind: Kind = "outline"
 
 
 @dataclass(frozen=True)
@@ -12,12 +32,14 @@ class Case:
     Attributes:
         id: unique within the cohort.
         images: one path per channel; or one h5 archive, or one folder of DICOM slices.
-        label: the label file (for an h5 archive the same file), or None: no label may be read.
+        label: what was outlined of it, or None: no label may be read.
+        group: cases of one group, such as a patient's, lie on one side of every split.
     """
 
     id: str
     images: tuple[Path, ...]
-    label: Path | None = None
+    label: Label | None = None
+    group: str | None = None
 
 
 @dataclass(frozen=True)
@@ -54,3 +76,19 @@ class Cohort:
     def __iter__(self) -> Iterator[Case]:
         """All cases: labelled, unlabelled, validation, test."""
         yield from self.labelled + self.unlabelled + self.validation + self.test
+
+
+def check_complete(cases: Iterable[Case]) -> None:
+    """Raises CrlnError where a label is what nothing learns from or measures against yet."""
+    for case in cases:
+        label = case.label
+        if label and label.kind == "draft":
+            raise CrlnError(
+                f"{label.path}: case {case.id}: drafts cannot be used yet; correct it and call it "
+                "an outline, or leave its label out"
+            )
+        if label and label.classes is not None:
+            raise CrlnError(
+                f"{label.path}: case {case.id}: labels of some classes alone ({list(label.classes)}"
+                ") cannot be used yet; outline the others too, or leave its label out"
+            )

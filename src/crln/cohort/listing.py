@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from crln.cohort.case import Case
+from crln.cohort.case import Case, Label
 from crln.errors import CrlnError
 from crln.imaging import scan_stem, scan_suffix
 
@@ -90,7 +90,10 @@ def pair_labels(
             f"{labels[orphans[0]]}: a label without a scan; add the scan {orphans[0]}, or remove "
             "the label"
         )
-    return {id: Case(id, images[id], labels.get(id)) for id in sorted(images)}
+    return {
+        id: Case(id, images[id], Label(labels[id]) if id in labels else None)
+        for id in sorted(images)
+    }
 
 
 def read_list(path: Path) -> list[str]:

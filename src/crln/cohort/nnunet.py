@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from crln.cohort import Case, Cohort
+from crln.cohort.case import Case, Cohort, check_complete
 from crln.errors import CrlnError
 from crln.files import write_text
 from crln.imaging import read_image, read_label, scan_suffix, write_mask, write_scalar
@@ -53,6 +53,7 @@ def export_nnunet(
         raise CrlnError(f"Dataset{identifier}_{name}: no data set's name; use 1 to 999 and letters")
     if not cohort.labelled:
         raise CrlnError(f"{cohort.root}: no labelled case to export; put outlines in labels/")
+    check_complete(cohort.labelled)
     target = Path(out) / f"Dataset{identifier:03d}_{name}"
     if target.exists():
         raise CrlnError(f"{target}: exists; remove it, or give another --out, --name or --id")
@@ -80,10 +81,10 @@ def _write(cohort: Cohort, folder: Path) -> None:
         assert case.label is not None
         _write_scan(case, folder / "imagesTr", ending)
         target = folder / "labelsTr" / f"{case.id}{ending}"
-        if values == list(range(len(values))) and scan_suffix(case.label) == ending:
-            shutil.copyfile(case.label, target)
+        if values == list(range(len(values))) and scan_suffix(case.label.path) == ending:
+            shutil.copyfile(case.label.path, target)
         else:
-            label = read_label(case.label).array[0]
+            label = read_label(case.label.path).array[0]
             write_mask(target, np.searchsorted(values, label), case.images[0])
     for case in cohort.test:
         _write_scan(case, folder / "imagesTs", ending)
@@ -104,7 +105,7 @@ def _label_values(cohort: Cohort) -> list[int]:
     values = {0, *cohort.class_names}
     for case in cohort.labelled:
         assert case.label is not None
-        values |= set(np.unique(read_label(case.label).array).tolist())
+        values |= set(np.unique(read_label(case.label.path).array).tolist())
     return sorted(values)
 
 

@@ -84,3 +84,19 @@ def sort_into_parts(cohort: Cohort, cases: Mapping[str, Case], lists: Mapping[st
 def without_labels(cases: Sequence[Case]) -> tuple[Case, ...]:
     """The same scans, their labels out of reach."""
     return tuple(replace(case, label=None) for case in cases)
+
+
+def check_groups(cohort: Cohort) -> None:
+    """Raises CrlnError where a group lies on both sides of the split."""
+    sides = {"training": cohort.training, "validation": cohort.validation, "test": cohort.test}
+    first: dict[str, tuple[str, str]] = {}
+    for side, cases in sides.items():
+        for case in cases:
+            if case.group is None:
+                continue
+            other, one = first.setdefault(case.group, (side, case.id))
+            if other != side:
+                raise CrlnError(
+                    f"{cohort.root}: group {case.group}: case {one} is for {other}, {case.id} for "
+                    f"{side}; keep a group's cases together"
+                )

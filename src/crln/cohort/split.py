@@ -9,7 +9,7 @@ import yaml
 from crln.cohort.case import Case, Cohort
 from crln.cohort.description import YamlLoader
 from crln.cohort.listing import repeated
-from crln.cohort.parts import PARTS, without_labels
+from crln.cohort.parts import PARTS, check_groups, without_labels
 from crln.errors import CrlnError
 from crln.files import whole_file
 from crln.seeding import numpy_generator
@@ -30,7 +30,8 @@ def split_cohort(
     Test cases are the last of the list that ordered the cohort, or the last by id. Of the rest,
     shuffled by the seed unless a list ordered them, the first are labelled and the last serve for
     validation: the draw of 16 contains that of 8, with or without validation. What is left becomes
-    unlabelled, its labels out of reach.
+    unlabelled, its labels out of reach. Test and validation cases are whole groups: one that would
+    be too many, or has an unlabelled case, is passed over.
 
     Args:
         cohort: as loaded; its own test and validation cases stay what they are.
@@ -40,8 +41,8 @@ def split_cohort(
         seed: of the draw.
 
     Raises:
-        CrlnError: no case has a label, fewer have one than are asked for, or the cohort has a
-            validation or test part already.
+        CrlnError: no case has a label, fewer have one than are asked for, the cohort has a
+            validation or test part already, or no whole groups make the number asked for.
     """
     for part, asked in (("validation", validation), ("test", test)):
         if asked and getattr(cohort, part):
@@ -59,18 +60,18 @@ def split_cohort(
             f"cases, found {count} with a label; ask for fewer or add labels"
         )
     cases = cohort.labelled if cohort.ordered else _by_id(cohort.labelled)
-    rest, tested = cases[: count - test], cases[count - test :]
+    rest, tested = _last(cohort, cases, test, "test")
     if not cohort.ordered:
         order = numpy_generator(seed, 0, "split").permutation(len(rest))
         rest = tuple(rest[index] for index in order)
-    kept = len(rest) - validation
-    chosen = kept if labelled is None else labelled
+    learnt, validated = _last(cohort, rest, validation, "validation")
+    chosen = len(learnt) if labelled is None else labelled
     in_order = tuple if cohort.ordered else _by_id
     return replace(
         cohort,
-        labelled=in_order(rest[:chosen]),
-        unlabelled=cohort.unlabelled + without_labels(in_order(rest[chosen:kept])),
-        validation=cohort.validation or in_order(rest[kept:]),
+        labelled=in_order(learnt[:chosen]),
+        unlabelled=cohort.unlabelled + without_labels(in_order(learnt[chosen:])),
+        validation=cohort.validation or in_order(validated),
         test=cohort.test or tested,
     )
 
@@ -107,7 +108,7 @@ def apply_split(cohort: Cohort, path: Path) -> Cohort:
 
     Raises:
         CrlnError: the file cannot be read; a case is named twice, is not in the cohort, or has no
-            label where it needs one.
+            label where it needs one; a group lies on both sides.
     """
     ids = read_split(path)
     if twice := repeated(id for part in ids.values() for id in part):
@@ -127,13 +128,15 @@ def apply_split(cohort: Cohort, path: Path) -> Cohort:
     labelled, unlabelled, validation, test = (
         tuple(cases[id] for id in ids[part]) for part in PARTS
     )
-    return replace(
+    parts = replace(
         cohort,
         labelled=labelled,
         unlabelled=without_labels(unlabelled),
         validation=validation,
         test=test,
     )
+    check_groups(parts)
+    return parts
 
 
 def read_split(path: Path) -> dict[str, list[str]]:
@@ -147,6 +150,34 @@ def read_split(path: Path) -> dict[str, list[str]]:
         return {part: [str(id) for id in content[part]] for part in PARTS}
     except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError) as error:
         raise CrlnError(f"{path}: not a readable split; give one that a run saved") from error
+
+
+def _last(
+    cohort: Cohort, cases: tuple[Case, ...], count: int, part: str
+) -> tuple[tuple[Case, ...], tuple[Case, ...]]:
+    """Some cases without the last whole groups of them that are `count` cases, and those."""
+    groups: dict[object, set[str]] = {}
+    for case in cases:
+        groups.setdefault(_group(case), set()).add(case.id)
+    elsewhere = {_group(case) for case in cohort.unlabelled}
+    taken: set[str] = set()
+    for group in dict.fromkeys(_group(case) for case in reversed(cases)):
+        if group not in elsewhere and len(taken) + len(groups[group]) <= count:
+            taken |= groups[group]
+    if len(taken) < count:
+        raise CrlnError(
+            f"{cohort.root}: no whole groups make {count} {part} cases; ask for --{part} "
+            f"{len(taken)}"
+        )
+    return (
+        tuple(case for case in cases if case.id not in taken),
+        tuple(case for case in cases if case.id in taken),
+    )
+
+
+def _group(case: Case) -> object:
+    """What keeps cases together; a case of no group stands alone."""
+    return case.group if case.group is not None else (case.id,)
 
 
 def _by_id(cases: Sequence[Case]) -> tuple[Case, ...]:

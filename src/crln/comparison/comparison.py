@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from crln.cohort import Case, Cohort
+from crln.cohort import Case, Cohort, check_complete
 from crln.comparison.cell import Cell, Compute
 from crln.comparison.jobs import Jobs, run_cells
 from crln.comparison.leaks import opened_labels
@@ -155,6 +155,7 @@ def compare(
 def _test_cases(cohort: Cohort, settings: Settings) -> tuple[Case, ...]:
     """Those with a label; tells of too few cases before anything is made."""
     test = tuple(case for case in cohort.test if case.label is not None)
+    check_complete(test)
     if not test:
         raise CrlnError(f"{settings.data}: no test case with a label; give --test N")
     for count in settings.labelled:

@@ -126,7 +126,7 @@ def _learn_and_measure(cohort: Cohort, plan: Plan, out: Path, method: str, seed:
         scan = case.images[0]
         masks[case.id] = folder / f"{case.id}{output_suffix(scan)}"
         write_mask(masks[case.id], predictor.predict(case.images).mask, scan)
-    pairs = {case.id: (masks[case.id], case.label) for case in cohort.test if case.label}
+    pairs = {case.id: (masks[case.id], case.label.path) for case in cohort.test if case.label}
     evaluation = evaluate_pairs(pairs, classes=plan.labels.structures)
     evaluation.save(out / "metrics" / method)
     return Outcome(run, masks, evaluation)
@@ -141,7 +141,9 @@ def _case_picture(case: Case, outcomes: Mapping[str, Outcome], folder: Path) -> 
         ).array[0]
         for method, o in outcomes.items()
     }
-    figure = slice_picture(read_image(case.images), read_label(case.label).array[0], predictions)
+    figure = slice_picture(
+        read_image(case.images), read_label(case.label.path).array[0], predictions
+    )
     save_picture(figure, folder / f"{case.id}.png")
     return figure
 

@@ -126,7 +126,7 @@ def _found_before(path: Path, cases: set[str]) -> list[str] | None:
 
 
 def _read(record: Path, cases: Sequence[Case]) -> list[str] | None:
-    labels = {os.path.realpath(case.label): case.id for case in cases if case.label}
+    labels = {os.path.realpath(case.label.path): case.id for case in cases if case.label}
     found = set()
     try:
         # A line that was cut off with its process is the last of its session: nothing followed it.

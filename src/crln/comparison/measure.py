@@ -87,7 +87,7 @@ def cost_of(cells: Sequence[Cell]) -> Cost:
 
 
 def _measure(masks: Mapping[str, Path], test: Sequence[Case], plan: Plan, unit: Unit) -> Measured:
-    pairs = {case.id: (masks[case.id], case.label) for case in test if case.label}
+    pairs = {case.id: (masks[case.id], case.label.path) for case in test if case.label}
     classes = plan.labels.structures
     last, largest = (
         evaluate_pairs(pairs, unit=unit, classes=classes, largest_component=component)

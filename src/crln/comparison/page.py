@@ -166,7 +166,7 @@ def _worst(comparison: Comparison) -> Iterator[Block]:
             mask = read_label(row.measured[0].masks[case.id]).array[0]
             figure = slice_picture(
                 read_image(case.images),
-                read_label(case.label).array[0],
+                read_label(case.label.path).array[0],
                 {f"Dice {100 * dice[case.id]:.1f} %": mask},
             )
             yield Picture(figure, f"{row.method} with {_labels(row.labelled)}, {case.id}")

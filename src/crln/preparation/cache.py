@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from crln.cohort import Case
+from crln.cohort import Case, check_complete
 from crln.errors import CrlnError
 from crln.imaging import check_same_grid, read_image, read_label
 from crln.planning.plan import Plan
@@ -43,12 +43,16 @@ def prepare_cohort(
         progress: called with (done, of) as cases become ready.
 
     Raises:
-        CrlnError: a file has a fault, or the cache cannot be written.
+        CrlnError: a label is a draft or of some classes alone, a file has a fault, or the cache
+            cannot be written.
     """
+    check_complete(cases)
     root = Path(cache or default_cache())
     for case in cases:
         if case.label is not None:
-            sys.audit("crln.read", str(case.label), "label")  # a copy found in the cache counts too
+            sys.audit(
+                "crln.read", str(case.label.path), "label"
+            )  # a copy found in the cache counts too
     folders = [root / _key(case, plan) for case in cases]
     found = [load_case(case, folder) for case, folder in zip(cases, folders, strict=True)]
     # Two cases may be links to one scan, and are then prepared once.
@@ -84,7 +88,7 @@ def _key(case: Case, plan: Plan) -> str:
     depends += [scheme.model_dump() for scheme in plan.intensity]
     depends += [_identity(path) for path in case.images]
     if case.label:
-        depends.append(_identity(case.label))
+        depends.append(_identity(case.label.path))
     digest = hashlib.blake2b(json.dumps(depends).encode(), digest_size=16).hexdigest()
     return f"{digest[:2]}/{digest[2:]}"
 
@@ -105,9 +109,9 @@ def _build(case: Case, plan: Plan, folder: Path) -> None:
     image, placement = prepare_image(volume, plan, case.images[0])
     label = None
     if case.label is not None:
-        label_volume = read_label(case.label)
-        check_same_grid(case.images[0], volume.grid, case.label, label_volume.grid)
-        label = prepare_label(label_volume, plan, placement, case.label)
+        label_volume = read_label(case.label.path)
+        check_same_grid(case.images[0], volume.grid, case.label.path, label_volume.grid)
+        label = prepare_label(label_volume, plan, placement, case.label.path)
     store_case(folder, image, label, plan.classes)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from scipy.ndimage import zoom
 
-from crln.cohort import Case
+from crln.cohort import Case, Label
 from crln.planning import Plan
 from crln.preparation import PreparedCase
 from crln.preparation.store import load_case, store_case
@@ -36,7 +36,8 @@ def stand_ins(
         name = f"{'labelled' if labelled else 'unlabelled'}_{index}"
         image, label = _draw(plan, numpy_generator(seed, index, name))
         store_case(root / name, image, label if labelled else None, plan.classes)
-        case = load_case(Case(name, (root / name,), root / name if labelled else None), root / name)
+        drawn = Label(root / name) if labelled else None
+        case = load_case(Case(name, (root / name,), drawn), root / name)
         assert case is not None
         cases.append(case)
     return cases
