@@ -6,12 +6,12 @@ from math import log
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from crln.inference.sliding import Slab
 from crln.planning.plan import Triple
 from crln.preparation import Placement
+from crln.preparation.resample import along, axes_to_resample, axis_matrix
 
 PLANES = 16
 """Planes of the scan's grid in memory at once, for every class."""
@@ -30,40 +30,40 @@ def resample_slabs(slabs: Iterable[Slab], shape: Triple, target: Triple) -> Iter
     if shape == target:
         yield from slabs
         return
+    matrices = [axis_matrix(n, m) for n, m in zip(shape, target, strict=True)]
     done, before = 0, None
     for slab in slabs:
-        axis = slab.axis
-        planes, first = slab.scores.movedim(axis + 1, 1), slab.start
+        axis, dim = slab.axis, slab.axis + 1
+        planes, first = slab.scores, slab.start
         if before is not None:  # a plane between two slabs needs the last of the one before
-            planes, first = torch.cat([before, planes], 1), first - 1
-        before = planes[:, -1:].clone()
-        across = [n for i, n in enumerate(target) if i != axis]
-        last = first + planes.shape[1] - 1
-        ready = _count_ready(last, shape[axis], target[axis])
+            planes, first = torch.cat([before, planes], dim), first - 1
+        last = first + planes.shape[dim] - 1
+        before = planes.narrow(dim, last - first, 1).clone()
+        ready = _count_ready(matrices[axis], last)
         for start in range(done, ready, PLANES):
-            wanted = torch.arange(start, min(start + PLANES, ready), device=planes.device)
-            between = _along(planes, wanted, first, shape[axis] / target[axis], shape[axis])
-            scores = F.interpolate(between.transpose(0, 1), across, mode="bilinear")
-            yield Slab(axis, start, scores.transpose(0, 1).movedim(1, axis + 1))
+            rows = matrices[axis][start : min(start + PLANES, ready)]
+            reached = np.flatnonzero(rows.any(0))
+            low, high = int(reached[0]), int(reached[-1]) + 1
+            scores = _along(planes.narrow(dim, low - first, high - low), rows[:, low:high], axis)
+            for other in axes_to_resample(shape, target):
+                if other != axis:
+                    scores = _along(scores, matrices[other], other)
+            yield Slab(axis, start, scores)
         done = ready
 
 
-def _count_ready(last: int, length: int, target: int) -> int:
-    """How many target planes need no source plane beyond `last`."""
-    if last == length - 1:
-        return target
-    centres = (np.arange(target) + 0.5) * length / target - 0.5
-    return int(np.searchsorted(np.floor(centres) + 1, last, side="right"))
+def _count_ready(matrix: np.ndarray, last: int) -> int:
+    """How many target planes, the rows of `matrix`, need no source plane beyond `last`."""
+    furthest = matrix.shape[1] - 1 - (matrix[:, ::-1] > 0).argmax(1)
+    return int(np.searchsorted(furthest, last, side="right"))
 
 
-def _along(planes: Tensor, wanted: Tensor, first: int, factor: float, length: int) -> Tensor:
-    """Target planes `wanted` from (K, n, ...), whose first is source plane `first`."""
-    centre = ((wanted + 0.5) * factor - 0.5).clamp(0, length - 1)
-    low = centre.floor()
-    share = (centre - low)[:, None, None]
-    near = low.long() - first
-    far = (near + 1).clamp(max=planes.shape[1] - 1)
-    return torch.lerp(planes[:, near], planes[:, far], share)
+def _along(scores: Tensor, matrix: np.ndarray, axis: int) -> Tensor:
+    """One axis of scores (K, X, Y, Z) interpolated, where they are."""
+    if scores.device.type == "cpu":
+        return torch.from_numpy(along(scores.numpy(), matrix, axis))
+    weights = torch.from_numpy(np.array(matrix)).to(scores.device)
+    return torch.tensordot(scores, weights, ([axis + 1], [1])).movedim(-1, axis + 1)
 
 
 @dataclass(frozen=True)

@@ -1,16 +1,82 @@
-"""From one grid of voxels to another: the outer faces of the two coincide."""
+"""From one grid of voxels to another: the outer faces of the two coincide.
 
-from collections.abc import Callable
+Interpolation is separable: along each axis it is one small matrix, of which a row holds what each
+voxel of the source counts for one of the target.
+"""
+
+from functools import lru_cache
 
 import numpy as np
-import torch
-import torch.nn.functional as F
-from torch import Tensor
 
 from crln.imaging import Shape
 
 PLANES = 16
 """Planes of the target grid worked on at a time where classes compete: bounds the memory."""
+
+BLOCK = 32
+"""Rows of a matrix in one product. They reach a short run of the source alone; the zeros beside it
+are left out."""
+
+
+@lru_cache(maxsize=64)
+def axis_matrix(
+    length: int, target: int, *, cubic: bool = False, widen: bool = False
+) -> np.ndarray:
+    """What each of `length` voxels counts for each of `target`, (target, length) float32.
+
+    Target voxel i has its centre at (i + 1/2) length / target - 1/2 of the source. Rows sum to 1:
+    beyond the centres of the outermost voxels their values go on.
+
+    Args:
+        length: voxels of the source along the axis.
+        target: voxels of the target along it.
+        cubic: cubic convolution (Keys 1981, a = -1/2) instead of linear interpolation.
+        widen: where the axis shrinks, the kernel widens as much, against aliasing.
+    """
+    centres = (np.arange(target) + 0.5) * length / target - 0.5
+    stretch = max(length / target, 1.0) if widen else 1.0
+    away = np.abs(np.arange(length) - centres[:, None]) / stretch
+    weights = _keys(away) if cubic else np.maximum(1 - away, 0)
+    matrix: np.ndarray = (weights / weights.sum(1, keepdims=True)).astype(np.float32)
+    matrix.setflags(write=False)  # it is shared
+    return matrix
+
+
+def _keys(t: np.ndarray) -> np.ndarray:
+    near, far = 1.5 * t**3 - 2.5 * t**2 + 1, -0.5 * t**3 + 2.5 * t**2 - 4 * t + 2
+    return np.where(t < 1, near, np.where(t < 2, far, 0))
+
+
+def along(array: np.ndarray, matrix: np.ndarray, axis: int) -> np.ndarray:
+    """One axis of an array (..., X, Y, Z) float32 interpolated by its matrix.
+
+    Args:
+        array: the source.
+        matrix: (target, length), of `axis_matrix`.
+        axis: 0, 1 or 2: X, Y or Z.
+    """
+    shape = list(array.shape)
+    shape[axis - 3] = len(matrix)
+    result = np.empty(shape, np.float32)
+    source, target = array, result
+    if axis == 0:  # the other two as one: fewer and larger products
+        source, target = (a.reshape(*a.shape[:-2], -1) for a in (array, result))
+    for start in range(0, len(matrix), BLOCK):
+        rows = slice(start, start + BLOCK)
+        reached = np.flatnonzero(matrix[rows].any(0))
+        run = slice(reached[0], reached[-1] + 1)
+        block = np.ascontiguousarray(matrix[rows, run])
+        if axis == 2:
+            np.matmul(source[..., run], block.T, out=target[..., rows])
+        else:
+            np.matmul(block, source[..., run, :], out=target[..., rows, :])
+    return result
+
+
+def axes_to_resample(shape: tuple[int, ...], target: tuple[int, ...]) -> list[int]:
+    """The axes whose length changes; that which shrinks most first: less is left to the others."""
+    changed = [axis for axis in range(3) if shape[axis] != target[axis]]
+    return sorted(changed, key=lambda axis: target[axis] / shape[axis])
 
 
 def resample_image(
@@ -24,74 +90,41 @@ def resample_image(
         linear: axes to interpolate linearly: a cubic overshoots between slices far apart.
 
     Returns:
-        `shape`, float32. Beyond the centres of the outermost voxels their values go on.
+        `shape`, float32.
     """
-    values = torch.from_numpy(np.ascontiguousarray(array, np.float32))
-    # The axis that shrinks most goes first, so that the others have less to do.
-    for axis in sorted(range(3), key=lambda axis: shape[axis] / array.shape[axis]):
-        if values.shape[axis] != shape[axis]:
-            values = _resample_axis(values, axis, shape[axis], linear[axis])
-    result: np.ndarray = values.numpy()
-    return result
-
-
-def _resample_axis(values: Tensor, axis: int, side: int, linear: bool) -> Tensor:
-    """Resamples one axis of (X, Y, Z) as the height or the width of pictures."""
-    x, y, z = values.shape
-    pictures, size = (
-        (values.reshape(1, 1, x, y * z), (side, y * z)),
-        (values.reshape(x, 1, y, z), (side, z)),
-        (values.reshape(1, 1, x * y, z), (x * y, side)),
-    )[axis]
-    mode = "bilinear" if linear else "bicubic"
-    pictures = F.interpolate(pictures, size, mode=mode, antialias=True)
-    return pictures.reshape([side if i == axis else n for i, n in enumerate((x, y, z))])
+    values = np.ascontiguousarray(array, np.float32)
+    for axis in axes_to_resample(array.shape, shape):
+        matrix = axis_matrix(array.shape[axis], shape[axis], cubic=not linear[axis], widen=True)
+        values = along(values, matrix, axis)
+    return values
 
 
 def resample_classes(classes: np.ndarray, shape: Shape, number: int) -> np.ndarray:
-    """Each class (X, Y, Z) interpolated linearly, the largest wins: smoother than the nearest."""
+    """Each class (X, Y, Z) interpolated linearly, the largest wins: smoother than the nearest.
 
-    def score(k: int, planes: slice) -> np.ndarray | None:
-        there: np.ndarray = classes[planes] == k
-        return there if there.any() else None
-
-    return _largest(score, number, classes.shape, shape)
-
-
-def _largest(
-    score: Callable[[int, slice], np.ndarray | None],
-    number: int,
-    source: tuple[int, ...],
-    shape: Shape,
-) -> np.ndarray:
-    """The class with the largest interpolated score, a slab of planes and one class at a time.
+    A slab of planes and one class at a time: no array of all classes is ever made.
 
     Args:
-        score: class and planes of the source's first axis -> scores (n, Y, Z), or None where the
-            class is absent.
-        number: K.
-        source: shape of the grid that `score` is on.
+        classes: 0..number-1.
         shape: of the target.
+        number: K.
     """
     result = np.empty(shape, np.min_scalar_type(number - 1))
-    centres = (torch.arange(shape[0], dtype=torch.float64) + 0.5) * source[0] / shape[0] - 0.5
-    centres.clamp_(0, source[0] - 1)
+    matrices = [axis_matrix(n, m) for n, m in zip(classes.shape, shape, strict=True)]
     for start in range(0, shape[0], PLANES):
-        slab = centres[start : start + PLANES]
-        low = slab.floor().long()
-        high = (low + 1).clamp(max=source[0] - 1)
-        first, last = int(low[0]), int(high[-1])
-        share = (slab - low).float()[:, None, None]
-        best = torch.full((len(slab), *shape[1:]), -torch.inf)
-        winner = torch.zeros(best.shape, dtype=torch.int32)
+        rows = matrices[0][start : start + PLANES]
+        reached = np.flatnonzero(rows.any(0))
+        run = slice(reached[0], reached[-1] + 1)
+        part, slab = classes[run], [rows[:, run], *matrices[1:]]
+        best = np.full((len(rows), *shape[1:]), -np.inf, np.float32)
+        winner = result[start : start + PLANES]
         for k in range(number):
-            part = score(k, slice(first, last + 1))
-            if part is None:
+            there = part == k
+            if not there.any():
                 continue
-            values = torch.from_numpy(part).float()
-            between = torch.lerp(values[low - first], values[high - first], share)
-            here = F.interpolate(between[None], shape[1:], mode="bilinear")[0]
-            winner.masked_fill_(here > best, k)
-            torch.maximum(best, here, out=best)
-        result[start : start + PLANES] = winner.numpy()
+            score = there.astype(np.float32)
+            for axis in axes_to_resample(part.shape, best.shape):
+                score = along(score, slab[axis], axis)
+            np.putmask(winner, score > best, k)
+            np.maximum(best, score, out=best)
     return result
