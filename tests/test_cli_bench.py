@@ -30,6 +30,11 @@ def test_a_plan_is_measured(tiny_plan: Plan, tmp_path: Path, command_line: Comma
     assert "mean_teacher on cpu, 2 + 2 patches of 16x16x16, 1 channels" in result.out
     for word in ("backward", "consistency loss", "4 steps:", "memory:", "GFLOP", "limit:"):
         assert word in result.out
+    written = out.read_bytes()
+    refused = command_line("bench", "--plan", plan, "--json", out)
+    assert refused.code == 2
+    assert f"{out}: exists; give another --json, or --overwrite" in refused.err
+    assert out.read_bytes() == written
     assert {"step", "parts", "work", "hours", "limit"} <= json.loads(out.read_text()).keys()
 
 

@@ -1,11 +1,12 @@
 """Files of our own: whole or not there; what is wrong with one is said in one line."""
 
 import hashlib
+import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import yaml
 from filelock import FileLock, Timeout
@@ -14,7 +15,10 @@ from crln.errors import CrlnError
 
 if TYPE_CHECKING:
     import torch
+    from pydantic import ValidationError
     from torch import Tensor
+
+T = TypeVar("T")
 
 WRITING_FAULTS = (OSError, EOFError, ValueError, KeyError, RuntimeError)
 """What Python and the file libraries raise where a file cannot be written."""
@@ -74,8 +78,17 @@ def write_text(path: Path, text: str, *, overwrite: bool = True) -> None:
     Raises:
         CrlnError: it exists and is not to be overwritten, or cannot be written.
     """
+    write_bytes(path, text.encode(), overwrite=overwrite)
+
+
+def write_bytes(path: Path, content: bytes, *, overwrite: bool = True) -> None:
+    """Writes a file.
+
+    Raises:
+        CrlnError: it exists and is not to be overwritten, or cannot be written.
+    """
     with whole_file(path, overwrite=overwrite) as target:
-        target.write_text(text, encoding="utf-8", newline="\n")
+        target.write_bytes(content)
 
 
 def to_yaml(content: Any) -> str:
@@ -84,25 +97,91 @@ def to_yaml(content: Any) -> str:
     return text
 
 
-def read_yaml(path: Path, remedy: str) -> Any:
-    """The plain data of a YAML (or JSON) file.
+def from_yaml(text: str) -> Any:
+    """The plain data of a YAML text.
+
+    Raises:
+        ValueError: it is not YAML; where there are several lines, the line is named.
+    """
+    try:
+        return yaml.load(text, Loader=_Loader)
+    except yaml.YAMLError as error:
+        # where a list was opened tells more than where its end was missed
+        mark = getattr(error, "context_mark", None) or getattr(error, "problem_mark", None)
+        where = f"line {mark.line + 1}: " if mark and "\n" in text.strip() else ""
+        raise ValueError(f"{where}{getattr(error, 'problem', None) or error}") from error
+
+
+def read_text(path: Path, remedy: str) -> str:
+    """A text file, UTF-8, whatever its line ends.
 
     Args:
         path: the file.
         remedy: what to do about a file that cannot be read.
 
     Raises:
-        CrlnError: missing, not UTF-8 or not YAML; the line is named.
+        CrlnError: missing, may not be read, or not UTF-8.
     """
     try:
-        return yaml.load(path.read_text(encoding="utf-8-sig"), Loader=_Loader)
+        return path.read_text(encoding="utf-8-sig")
     except FileNotFoundError as error:
         raise CrlnError(f"{path}: no such file; {remedy}") from error
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f"line {mark.line + 1}: " if mark else ""
-        why = getattr(error, "problem", None) or reason(error)
-        raise CrlnError(f"{path}: {where}not readable ({why}); {remedy}") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise CrlnError(f"{path}: not readable ({reason(error)}); {remedy}") from error
+
+
+def read_yaml(path: Path, remedy: str) -> Any:
+    """The plain data of a YAML file; arguments as for `read_text`.
+
+    Raises:
+        CrlnError: missing, not UTF-8 or not YAML; the line is named.
+    """
+    text = read_text(path, remedy)
+    try:
+        return from_yaml(text)
+    except ValueError as error:
+        raise CrlnError(f"{path}: {error}; {remedy}") from error
+
+
+def read_json(path: Path, remedy: str) -> Any:
+    """The plain data of a JSON file; arguments as for `read_text`.
+
+    Raises:
+        CrlnError: missing, not UTF-8 or not JSON; the line is named.
+    """
+    text = read_text(path, remedy)
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise CrlnError(f"{path}: line {error.lineno}: {error.msg}; {remedy}") from error
+
+
+def checked(content: Any, kind: type[T], path: Path, remedy: str) -> T:
+    """What was read from a file, as what it should be.
+
+    Args:
+        content: plain data.
+        kind: a pydantic model, or a type such as `dict[str, list[str]]`.
+        path: the file.
+        remedy: what to do about a file that holds something else.
+
+    Raises:
+        CrlnError: it is no such thing; the first field that is wrong is named.
+    """
+    from pydantic import TypeAdapter, ValidationError
+
+    try:
+        return TypeAdapter(kind).validate_python(content)
+    except ValidationError as error:
+        raise CrlnError(f"{path}: {fault_of(error)}; {remedy}") from error
+
+
+def fault_of(error: "ValidationError") -> str:
+    """The first fault that validation found, as "field: what is wrong with it"."""
+    fault = error.errors()[0]
+    field = ".".join(str(part) for part in fault["loc"])
+    message = fault["msg"].removeprefix("Value error, ")
+    return f"{field}: {message}" if field else message
 
 
 def write_tensors(path: Path, tensors: "dict[str, Tensor]", notes: dict[str, str]) -> None:

@@ -96,7 +96,7 @@ def test_unnamed_channels_are_numbered(root: Path) -> None:
         (", label: outlines/a.nii.gz", "", "case one has no label; name one, or move"),
         ("b_flair.nii.gz]", "b_flair.nii.gz], label: outlines/a.nii.gz", "b_t1 is unlabelled, yet"),
         (", scans/b_flair.nii.gz", "", "case b_t1 has 1 images where 2 channels are due"),
-        ("[T1, FLAIR]", "[T1", "not a readable cohort"),
+        ("[T1, FLAIR]", "[T1", r"cohort\.yaml: line 2: .*; mend the file"),
         ("outlines/a.nii.gz", "{path: outlines/a.nii.gz, kind: guess}", "label.kind: Input should"),
         ("outlines/a.nii.gz", "{file: outlines/a.nii.gz}", "label.path: Field required"),
         ("images: [scans/b_t1.nii.gz, ", "image: a, images: [", "give image or images, not both"),
@@ -114,4 +114,4 @@ def test_faults_are_named(root: Path, old: str, new: str, message: str) -> None:
 
 def test_what_names_no_case(root: Path) -> None:
     _refused(root, "channels: [CT]", "names no case; list some under labelled, unlabelled")
-    _refused(root, "- a\n- b", "cohort: Input should be")
+    _refused(root, "- a\n- b", "Input should be")

@@ -188,8 +188,8 @@ def test_scans_added_later_stay_out(tmp_path: Path) -> None:
         ("labelled: [c00, c00]", "names case c00 twice; remove one"),
         ("labelled: [z]", "names case z, which data has not; restore the scan"),
         ("labelled: [u0]", "case u0 is for labelled, but data has no label of it"),
-        ("labelled: 3", "not a readable split; give one that a run saved"),
-        ("[", "not a readable split"),
+        ("labelled: 3", "labelled: Input should be a valid list; give a split that a run saved"),
+        ("[", "line 1: .*; give a split that a run saved"),
     ],
 )
 def test_a_split_at_odds_with_the_data(tmp_path: Path, text: str, message: str) -> None:

@@ -154,5 +154,5 @@ def test_what_was_found_counts_when_the_record_is_gone(
     assert opened_labels(folder, []) == []
     assert opened_labels(folder, [nrrd, replace(archive, id="b")]) is None  # never looked for
     (folder / FINDING).write_text("{}")
-    with pytest.raises(CrlnError, match="damaged"):
+    with pytest.raises(CrlnError, match="cases: Field required; restore it or train the cell"):
         opened_labels(folder, [nrrd])

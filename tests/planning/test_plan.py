@@ -70,10 +70,10 @@ def test_a_plan_of_version_1_still_opens(tmp_path: Path) -> None:
     [
         ("patch_size: [30, 32, 32]", "patch_size: each side of the patch .*; edit the plan"),
         ("labels: [1]", "labels: values must be two or more"),
-        ("version: 3", "plan: is of version 3, this crln reads 2; update crln"),
+        ("version: 3", "is of version 3, this crln reads 2; update crln"),
         ("training: {lr: fast}", r"training\.lr: .*; edit the plan"),
-        ("a: [", "not a readable plan"),
-        ("just words", "plan: .*; edit the plan"),
+        ("a:\n- [1\n", "line 2: .*; give a plan"),
+        ("just words", "Input should be a valid dictionary .*; edit the plan"),
     ],
 )
 def test_a_fault_in_a_file_is_one_line(tmp_path: Path, text: str, message: str) -> None:
@@ -85,5 +85,5 @@ def test_a_fault_in_a_file_is_one_line(tmp_path: Path, text: str, message: str) 
 
 
 def test_a_missing_plan_is_named(tmp_path: Path) -> None:
-    with pytest.raises(CrlnError, match=r"gone\.yaml: not a readable plan"):
+    with pytest.raises(CrlnError, match=r"gone\.yaml: no such file; give a plan"):
         Plan.read(tmp_path / "gone.yaml")

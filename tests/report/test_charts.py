@@ -30,7 +30,7 @@ def test_read_log(logs):
 def test_a_damaged_log_is_refused(tmp_path, text):
     if text is not None:
         (tmp_path / "log.csv").write_text(text)
-    with pytest.raises(CrlnError, match="not a training log"):
+    with pytest.raises(CrlnError, match=r"give a run's log\.csv"):
         read_log(tmp_path / "log.csv")
 
 

@@ -135,5 +135,5 @@ def test_a_picture_is_written_whole_or_not_at_all(tmp_path):
     path = save_picture(figure(), tmp_path / "x.png")
     assert path.read_bytes().startswith(b"\x89PNG")
     with pytest.raises(CrlnError, match="cannot be written"):
-        save_picture(figure(), tmp_path / "nowhere" / "x.png")
+        save_picture(figure(), tmp_path / "x.png" / "y.png")  # no folder
     assert [p.name for p in tmp_path.iterdir()] == ["x.png"]

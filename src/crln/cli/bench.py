@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from crln.cli.options import Device, Precision, Preset
+from crln.cli.options import Device, Overwrite, Precision, Preset
 from crln.cli.screen import console, examples
 from crln.errors import CrlnError
 
@@ -48,11 +48,15 @@ def command(
     out: Annotated[
         Path | None, typer.Option("--json", metavar="FILE", help="Write the figures here too.")
     ] = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Time training steps on scans made for it; tell hours, memory, and what limits them."""
+    from crln.files import write_text
     from crln.profiling import profile_step
     from crln.training.train import fabric_names
 
+    if out and out.exists() and not overwrite:
+        raise CrlnError(f"{out}: exists; give another --json, or --overwrite")
     chosen, learnt_by = _chosen(run, plan, preset)
     method = method or learnt_by
     accelerator, kind = fabric_names(device, precision)
@@ -62,7 +66,7 @@ def command(
     _show(profile, chosen, method, accelerator)
     if out:
         facts = {**asdict(profile), "hours": profile.hours, "limit": profile.limit}
-        out.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+        write_text(out, json.dumps(facts, indent=1) + "\n", overwrite=overwrite)
 
 
 def _chosen(run: Path | None, path: Path | None, preset: str | None) -> "tuple[Plan, str]":

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
-import yaml
 from typer.core import TyperCommand
 
 from crln.cli.options import Data, Device, Precision, Preset, Test, Validation
@@ -177,12 +176,17 @@ def _outside(words: list[str], labelled: tuple[int, ...]) -> "list[Outside]":
 def _job_options(words: list[str], slurm: bool) -> dict[str, Any]:
     if words and not slurm:
         raise CrlnError("--job-option is for Slurm jobs; add --slurm or leave it out")
+    from crln.files import from_yaml
+
     options = {}
     for word in words:
         name, found, value = word.partition("=")
         if not found:
             raise CrlnError(f"--job-option {word}: write NAME=VALUE")
-        options[name] = yaml.safe_load(value)
+        try:
+            options[name] = from_yaml(value)
+        except ValueError as error:
+            raise CrlnError(f"--job-option {word}: {error}; write NAME=VALUE") from error
     return options
 
 

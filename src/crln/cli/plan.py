@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-import yaml
 from rich.table import Table
 
 from crln.cli.options import Data, Labelled, Overwrite, Preset, Seed, Test, Validation
@@ -39,7 +38,7 @@ def command(
     Give the split that you will train with, so that the plan looks at no test scan.
     """
     import crln
-    from crln.files import write_text
+    from crln.files import to_yaml, write_text
     from crln.planning import make_fingerprint
 
     beside = out.with_name(f"{out.stem}-fingerprint.yaml")
@@ -51,7 +50,7 @@ def command(
     )
     fingerprint = make_fingerprint(cohort)
     plan = crln.make_plan(cohort, preset=preset, fingerprint=fingerprint)
-    write_text(beside, yaml.safe_dump(fingerprint.model_dump(mode="json"), sort_keys=False))
+    write_text(beside, to_yaml(fingerprint.model_dump(mode="json")))
     write_text(out, plan.to_yaml())
     console.print(_fingerprint_table(fingerprint), _plan_table(plan), sep="\n")
     console.print(f"written: {out}, {beside}")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from crln.cohort.case import Case, Label
 from crln.errors import CrlnError
+from crln.files import read_text
 from crln.imaging import scan_stem, scan_suffix
 
 _CHANNEL = re.compile(r"(.+)_(\d{4})")
@@ -102,10 +103,7 @@ def read_list(path: Path) -> list[str]:
     Raises:
         CrlnError: the list cannot be read, or names a case twice.
     """
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise CrlnError(f"{path}: not a readable list; write one case id a line") from error
+    lines = read_text(path, "write one case id a line").splitlines()
     ids = [scan_stem(Path(line.strip())) for line in lines if line.strip()]
     if twice := repeated(ids):
         raise CrlnError(f"{path}: names case {twice} twice; remove one")

@@ -1,11 +1,12 @@
 """Names of channels and classes, as a Decathlon or nnU-Net dataset.json tells them."""
 
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+
+from pydantic import BaseModel, Field
 
 from crln.errors import CrlnError
+from crln.files import checked, read_json
 
 
 @dataclass(frozen=True)
@@ -14,6 +15,14 @@ class Names:
 
     channels: tuple[str, ...] = ()
     classes: dict[int, str] = field(default_factory=dict)
+
+
+class _Dataset(BaseModel):
+    """What of a dataset.json is of use here."""
+
+    channel_names: dict[int, str] = Field(default_factory=dict)
+    modality: dict[int, str] = Field(default_factory=dict)
+    labels: dict[str, int | str | list[int]] = Field(default_factory=dict)
 
 
 def read_names(path: Path) -> Names:
@@ -27,20 +36,15 @@ def read_names(path: Path) -> Names:
     """
     if not path.exists():
         return Names()
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        channels = content.get("channel_names", content.get("modality", {}))
-        labels = content.get("labels", {}).items()
-        classes = [_class_name(key, value) for key, value in labels if not isinstance(value, list)]
-        return Names(
-            tuple(str(channels[key]) for key in sorted(channels, key=int)), dict(sorted(classes))
-        )
-    except (OSError, UnicodeDecodeError, ValueError, TypeError, AttributeError) as error:
-        raise CrlnError(
-            f"{path}: not a dataset.json of the Decathlon or nnU-Net ({error}); mend or remove it"
-        ) from error
-
-
-def _class_name(key: str, value: Any) -> tuple[int, str]:
-    """(label value, name), whichever of the two is the key."""
-    return (value, key) if isinstance(value, int) else (int(key), str(value))
+    remedy = "make it as the Decathlon or nnU-Net has it, or remove it"
+    told = checked(read_json(path, remedy), _Dataset, path, remedy)
+    channels = told.channel_names or told.modality
+    classes = {}
+    for key, value in told.labels.items():
+        if isinstance(value, int):
+            classes[value] = key
+        elif isinstance(value, str) and key.isdecimal():
+            classes[int(key)] = value
+        elif isinstance(value, str):
+            raise CrlnError(f"{path}: labels: neither {key!r} nor {value!r} is a number; {remedy}")
+    return Names(tuple(channels[key] for key in sorted(channels)), dict(sorted(classes.items())))

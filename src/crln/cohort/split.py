@@ -4,17 +4,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import yaml
-
 from crln.cohort.case import Case, Cohort
-from crln.cohort.description import YamlLoader
 from crln.cohort.listing import repeated
 from crln.cohort.parts import PARTS, check_groups, without_labels
 from crln.errors import CrlnError
-from crln.files import whole_file
+from crln.files import checked, read_yaml, to_yaml, write_text
 from crln.seeding import numpy_generator
-
-_YamlDumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 
 def split_cohort(
@@ -94,11 +89,7 @@ def save_split(cohort: Cohort, path: Path) -> None:
         CrlnError: the file cannot be written.
     """
     ids = {part: [case.id for case in getattr(cohort, part)] for part in PARTS}
-    with whole_file(path, overwrite=True) as target:
-        target.write_text(
-            yaml.dump(ids, Dumper=_YamlDumper, sort_keys=False, allow_unicode=True),
-            encoding="utf-8",
-        )
+    write_text(path, to_yaml(ids))
 
 
 def apply_split(cohort: Cohort, path: Path) -> Cohort:
@@ -145,11 +136,11 @@ def read_split(path: Path) -> dict[str, list[str]]:
     Raises:
         CrlnError: the file cannot be read.
     """
-    try:
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=YamlLoader)
-        return {part: [str(id) for id in content[part]] for part in PARTS}
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError) as error:
-        raise CrlnError(f"{path}: not a readable split; give one that a run saved") from error
+    remedy = "give a split that a run saved"
+    ids = checked(read_yaml(path, remedy), dict[str, list[str | int]], path, remedy)
+    if missing := [part for part in PARTS if part not in ids]:
+        raise CrlnError(f"{path}: {missing[0]}: is missing; {remedy}")
+    return {part: [str(id) for id in ids[part]] for part in PARTS}
 
 
 def _last(

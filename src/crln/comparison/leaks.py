@@ -15,9 +15,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
+from pydantic import BaseModel
+
 from crln.cohort import Case
 from crln.errors import CrlnError
-from crln.files import write_text
+from crln.files import checked, read_json, write_text
 from crln.imaging import is_archive
 
 RECORD = "opened.jsonl"
@@ -113,16 +115,20 @@ def opened_labels(folder: Path, cases: Sequence[Case]) -> list[str] | None:
     return opened
 
 
+class _Finding(BaseModel):
+    """The ids that were looked for, and those whose label was opened."""
+
+    cases: set[str]
+    opened: set[str]
+
+
 def _found_before(path: Path, cases: set[str]) -> list[str] | None:
     """What an earlier look at the record found; None if it did not look for all `cases`."""
     if not path.exists():
         return None
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        looked, opened = set(found["cases"]), set(found["opened"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise CrlnError(f"{path}: damaged; restore it or train the cell anew") from error
-    return sorted(opened & cases) if cases <= looked else None
+    remedy = "restore it or train the cell anew"
+    found = checked(read_json(path, remedy), _Finding, path, remedy)
+    return sorted(found.opened & cases) if cases <= found.cases else None
 
 
 def _read(record: Path, cases: Sequence[Case]) -> list[str] | None:

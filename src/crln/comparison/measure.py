@@ -1,8 +1,8 @@
 """The test masks of cells and of outside tools against the test labels; opened only here."""
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from crln.comparison.cell import Cell
 from crln.comparison.rows import Cost, Measured
 from crln.errors import CrlnError
 from crln.evaluation import Evaluation, Unit, evaluate_pairs, find_masks, read_evaluation
+from crln.files import checked, read_json
 from crln.imaging import read_label, write_mask
 from crln.planning import Plan
 
@@ -111,11 +112,9 @@ def _class_values(predictions: Path) -> dict[int, int]:
     notes = predictions / NNUNET_NOTES
     if not notes.is_file():
         return {}
-    try:
-        content = json.loads(notes.read_text(encoding="utf-8"))
-        return {int(k): int(value) for k, value in content.get(VALUES, {}).items()}
-    except (OSError, ValueError, AttributeError) as error:
-        raise CrlnError(f"{notes}: not readable JSON; restore or remove it") from error
+    remedy = "restore or remove it"
+    content = checked(read_json(notes, remedy), dict[str, Any], notes, remedy)
+    return checked(content.get(VALUES, {}), dict[int, int], notes, remedy)
 
 
 def _mapped(path: Path, values: Mapping[int, int], folder: Path) -> Path:

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import Any
 
-import yaml
-
 from crln.comparison.variant import Variant, read_variant
+from crln.files import from_yaml
 
 
 @dataclass(frozen=True)
@@ -58,7 +57,7 @@ class Publication:
 def read_published(preset: str | None) -> Publication | None:
     """What is published for a preset; None for one that is of no paper."""
     text = (resources.files(__package__) / "published.yaml").read_text(encoding="utf-8")
-    content: dict[str, Any] = yaml.safe_load(text)
+    content: dict[str, Any] = from_yaml(text)
     if preset not in content["presets"]:
         return None
     entry = content["presets"][preset]

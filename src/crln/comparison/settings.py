@@ -4,14 +4,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from crln.cohort import Cohort
 from crln.comparison.cell import Cell, Part
 from crln.comparison.variant import Variant, parse_variant
 from crln.errors import CrlnError
 from crln.evaluation import Unit
-from crln.files import write_text
+from crln.files import checked, read_yaml, to_yaml, write_text
 from crln.methods import build_method, spelled_out
 from crln.planning import Plan, make_plan
 
@@ -117,7 +115,7 @@ def open_folder(out: Path, settings: Settings) -> Plan:
             (out / name).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise CrlnError(f"{out}: cannot be made ({error.strerror}); give another --out") from error
-    write_text(out / MARK, yaml.safe_dump(settings.fixed(), sort_keys=False))
+    write_text(out / MARK, to_yaml(settings.fixed()))
     write_text(out / PLAN, plan.to_yaml())
     return plan
 
@@ -130,12 +128,11 @@ def _begun(out: Path, settings: Settings) -> bool:
         if out.exists() and (not out.is_dir() or {path.name for path in out.iterdir()} - made):
             raise CrlnError(f"{out}: holds no comparison; give another --out")
         return False
-    try:
-        begun = yaml.safe_load(mark.read_text(encoding="utf-8"))
-        changed = [name for name in fixed if begun[name] != fixed[name]]
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError) as error:
-        raise CrlnError(f"{mark}: damaged; restore it or give another --out") from error
-    if changed:
+    remedy = "restore it or give another --out"
+    begun = checked(read_yaml(mark, remedy), dict[str, Any], mark, remedy)
+    if missing := fixed.keys() - begun.keys():
+        raise CrlnError(f"{mark}: {min(missing)}: is missing; {remedy}")
+    if changed := [name for name in fixed if begun[name] != fixed[name]]:
         name = changed[0]
         raise CrlnError(
             f"{out}: holds a comparison with {name} {begun[name]}, not {fixed[name]}; "

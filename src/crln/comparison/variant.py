@@ -4,13 +4,12 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
 from crln.errors import CrlnError
+from crln.files import fault_of, from_yaml
 from crln.methods import METHODS
 from crln.planning import Plan
-from crln.planning.plan import fault_of
 
 EVERY_LABEL = "supervised_all"
 """The upper bound: `supervised` with every label that the test does not need."""
@@ -95,8 +94,8 @@ def read_variant(text: str) -> Variant:
 
 def _options(text: str, inner: str) -> dict[str, Any]:
     try:
-        options = yaml.safe_load("{" + inner.replace("=", ": ") + "}")
-    except yaml.YAMLError as error:
+        options = from_yaml("{" + inner.replace("=", ": ") + "}")
+    except ValueError as error:
         raise CrlnError(f"{text!r}: options cannot be read; write [name=value,...]") from error
     if options.get(PUBLISHED, True) is None:
         options[PUBLISHED] = True

@@ -4,6 +4,7 @@ from pydantic import ValidationError
 
 from crln.augmentation import build_views
 from crln.errors import CrlnError
+from crln.files import fault_of
 from crln.methods.ad_mt import AlternateTeaching
 from crln.methods.base import Batch, Method, Step
 from crln.methods.bcp import BidirectionalCopyPaste
@@ -16,7 +17,7 @@ from crln.methods.published import Published
 from crln.methods.supervised import Supervised
 from crln.methods.tracoco import TraCoCo
 from crln.planning import Plan
-from crln.planning.plan import Section, fault_of
+from crln.planning.plan import Section
 
 METHODS: dict[str, type[Method]] = {
     "ad_mt": AlternateTeaching,

@@ -4,10 +4,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal, Self
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from crln.errors import CrlnError
+from crln.files import checked, read_yaml, to_yaml
+from crln.files import fault_of as fault_of
 from crln.labels import LabelSpace
 
 Triple = tuple[int, int, int]
@@ -187,7 +187,7 @@ class Plan(Section):
 
     def to_yaml(self) -> str:
         """The plan as text a person can edit."""
-        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+        return to_yaml(self.model_dump(mode="json"))
 
     @classmethod
     def read(cls, path: Path) -> "Plan":
@@ -196,19 +196,7 @@ class Plan(Section):
         Raises:
             CrlnError: the file cannot be read, or a field is impossible (the field is named).
         """
-        try:
-            return cls.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-            raise CrlnError(f"{path}: not a readable plan ({_first_line(error)})") from error
-        except ValidationError as error:
-            raise CrlnError(f"{path}: {fault_of(error)}; edit the plan") from error
-
-
-def fault_of(error: ValidationError) -> str:
-    """The first fault that validation found, as "field: what is wrong with it"."""
-    fault = error.errors()[0]
-    field = ".".join(str(part) for part in fault["loc"]) or "plan"
-    return f"{field}: {fault['msg'].removeprefix('Value error, ')}"
+        return checked(read_yaml(path, "give a plan"), cls, path, "edit the plan")
 
 
 def _current(given: dict[str, Any]) -> dict[str, Any]:
@@ -233,7 +221,3 @@ def _merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
         both = isinstance(value, dict) and isinstance(result.get(key), dict)
         result[key] = _merged(result[key], value) if both else value
     return result
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -4,13 +4,13 @@ from importlib import resources
 from math import ceil, prod
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
 from crln.cohort import Cohort
 from crln.errors import CrlnError
+from crln.files import fault_of, from_yaml
 from crln.planning.fingerprint import Fingerprint, make_fingerprint
-from crln.planning.plan import Intensity, Plan, Triple, fault_of
+from crln.planning.plan import Intensity, Plan, Triple
 
 STEP = 16
 """A patch's sides are multiples of this: the networks halve four times."""
@@ -157,6 +157,6 @@ def read_preset(name: str, channels: int = 1) -> dict[str, Any]:
     if name not in preset_names():
         raise CrlnError(f"no preset {name!r}; choose one of {', '.join(preset_names())}")
     text = (resources.files("crln") / "presets" / f"{name}.yaml").read_text(encoding="utf-8")
-    content: dict[str, Any] = yaml.safe_load(text)
+    content: dict[str, Any] = from_yaml(text)
     content["intensity"] *= channels
     return content

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
 from crln.errors import CrlnError
+from crln.files import read_text
 from crln.report.style import CHART, INK, colours
 
 _NOT_LOSSES = {"step", "total", "lr", "seconds", "validation"}
@@ -24,14 +25,18 @@ def read_log(path: Path) -> dict[str, np.ndarray]:
     Raises:
         CrlnError: missing or not such a log.
     """
+    remedy = "give a run's log.csv"
+    header, *rows = csv.reader(read_text(Path(path), remedy).splitlines() or [""])
     try:
-        with Path(path).open(newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
-        columns = list(rows[0]) if rows else []
-        log = {c: np.array([float(row[c] or "nan") for row in rows]) for c in columns}
-        log["step"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise CrlnError(f"{path}: missing or not a training log; give a run's log.csv") from error
+        columns = zip(*rows, strict=True)  # as many cells in every row
+        log = {
+            name: np.array([float(cell or "nan") for cell in column])
+            for name, column in zip(header, columns, strict=True)
+        }
+    except ValueError as error:
+        raise CrlnError(f"{path}: not a training log ({error}); {remedy}") from error
+    if "step" not in log:
+        raise CrlnError(f"{path}: not a training log, it has no column step; {remedy}")
     return log
 
 

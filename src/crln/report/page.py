@@ -2,7 +2,6 @@
 
 import base64
 import io
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +15,7 @@ from matplotlib.figure import Figure
 from crln._version import __version__
 from crln.errors import CrlnError
 from crln.evaluation.tables import ResultTable
-from crln.files import write_text
+from crln.files import write_bytes, write_text
 from crln.report.style import CHART, INK
 
 
@@ -144,16 +143,7 @@ def save_picture(figure: Figure, path: Path, *, overwrite: bool = False) -> Path
         CrlnError: the file exists and `overwrite` is not set, or it cannot be written.
     """
     path = Path(path)
-    _refuse_existing(path, overwrite)
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        beside.write_bytes(_png(figure))
-        beside.replace(path)
-    except OSError as error:
-        beside.unlink(missing_ok=True)
-        raise CrlnError(
-            f"{path}: cannot be written ({error.strerror}); free space or permit it"
-        ) from error
+    write_bytes(path, _png(figure), overwrite=overwrite)
     return path
 
 
