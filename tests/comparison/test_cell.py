@@ -24,7 +24,7 @@ def cell(phantom: Path, tiny_plan: Plan, tmp_path: Path) -> Cell:
 
 
 def test_it_trains_and_outlines_and_opens_no_test_label(cell: Cell) -> None:
-    test = cell.part.split(2, 1).test
+    test = cell.part.split(cell.part.load(), 2, 1).test
     assert not cell.done(test)
     cell.complete(HERE)
     assert cell.done(test)
@@ -33,25 +33,25 @@ def test_it_trains_and_outlines_and_opens_no_test_label(cell: Cell) -> None:
     run.check_seal()
     assert all(cell.mask(case).exists() for case in test)
     assert opened_labels(cell.folder, test) == []
-    labelled = cell.part.split(2, 1).labelled
+    labelled = cell.part.split(cell.part.load(), 2, 1).labelled
     assert opened_labels(cell.folder, labelled) == sorted(case.id for case in labelled)
 
 
 def test_what_was_cut_off_is_gone_on_with(cell: Cell) -> None:
-    test = cell.part.split(2, 1).test
+    test = cell.part.split(cell.part.load(), 2, 1).test
     cell.folder.mkdir()
     (cell.folder / "plan.yaml").write_text("cut off before the run had begun")
     cell.complete(HERE)
     assert opened_labels(cell.folder, test) == []
-    weights = cell.run.weights.read_bytes()
-    trained = cell.run.weights.stat().st_mtime_ns
+    weights = cell.open().weights.read_bytes()
+    trained = cell.open().weights.stat().st_mtime_ns
     cell.mask(test[0]).unlink()
     cell.complete(HERE)
-    assert cell.run.weights.stat().st_mtime_ns == trained  # only the mask was missing
+    assert cell.open().weights.stat().st_mtime_ns == trained  # only the mask was missing
     for name in ("weights.safetensors", "seal.json"):
         (cell.folder / name).unlink()
     cell.complete(HERE)
-    assert cell.run.weights.read_bytes() == weights
+    assert cell.open().weights.read_bytes() == weights
     assert cell.done(test)
 
 
@@ -72,7 +72,7 @@ def test_two_processes_do_not_train_one_cell(cell: Cell) -> None:
         assert second.is_alive()
         assert not cell.folder.exists()
     second.join(120)
-    assert cell.run.finished
+    assert cell.open().finished
 
 
 def test_its_process_tells_the_command_and_keeps_to_its_threads(
@@ -82,5 +82,5 @@ def test_its_process_tells_the_command_and_keeps_to_its_threads(
     monkeypatch.setattr("sys.argv", ["crln", "something"])
     monkeypatch.setattr("torch.set_num_threads", asked.append)
     cell.complete(replace(HERE, threads=1), ("compare", "data"))
-    assert cell.run.facts["command"] == "crln compare data"
+    assert cell.open().facts["command"] == "crln compare data"
     assert asked[0] == 1  # before anything is computed; others may ask later

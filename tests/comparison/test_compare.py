@@ -4,11 +4,14 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import nibabel as nib
+import numpy as np
 import pytest
 
 from crln.cohort import load_cohort, split_cohort
 from crln.comparison import Comparison, Compute, Outside, Settings, compare, write_results
 from crln.comparison.leaks import FINDING, RECORD
+from crln.comparison.records import to_json, to_markdown
 from crln.errors import CrlnError
 from crln.evaluation import evaluate_pairs
 from crln.runs import open_run
@@ -29,8 +32,8 @@ def test_every_cell_is_an_ordinary_run(
     cohort = split_cohort(load_cohort(settings.data), labelled=2, seed=1)
     train(cohort, cell.plan, tmp_path / "run", method="crln", seed=1, device="cpu", progress=False)
     ordinary = open_run(tmp_path / "run")
-    assert cell.run.weights.read_bytes() == ordinary.weights.read_bytes()
-    assert cell.run.split.read_text() == ordinary.split.read_text()
+    assert cell.open().weights.read_bytes() == ordinary.weights.read_bytes()
+    assert cell.open().split.read_text() == ordinary.split.read_text()
 
 
 def test_rows_measure_the_test_masks(finished_comparison: Finished) -> None:
@@ -44,7 +47,7 @@ def test_rows_measure_the_test_masks(finished_comparison: Finished) -> None:
     assert row.last[0].values("dice") == expected.values("dice")
     assert row.seeds == (0, 1)
     assert row.checkpoint == "last"
-    assert row.cost.parameters == cell.run.facts["parameters"]
+    assert row.cost.parameters == cell.open().facts["parameters"]
     assert row.cost.peak_memory_gib > 0
     assert comparison.rows[1].differences["dice"].cases <= len(comparison.test)
 
@@ -84,7 +87,7 @@ def test_only_what_is_missing_is_done(
     assert said[0] == "4 cells, 3 of them done; 2 test cases"
     assert said[2:] == ["supervised-2-seed1: done, 0 left"]
     assert (cut / "weights.safetensors").read_bytes() == weights
-    assert comparison.cells[2].run.weights.stat().st_mtime_ns == kept
+    assert comparison.cells[2].open().weights.stat().st_mtime_ns == kept
 
 
 def test_no_test_label_opened_only_if_so(
@@ -135,6 +138,27 @@ def test_the_figures_of_cells_go_on_without_weights_masks_and_paths(
     with pytest.raises(CrlnError, match="crln-2-seed0: its weights and masks are gone"):
         compare(settings, tmp_path / "out", compute=HERE, say=str)
     assert cells.joinpath("crln-2-seed0", "metrics.json").exists()
+
+
+def test_a_value_that_only_the_test_labels_hold_is_told(
+    settings: Settings, a_copy: tuple[Path, list[str]], here: None, tmp_path: Path
+) -> None:
+    out, said = a_copy
+    data = tmp_path / "data"
+    shutil.copytree(settings.data, data)
+    (out / "comparison.yaml").write_text(
+        (out / "comparison.yaml").read_text().replace(str(settings.data.resolve()), str(data))
+    )
+    case = load_cohort(data).test[0]
+    scan = nib.load(case.label.path)
+    voxels = np.asanyarray(scan.dataobj).copy()
+    voxels[:3, :3, :3] = 7
+    nib.save(nib.Nifti1Image(voxels, scan.affine), case.label.path)
+    comparison = compare(replace(settings, data=data), out, compute=HERE, say=said.append)
+    told = f"value 7 in the labels of {case.id} is none of the classes: counted as background"
+    assert said.count(told) == 1
+    for text in (to_markdown(comparison), to_json(comparison)):
+        assert told in text
 
 
 def test_a_cell_that_cannot_be_done_is_left_out_and_named(

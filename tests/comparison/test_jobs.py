@@ -65,11 +65,11 @@ def test_side_by_side_each_in_its_own_process(
     )  # fmt: skip
     assert sorted(name for name, _ in ended) == [good.name, bad.name]
     assert all(printed.exists() for _, printed in ended)
-    test = good.part.split(2, 0).test
+    test = good.part.split(good.part.load(), 2, 0).test
     assert good.done(test)
     assert opened_labels(good.folder, test) == []
-    assert good.run.facts["command"] == "crln compare phantom"
-    assert good.run.facts["threads"] == max(1, (os.cpu_count() or 1) // 2)
+    assert good.open().facts["command"] == "crln compare phantom"
+    assert good.open().facts["threads"] == max(1, (os.cpu_count() or 1) // 2)
     assert not bad.done(test)
     assert "asked for 99" in bad.fault
 
@@ -93,7 +93,7 @@ def test_as_slurm_jobs(
         lambda cell, printed: ended.append(cell.name),
     )  # fmt: skip
     assert ended == [cell.name]
-    assert cell.done(cell.part.split(2, 0).test)
+    assert cell.done(cell.part.split(cell.part.load(), 2, 0).test)
     (script,) = (tmp_path / "jobs").glob("77_submission.sh")
     assert "--partition=gpu" in script.read_text()
     assert "--time=5" in script.read_text()

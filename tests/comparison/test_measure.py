@@ -1,5 +1,7 @@
 import json
 import os
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import nibabel as nib
@@ -7,7 +9,7 @@ import numpy as np
 import pytest
 
 from crln.cohort import Case, Label
-from crln.comparison import Comparison
+from crln.comparison import Cell, Comparison
 from crln.comparison.measure import measure_cell, measure_outside
 from crln.errors import CrlnError
 from crln.labels import LabelSpace
@@ -36,26 +38,80 @@ def test_cases(tmp_path: Path, truth: np.ndarray) -> list[Case]:
     return [Case("one", (label,), Label(label))]
 
 
-def test_masks_of_a_cell_are_measured_once(
-    finished_comparison: tuple[Comparison, list[str]], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    comparison, _ = finished_comparison
-    cell, test = comparison.cells[0], comparison.test
-    first = measure_cell(cell, test, "mm")
-
+@pytest.fixture
+def not_again(monkeypatch: pytest.MonkeyPatch) -> None:
     def measured(*_: object, **__: object) -> None:
         raise AssertionError("measured again")
 
-    monkeypatch.setattr("crln.comparison.measure.evaluate_pairs", measured)
-    again = measure_cell(cell, test, "mm")
-    assert again.last.values("dice") == first.last.values("dice")
+    monkeypatch.setattr("crln.comparison.measure.evaluate_both", measured)
+
+
+@pytest.fixture
+def kept(comparison: Comparison, tmp_path: Path) -> tuple[Cell, list[Case]]:
+    """A measured cell and its test cases, to be changed."""
+    cell = replace(comparison.cells[0], folder=tmp_path / comparison.cells[0].name)
+    shutil.copytree(comparison.cells[0].folder, cell.folder)
+    labels = tmp_path / "labels"
+    labels.mkdir()
+    test = [replace(case, label=Path(shutil.copy2(case.label, labels))) for case in comparison.test]
+    measure_cell(cell, test, "mm", str)
+    return cell, test
+
+
+def test_masks_of_a_cell_are_measured_once(
+    kept: tuple[Cell, list[Case]], comparison: Comparison, not_again: None
+) -> None:
+    cell, test = kept
+    os.utime(cell.mask(test[0]))  # another time of writing is no other content
+    again = measure_cell(cell, test, "mm", str)
+    assert again.last.values("dice") == comparison.rows[0].last[0].values("dice")
     assert again.largest.largest_component
     assert not again.last.largest_component
     with pytest.raises(AssertionError, match="measured again"):
-        measure_cell(cell, test, "voxel")
-    os.utime(cell.mask(test[0]))  # a mask was written since
-    with pytest.raises(AssertionError, match="measured again"):
-        measure_cell(cell, test, "mm")
+        measure_cell(cell, test, "voxel", str)
+
+
+def test_a_corrected_test_label_is_told_and_measured_anew(
+    kept: tuple[Cell, list[Case]],
+) -> None:
+    """Same path, same size, same times: only the content tells."""
+    cell, test = kept
+    before = test[1].label.path.stat()
+    shutil.copy(cell.mask(test[1]), test[1].label.path)
+    os.utime(test[1].label.path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    said: list[str] = []
+    again = measure_cell(cell, test, "mm", said.append)
+    assert again.last.values("dice")[test[1].id] == 1
+    assert said == [
+        f"{cell.name}: the label of {test[1].id} has changed since it was measured; measured anew"
+    ]
+    said.clear()
+    measure_cell(cell, test, "mm", said.append)
+    assert said == []
+
+
+def test_without_its_masks_a_cell_is_not_measured_against_a_corrected_label(
+    kept: tuple[Cell, list[Case]],
+) -> None:
+    cell, test = kept
+    shutil.copy(cell.mask(test[1]), test[1].label.path)
+    shutil.rmtree(cell.folder / "masks")
+    for path in cell.folder.glob("*.safetensors"):
+        path.unlink()
+    with pytest.raises(CrlnError, match=f"the label of {test[1].id} has changed since it was"):
+        measure_cell(cell, test, "mm", str)
+
+
+def test_figures_of_an_earlier_version_are_measured_anew_while_there_are_masks(
+    kept: tuple[Cell, list[Case]],
+) -> None:
+    cell, test = kept
+    path = cell.folder / "metrics.json"
+    record = json.loads(path.read_text())
+    for row in record["rows"]:
+        del row["nsd"]
+    path.write_text(json.dumps(record))
+    assert "nsd" in {m.key for m in measure_cell(cell, test, "mm", str).last.metrics}
 
 
 def test_any_tools_masks_by_the_cases_names(

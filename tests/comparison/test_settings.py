@@ -9,6 +9,10 @@ from crln.errors import CrlnError
 from crln.planning import Plan
 
 
+def opened(out: Path, settings: Settings) -> Plan:
+    return open_folder(out, settings, settings.part.load())
+
+
 def test_defaults(settings: Settings) -> None:
     assert settings.compared_with == "supervised"
     assert settings.distances == "mm"
@@ -33,16 +37,16 @@ def test_impossible_settings_are_told(settings: Settings, changes: dict, line: s
 
 def test_the_folder_remembers(settings: Settings, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    plan = open_folder(out, replace(settings, iterations=7))
+    plan = opened(out, replace(settings, iterations=7))
     assert plan.training.iterations == 7
-    assert open_folder(out, replace(settings, iterations=7, seeds=(5,), methods=("crln",))) == plan
+    assert opened(out, replace(settings, iterations=7, seeds=(5,), methods=("crln",))) == plan
     with pytest.raises(CrlnError, match="holds a comparison with iterations 7, not 9"):
-        open_folder(out, replace(settings, iterations=9))
+        opened(out, replace(settings, iterations=9))
     (out / PLAN).unlink()  # cut off between the two files
-    assert open_folder(out, replace(settings, iterations=7)) == plan
+    assert opened(out, replace(settings, iterations=7)) == plan
     (out / MARK).write_text("[]")
     with pytest.raises(CrlnError, match="valid dictionary; restore it or give another --out"):
-        open_folder(out, settings)
+        opened(out, settings)
 
 
 def test_an_edited_plan_is_another_comparison(
@@ -50,18 +54,18 @@ def test_an_edited_plan_is_another_comparison(
 ) -> None:
     mine = tmp_path / "mine.yaml"
     mine.write_text(plan_file.read_text())
-    open_folder(tmp_path / "out", replace(settings, plan=mine))
+    opened(tmp_path / "out", replace(settings, plan=mine))
     mine.write_text(Plan.read(mine).updated({"training": {"lr": 0.5}}).to_yaml())
     with pytest.raises(CrlnError, match="is not the plan that the cells"):
-        open_folder(tmp_path / "out", replace(settings, plan=mine))
+        opened(tmp_path / "out", replace(settings, plan=mine))
 
 
 def test_no_other_folder_is_written_to(settings: Settings, tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("precious")
     with pytest.raises(CrlnError, match="holds no comparison"):
-        open_folder(tmp_path, settings)
+        opened(tmp_path, settings)
     with pytest.raises(CrlnError, match="cannot be made"):
-        open_folder(tmp_path / "thesis.txt" / "out", settings)
+        opened(tmp_path / "thesis.txt" / "out", settings)
 
 
 def test_the_plan_rests_on_the_fewest_labels(
@@ -74,12 +78,12 @@ def test_the_plan_rests_on_the_fewest_labels(
         return Plan()
 
     monkeypatch.setattr("crln.comparison.settings.make_plan", spy)
-    open_folder(tmp_path / "out", replace(settings, plan=None, labelled=(3, 1, 2)))
+    opened(tmp_path / "out", replace(settings, plan=None, labelled=(3, 1, 2)))
     assert seen == [1]
 
 
 def test_cells_are_every_combination(settings: Settings, phantom: Path, tmp_path: Path) -> None:
-    plan = open_folder(tmp_path / "out", settings)
+    plan = opened(tmp_path / "out", settings)
     wide = replace(settings, methods=("supervised_all", "crln[positive_weight=0]"), labelled=(2, 1))
     cells = make_cells(wide, plan, load_cohort(phantom), tmp_path / "out")
     assert [cell.name for cell in cells] == [
@@ -97,7 +101,7 @@ def test_cells_are_every_combination(settings: Settings, phantom: Path, tmp_path
 def test_a_wrong_option_is_told_before_anything_is_trained(
     settings: Settings, phantom: Path, tmp_path: Path
 ) -> None:
-    cohort, plan = load_cohort(phantom), open_folder(tmp_path / "out", settings)
+    cohort, plan = load_cohort(phantom), opened(tmp_path / "out", settings)
     with pytest.raises(CrlnError, match=r"options\.crln\.nonsense"):
         make_cells(replace(settings, methods=("crln[nonsense=1]",)), plan, cohort, tmp_path)
     twins = ("crln[queries=8]", "crln[queries=8 ]")

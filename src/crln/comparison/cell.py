@@ -31,10 +31,14 @@ class Part:
     validation: int
     test: int
 
-    def split(self, labelled: int | None, seed: int) -> Cohort:
+    def load(self) -> Cohort:
+        """The cohort, before its split."""
+        return load_cohort(self.data)
+
+    def split(self, cohort: Cohort, labelled: int | None, seed: int) -> Cohort:
         """As `crln train` splits it with the same numbers."""
         return split_cohort(
-            load_cohort(self.data),
+            cohort,
             labelled=labelled, validation=self.validation, test=self.test, seed=seed,
         )  # fmt: skip
 
@@ -81,9 +85,8 @@ class Cell:
         """Of its folder."""
         return self.folder.name
 
-    @property
-    def run(self) -> RunFolder | None:
-        """The model folder, if the training has begun."""
+    def open(self) -> RunFolder | None:
+        """The model folder, if the training has begun; reads its plan and facts."""
         return open_run(self.folder) if (self.folder / "run.yaml").exists() else None
 
     @property
@@ -96,19 +99,17 @@ class Cell:
         """Where the prediction of a test scan lies."""
         return self.folder / MASKS / f"{case.id}{output_suffix(case.images[0])}"
 
-    @property
-    def figures_only(self) -> bool:
+    def figures_only(self, run: RunFolder | None) -> bool:
         """Whether weights and masks were taken away when it was done, and its figures left."""
-        run = self.run
         if run is None or not run.sealed:
             return False
         return not any(p.exists() for p in (run.weights, run.checkpoint, self.folder / MASKS))
 
     def done(self, test: tuple[Case, ...]) -> bool:
         """Whether it is trained and has outlined every test scan, or its figures are kept."""
-        if self.figures_only:
+        run = self.open()
+        if self.figures_only(run):
             return True
-        run = self.run
         return bool(run and run.finished) and all(self.mask(case).exists() for case in test)
 
     def complete(self, compute: Compute, command: tuple[str, ...] = ()) -> None:
@@ -125,17 +126,17 @@ class Cell:
         try:
             with claim(self.folder.with_name(f"{self.name}.lock"), wait=True):
                 beside.unlink(missing_ok=True)
-                self._train(compute)
-                self._outline(compute)
+                self._outline(self._train(compute), compute)
         except CrlnError as error:
             write_text(beside, f"{' '.join(str(error).split())}\n")
 
-    def _train(self, compute: Compute) -> None:
-        run = self.run
+    def _train(self, compute: Compute) -> Cohort:
+        """Learns; returns the cohort in its parts."""
+        run = self.open()
         if self.folder.exists() and not (run and (run.finished or run.checkpoint.exists())):
             shutil.rmtree(self.folder)  # cut off before there was anything in it to keep
         with Recorder(self.folder):
-            cohort = self.part.split(self.labelled, self.seed)
+            cohort = self.part.split(self.part.load(), self.labelled, self.seed)
             # The training has no use for these labels; what it does not know it cannot open.
             test = tuple(replace(case, label=None) for case in cohort.test)
             train(
@@ -143,10 +144,10 @@ class Cell:
                 seed=self.seed, device=compute.device, precision=compute.precision,
                 cache=compute.cache, resume=True, progress=False,
             )  # fmt: skip
+        return cohort
 
-    def _outline(self, compute: Compute) -> None:
-        test = self.part.split(self.labelled, self.seed).test
-        missing = [case for case in test if case.label and not self.mask(case).exists()]
+    def _outline(self, cohort: Cohort, compute: Compute) -> None:
+        missing = [case for case in cohort.test if case.label and not self.mask(case).exists()]
         if not missing:
             return
         predictor = load_predictor(self.folder, compute.device, compute.precision)

@@ -96,6 +96,12 @@ class Comparison:
     leaks: Leaks
     faults: dict[str, str]
 
+    @property
+    def remarks(self) -> list[str]:
+        """What a reader must know beside the figures: cells that failed, what was not measured."""
+        failed = [f"Not done: {name}: {fault}" for name, fault in self.faults.items()]
+        return failed + _not_measured(self.rows)
+
 
 def compare(
     settings: Settings,
@@ -124,10 +130,11 @@ def compare(
             could be done.
     """
     out = Path(out)
-    cohort = settings.part.split(None, settings.seeds[0])
-    test = _test_cases(cohort, settings)
+    whole = settings.part.load()
+    cohort = settings.part.split(whole, None, settings.seeds[0])
+    test = _test_cases(whole, cohort, settings)
     _check_names(settings, outside)
-    plan = open_folder(out, settings)
+    plan = open_folder(out, settings, whole)
     cells = make_cells(settings, plan, cohort, out)
     due = [cell for cell in cells if not cell.done(test)]
     say(f"{len(cells)} cells, {len(cells) - len(due)} of them done; {len(test)} test cases")
@@ -139,11 +146,13 @@ def compare(
         raise CrlnError(f"no cell could be done; {next(iter(faults.values()))}")
 
     published = read_published(settings.preset)
-    rows = _rows(done, test, settings, published)
+    rows = _rows(done, test, settings, published, say)
     for tool in outside:
         folder = out / OUTSIDE / f"{tool.name}-{tool.labelled}"
         measured = measure_outside(tool.predictions, test, plan, settings.distances, folder)
         rows.append(Row(tool.name, tool.labelled, (), (measured,)))
+    for line in _not_measured(rows):
+        say(line)
     rows.sort(key=lambda row: row.labelled)  # stable: methods keep their order
     return Comparison(
         out=out, settings=settings, unit=settings.distances, reference=settings.compared_with,
@@ -152,14 +161,14 @@ def compare(
     )  # fmt: skip
 
 
-def _test_cases(cohort: Cohort, settings: Settings) -> tuple[Case, ...]:
+def _test_cases(whole: Cohort, cohort: Cohort, settings: Settings) -> tuple[Case, ...]:
     """Those with a label; tells of too few cases before anything is made."""
     test = tuple(case for case in cohort.test if case.label is not None)
     check_complete(test)
     if not test:
         raise CrlnError(f"{settings.data}: no test case with a label; give --test N")
     for count in settings.labelled:
-        settings.part.split(count, settings.seeds[0])
+        settings.part.split(whole, count, settings.seeds[0])
     return test
 
 
@@ -201,7 +210,11 @@ def _run(
 
 
 def _rows(
-    cells: Sequence[Cell], test: Sequence[Case], settings: Settings, published: Publication | None
+    cells: Sequence[Cell],
+    test: Sequence[Case],
+    settings: Settings,
+    published: Publication | None,
+    say: Callable[[str], object],
 ) -> list[Row]:
     groups: dict[tuple[int, str], list[Cell]] = {}
     for cell in cells:
@@ -209,18 +222,24 @@ def _rows(
     rows = []
     for (labelled, method), group in groups.items():
         known = published.of(group[0].variant, labelled) if published else ()
+        measured = tuple(measure_cell(cell, test, settings.distances, say) for cell in group)
         rows.append(
             Row(
                 method=method,
                 labelled=labelled,
                 cells=tuple(group),
-                measured=tuple(measure_cell(cell, test, settings.distances) for cell in group),
-                cost=cost_of(group),
+                measured=measured,
+                cost=cost_of(measured),
                 checkpoint="validation" if settings.validation else "last",
                 published=known,
             )
         )
     return rows
+
+
+def _not_measured(rows: Sequence[Row]) -> list[str]:
+    """Values of the test labels that no method can learn, and the like; the same for all rows."""
+    return rows[0].last[0].left_out.lines if rows else []
 
 
 def _leaks(cells: Sequence[Cell], test: Sequence[Case]) -> Leaks:

@@ -1,6 +1,7 @@
 """The test masks of cells and of outside tools against the test labels; opened only here."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,34 +12,60 @@ from crln.cohort.nnunet import NNUNET_NOTES, VALUES
 from crln.comparison.cell import Cell
 from crln.comparison.rows import Cost, Measured
 from crln.errors import CrlnError
-from crln.evaluation import Evaluation, Unit, evaluate_pairs, find_masks, read_evaluation
-from crln.files import checked, read_json
+from crln.evaluation import (
+    METRICS,
+    Evaluation,
+    Unit,
+    evaluate_both,
+    find_masks,
+    read_evaluation,
+)
+from crln.files import checked, checksum, read_json
 from crln.imaging import read_label, write_mask
 from crln.planning import Plan
 
 _LAST, _LARGEST = "metrics", "metrics-largest-component"
 
 
-def measure_cell(cell: Cell, test: Sequence[Case], unit: Unit) -> Measured:
+def measure_cell(
+    cell: Cell, test: Sequence[Case], unit: Unit, say: Callable[[str], object] = print
+) -> Measured:
     """Of the masks of a finished cell; kept in its folder, and read from there the next time.
+
+    Masks and labels are known by their content: where one has changed, the cell is measured anew.
+
+    Args:
+        cell: that is done.
+        test: its test cases.
+        unit: of distances.
+        say: told what has changed since it was measured.
 
     Raises:
         CrlnError: only the figures of the cell are kept, and they are of another comparison.
     """
-    masks = {} if cell.figures_only else {case.id: cell.mask(case) for case in test}
-    cases = {case.id for case in test}
-    kept = [_kept(cell.folder / f"{name}.json", cases, masks, unit) for name in (_LAST, _LARGEST)]
-    if cell.figures_only and not (kept[0] and kept[1] and cell.run and cell.run.plan == cell.plan):
+    run = cell.open()
+    bare = cell.figures_only(run)
+    masks = {} if bare else {case.id: cell.mask(case) for case in test}
+    kept = _kept(cell, test, unit)
+    if bare and not (kept and run and run.plan == cell.plan):
         raise CrlnError(
             f"{cell.folder}: its weights and masks are gone, and its figures are of other "
             f"test cases, another plan or not in {unit}; remove the folder to train it anew"
         )
-    if kept[0] and kept[1]:
-        return Measured(masks, kept[0], kept[1])
+    changed = _changed(kept[0], masks, test) if kept else []
+    if bare and changed:
+        raise CrlnError(
+            f"{cell.folder}: {changed[0]} since it was measured, and its masks are gone; remove "
+            "the folder to train it anew"
+        )
+    if kept and not changed and (bare or _up_to_date(kept[0])):
+        return Measured(masks, *kept, run)
+    for change in changed:
+        say(f"{cell.name}: {change} since it was measured; measured anew")
     measured = _measure(masks, test, cell.plan, unit)
     measured.last.save(cell.folder / _LAST, overwrite=True)
     measured.largest.save(cell.folder / _LARGEST, overwrite=True)
-    return measured
+    return replace(measured, run=run)
 
 
 def measure_outside(
@@ -76,10 +103,12 @@ def measure_outside(
     return measured
 
 
-def cost_of(cells: Sequence[Cell]) -> Cost:
+def cost_of(measured: Sequence[Measured]) -> Cost | None:
     """What the trainings of one row took, as their model folders tell."""
-    facts = [cell.run.facts for cell in cells if cell.run]
-    steps = cells[0].plan.training.iterations
+    runs = [found.run for found in measured if found.run]
+    if not runs:
+        return None
+    facts, steps = [run.facts for run in runs], runs[0].plan.training.iterations
     return Cost(
         seconds_per_step=float(np.mean([fact["seconds"] for fact in facts])) / steps,
         peak_memory_gib=max(fact["peak_memory_gib"] for fact in facts),
@@ -89,22 +118,40 @@ def cost_of(cells: Sequence[Cell]) -> Cost:
 
 def _measure(masks: Mapping[str, Path], test: Sequence[Case], plan: Plan, unit: Unit) -> Measured:
     pairs = {case.id: (masks[case.id], case.label.path) for case in test if case.label}
-    classes = plan.labels.structures
-    last, largest = (
-        evaluate_pairs(pairs, unit=unit, classes=classes, largest_component=component)
-        for component in (False, True)
+    last, largest = evaluate_both(
+        pairs, unit=unit, classes=plan.labels.structures, ignore=plan.labels.ignore
     )
     return Measured(masks, last, largest)
 
 
-def _kept(path: Path, cases: set[str], masks: Mapping[str, Path], unit: Unit) -> Evaluation | None:
-    """What was measured before, unless masks have been written since, or the unit is another."""
-    if not path.exists():
+def _kept(cell: Cell, test: Sequence[Case], unit: Unit) -> tuple[Evaluation, Evaluation] | None:
+    """What was measured before, of the same cases in the same unit."""
+    paths = [cell.folder / f"{name}.json" for name in (_LAST, _LARGEST)]
+    if not all(path.exists() for path in paths):
         return None
-    written = max((mask.stat().st_mtime for mask in masks.values()), default=0)
-    evaluation = read_evaluation(path)
-    same = evaluation.unit == unit and set(evaluation.cases) == cases
-    return evaluation if same and path.stat().st_mtime >= written else None
+    last, largest = (read_evaluation(path) for path in paths)
+    cases = {case.id for case in test}
+    same = all(found.unit == unit and set(found.cases) == cases for found in (last, largest))
+    return (last, largest) if same else None
+
+
+def _up_to_date(kept: Evaluation) -> bool:
+    """Whether it was measured by this version: each metric, of files known by their content."""
+    return kept.metrics == METRICS and set(kept.read) == set(kept.cases)
+
+
+def _changed(kept: Evaluation, masks: Mapping[str, Path], test: Sequence[Case]) -> list[str]:
+    """Which masks and labels are not those that were measured."""
+    changed = []
+    for case in test:
+        if case.id not in kept.read or not case.label:
+            continue  # of a version that did not remember
+        for what, path, before in zip(
+            ("mask", "label"), (masks.get(case.id), case.label.path), kept.read[case.id], strict=True
+        ):
+            if path and checksum(path) != before:
+                changed.append(f"the {what} of {case.id} has changed")
+    return changed
 
 
 def _class_values(predictions: Path) -> dict[int, int]:

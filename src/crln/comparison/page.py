@@ -60,7 +60,7 @@ def write_results(comparison: Comparison) -> Path:
         write_text(out / name, text(comparison))
     counts = sorted({row.labelled for row in comparison.rows})
     sections = [
-        PageSection("Result", [main_table(comparison), *_not_done(comparison)]),
+        PageSection("Result", [main_table(comparison), *_remarks(comparison)]),
         PageSection("Every test case", list(_boxes(comparison, counts))),
         PageSection("More labels", list(_label_curves(comparison))),
         PageSection("Cost", [cost_table(comparison), *_costs(comparison, counts)]),
@@ -95,8 +95,8 @@ def _lead(comparison: Comparison) -> str:
     return f"{text}. Leak check: {comparison.leaks.verdict}."
 
 
-def _not_done(comparison: Comparison) -> list[Block]:
-    return [Paragraph(f"Not done: {name}: {fault}") for name, fault in comparison.faults.items()]
+def _remarks(comparison: Comparison) -> list[Block]:
+    return [Paragraph(remark) for remark in comparison.remarks]
 
 
 def _boxes(comparison: Comparison, counts: list[int]) -> Iterator[Block]:
@@ -143,9 +143,9 @@ def _costs(comparison: Comparison, counts: list[int]) -> Iterator[Block]:
 def _learning(comparison: Comparison, counts: list[int]) -> Iterator[Block]:
     for count in counts:
         logs = {
-            row.method: row.cells[0].run.log
+            row.method: row.runs[0].log
             for row in comparison.rows
-            if row.labelled == count and row.cells and row.cells[0].run
+            if row.labelled == count and row.runs
         }
         if logs:
             caption = f"Loss terms with {_labels(count)}, first seed."

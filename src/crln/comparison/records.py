@@ -24,7 +24,7 @@ def to_markdown(comparison: Comparison) -> str:
         main_table(comparison).to_markdown(),
         cost_table(comparison).to_markdown(),
     ]
-    parts += [f"Not done: {name}: {fault}" for name, fault in comparison.faults.items()]
+    parts += comparison.remarks
     if comparison.published:
         parts += ["## Published, not measured here", published_table(comparison).to_markdown()]
     return "\n\n".join(parts) + "\n"
@@ -100,6 +100,7 @@ def to_json(comparison: Comparison) -> str:
         "how_to_read": HOW_TO_READ,
         "leak_check": {"verdict": comparison.leaks.verdict, **asdict(comparison.leaks)},
         "not_done": comparison.faults,
+        "remarks": comparison.remarks,
         "computed_on": environments(comparison),
         "rows": [_row_record(row) for row in comparison.rows],
         "published": asdict(comparison.published) if comparison.published else None,
@@ -111,9 +112,8 @@ def environments(comparison: Comparison) -> list[dict[str, Any]]:
     """The different machines and versions that the cells were trained with."""
     names = ("commit", "crln", "torch", "python", "device", "threads", "cores", "precision")
     found: list[dict[str, Any]] = []
-    for cell in comparison.cells:
-        facts = cell.run.facts if cell.run else {}
-        chosen = {name: facts.get(name) for name in names}
+    for run in (run for row in comparison.rows for run in row.runs):
+        chosen = {name: run.facts.get(name) for name in names}
         if chosen not in found:
             found.append(chosen)
     return found

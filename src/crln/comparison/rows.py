@@ -18,6 +18,7 @@ from crln.evaluation import (
     bootstrap_interval,
     paired_differences,
 )
+from crln.runs import RunFolder
 
 COMPARED = tuple(metric for metric in METRICS if metric.compared)
 """What tables of comparisons show; shares are 0..1 here."""
@@ -51,11 +52,13 @@ class Measured:
         masks: case id to mask; empty where only a cell's figures are kept.
         last: of the masks as they are.
         largest: of the largest component of each class.
+        run: the model folder of a cell, opened.
     """
 
     masks: Mapping[str, Path]
     last: Evaluation
     largest: Evaluation
+    run: RunFolder | None = None
 
 
 @dataclass(frozen=True)
@@ -95,6 +98,11 @@ class Row:
     def seeds(self) -> tuple[int, ...]:
         """Of its cells."""
         return tuple(cell.seed for cell in self.cells)
+
+    @property
+    def runs(self) -> list[RunFolder]:
+        """Of its cells."""
+        return [measured.run for measured in self.measured if measured.run]
 
     @property
     def last(self) -> list[Evaluation]:

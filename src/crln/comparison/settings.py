@@ -95,18 +95,23 @@ class Settings:
         }
 
 
-def open_folder(out: Path, settings: Settings) -> Plan:
+def open_folder(out: Path, settings: Settings, cohort: Cohort) -> Plan:
     """Makes the comparison's folder, or opens it again; returns the plan of all its cells.
 
     The plan is made once, from the first seed's split with the fewest labels, so that it rests on
     no label that a cell may not use.
 
+    Args:
+        out: the folder.
+        settings: of the comparison.
+        cohort: as loaded.
+
     Raises:
         CrlnError: the folder holds something else, or a comparison with other settings.
     """
     begun = _begun(out, settings)
-    plan = Plan.read(out / PLAN) if (out / PLAN).exists() else _make_plan(settings)
-    if begun and settings.plan and plan != _make_plan(settings):
+    plan = Plan.read(out / PLAN) if (out / PLAN).exists() else _make_plan(settings, cohort)
+    if begun and settings.plan and plan != _make_plan(settings, cohort):
         raise CrlnError(
             f"{settings.plan}: is not the plan that the cells of {out} have; give another --out"
         )
@@ -141,11 +146,11 @@ def _begun(out: Path, settings: Settings) -> bool:
     return True
 
 
-def _make_plan(settings: Settings) -> Plan:
+def _make_plan(settings: Settings, whole: Cohort) -> Plan:
     training = {"iterations": settings.iterations} if settings.iterations else {}
     if settings.plan:
         return Plan.read(settings.plan).updated({"training": training})
-    cohort = settings.part.split(min(settings.labelled), settings.seeds[0])
+    cohort = settings.part.split(whole, min(settings.labelled), settings.seeds[0])
     return make_plan(cohort, preset=settings.preset, changes={"training": training})
 
 
