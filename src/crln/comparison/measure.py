@@ -147,7 +147,10 @@ def _changed(kept: Evaluation, masks: Mapping[str, Path], test: Sequence[Case]) 
         if case.id not in kept.read or not case.label:
             continue  # of a version that did not remember
         for what, path, before in zip(
-            ("mask", "label"), (masks.get(case.id), case.label.path), kept.read[case.id], strict=True
+            ("mask", "label"),
+            (masks.get(case.id), case.label.path),
+            kept.read[case.id],
+            strict=True,
         ):
             if path and checksum(path) != before:
                 changed.append(f"the {what} of {case.id} has changed")
