@@ -53,7 +53,10 @@ def kept(comparison: Comparison, tmp_path: Path) -> tuple[Cell, list[Case]]:
     shutil.copytree(comparison.cells[0].folder, cell.folder)
     labels = tmp_path / "labels"
     labels.mkdir()
-    test = [replace(case, label=Path(shutil.copy2(case.label, labels))) for case in comparison.test]
+    test = [
+        replace(case, label=Label(Path(shutil.copy2(case.label.path, labels))))
+        for case in comparison.test
+    ]
     measure_cell(cell, test, "mm", str)
     return cell, test
 
