@@ -6,4 +6,11 @@ class CrlnError(Exception):
 
     The message is one line: what was found, in which file, and what to do about it. The command
     line prints it and exits with 2; it never shows a traceback for one.
+
+    Example:
+        >>> try:
+        ...     crln.load_cohort("nowhere")
+        ... except crln.CrlnError as fault:
+        ...     print(fault)
+        nowhere: no such folder; check the path
     """

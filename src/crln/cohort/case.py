@@ -34,6 +34,10 @@ class Case:
         images: one path per channel; or one h5 archive, or one folder of DICOM slices.
         label: what was outlined of it, or None: no label may be read.
         group: cases of one group, such as a patient's, lie on one side of every split.
+
+    Example:
+        >>> from pathlib import Path
+        >>> case = crln.Case("patient_a", images=(Path("a/t1.nii.gz"), Path("a/flair.nii.gz")))
     """
 
     id: str
@@ -56,6 +60,11 @@ class Cohort:
         channels: a name per channel, such as "CT" or "T1".
         class_names: label value in the files to its name, as far as the data set says.
         ordered: whether the order of the cases was given by a list (then the first N are labelled).
+
+    Example:
+        >>> cohort = crln.load_cohort("data")
+        >>> [case.id for case in cohort.unlabelled]
+        ['case_07']
     """
 
     root: Path

@@ -31,6 +31,11 @@ def load_cohort(path: Path) -> Cohort:
     Raises:
         CrlnError: the folder is missing, unreadable or of no known layout; a label has no scan; two
             files are of the same case; a list is at odds with the scans.
+
+    Example:
+        >>> cohort = crln.load_cohort("data")
+        >>> print(len(cohort.labelled), "with a label,", len(cohort.unlabelled), "without")
+        28 with a label, 1 without
     """
     path = Path(path)
     if path.is_file():

@@ -38,6 +38,11 @@ def split_cohort(
     Raises:
         CrlnError: no case has a label, fewer have one than are asked for, the cohort has a
             validation or test part already, or no whole groups make the number asked for.
+
+    Example:
+        >>> cohort = crln.split_cohort(crln.load_cohort("data"), labelled=6, test=20)
+        >>> len(cohort.labelled), len(cohort.unlabelled), len(cohort.test)
+        (6, 3, 20)
     """
     for part, asked in (("validation", validation), ("test", test)):
         if asked and getattr(cohort, part):

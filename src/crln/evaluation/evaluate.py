@@ -53,6 +53,11 @@ def evaluate(
     Raises:
         CrlnError: nothing can be paired, one of `cases` lacks a file, or a file is unreadable or
             on another grid.
+
+    Example:
+        >>> evaluation = crln.evaluate("masks", "data/labels")
+        >>> evaluation.summarised("dice").mean
+        1.0
     """
     paired = pair_masks(predictions, labels, cases=cases, partial=partial)
     found = evaluate_pairs(

@@ -118,6 +118,10 @@ class Evaluation:
         tolerances: of normalised surface Dice, label value to it, in `unit`.
         left_out: what was there and not measured.
         read: case id to the SHA-256 of its mask and of its label, as they were measured.
+
+    Example:
+        >>> evaluation = crln.evaluate("masks", "data/labels")
+        >>> written = evaluation.save("results")
     """
 
     unit: Unit

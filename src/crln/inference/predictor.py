@@ -28,6 +28,12 @@ class Prediction:
         probabilities: (K, X, Y, Z) float32 in the order of `plan.labels.values`, or None.
         uncertainty: (X, Y, Z) float32, entropy of the probabilities over log K (0 certain,
             1 undecided), or None.
+
+    Example:
+        >>> predictor = crln.load_predictor("run")
+        >>> prediction = predictor.predict(["data/images/case_07.nii.gz"], uncertainty=True)
+        >>> prediction.uncertainty.shape
+        (18, 18, 16)
     """
 
     mask: np.ndarray
@@ -43,6 +49,12 @@ class Predictor:
         plan: how scans are prepared and windows laid.
         device: where to compute.
         precision: of the network's arithmetic: "32", "bf16" or "16".
+
+    Example:
+        >>> predictor = crln.load_predictor("run")
+        >>> prediction = predictor.predict(["data/images/case_07.nii.gz"])
+        >>> prediction.mask.shape
+        (18, 18, 16)
     """
 
     def __init__(
@@ -110,6 +122,9 @@ def load_predictor(
 
     Raises:
         CrlnError: the folder is missing a file, or one is damaged; or there is no such device.
+
+    Example:
+        >>> predictor = crln.load_predictor("run", device="cpu")
     """
     folder = open_run(Path(run))
     plan = folder.plan

@@ -133,6 +133,11 @@ class Plan(Section):
         spacing: voxel size in mm after resampling; None keeps every scan's own grid.
         patch_size: voxels along X, Y, Z; each a multiple of 16.
         options: per method, the options that differ from that method's defaults.
+
+    Example:
+        >>> plan = crln.Plan().updated({"training": {"iterations": 1000}})
+        >>> plan.training.iterations
+        1000
     """
 
     version: int = Field(default=VERSION, description="of this format of plans")

@@ -1,0 +1,82 @@
+"""The Python of the pages and of the public docstrings runs as it stands there."""
+
+import doctest
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import crln
+from crln.cohort import make_phantom
+
+ROOT = Path(__file__).parents[1]
+PAGES = (
+    "README.md",
+    "docs/reference/python.md",
+    "docs/how-to/read-a-run.md",
+    "docs/how-to/masks-in-python.md",
+)
+LATER = ("RunFolder", "open_run", "train")
+PUBLIC = {
+    name: getattr(crln, name)
+    for name in crln.__all__
+    if not name.startswith("_") and name not in LATER
+}
+SMALL = {
+    "patch_size": (16, 16, 16),
+    "network": {"widths": (4, 4, 8, 8, 8)},
+    "training": {"iterations": 1},
+}
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What an example may expect: scans and labels in `data`, a model folder `run`, `masks`."""
+    here = tmp_path_factory.mktemp("examples")
+    make_phantom(here / "data", labelled=28, unlabelled=1, test=0, shape=(18, 18, 16), seed=0)
+    scan = sorted((here / "data/images").iterdir())[-1]
+    scan.rename(scan.with_name("case_07.nii.gz"))
+    shutil.copy(scan.with_name("case_07.nii.gz"), here / "scan.nii.gz")
+    cohort = crln.load_cohort(here / "data")
+    run = crln.train(cohort, crln.make_plan(cohort, changes=SMALL), here / "run")
+    shutil.copytree(here / "data/labels", here / "masks")
+    assert run.finished
+    return here
+
+
+@pytest.fixture
+def workplace(prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of it, to work in; plans are small and trainings take a step."""
+    here = tmp_path / "work"
+    shutil.copytree(prepared, here)
+    monkeypatch.chdir(here)
+    make_plan = crln.make_plan
+    monkeypatch.setattr(
+        crln, "make_plan", lambda cohort, **_: make_plan(cohort, changes=SMALL), raising=False
+    )
+    return here
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", PAGES)
+def test_the_python_of_a_page_runs(page: str, workplace: Path) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    blocks = re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    assert blocks
+    if "crln.train(" in text:
+        shutil.rmtree(workplace / "run")
+    names: dict[str, Any] = {}
+    for block in blocks:
+        exec(block, names)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", PUBLIC)
+def test_the_example_of_a_public_name_runs(name: str, workplace: Path) -> None:
+    found = doctest.DocTestFinder(recurse=False).find(PUBLIC[name], name, globs={"crln": crln})
+    assert any(test.examples for test in found), f"{name} has no example"
+    runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
+    for test in found:
+        assert runner.run(test).failed == 0
