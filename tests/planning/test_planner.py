@@ -125,6 +125,25 @@ def test_rare_structures_draw_patches() -> None:
     assert plan_for(rare).training.foreground == pytest.approx(1 / 3)
 
 
+@pytest.mark.parametrize(
+    ("volumes", "share"),
+    [
+        ({1: 90_000.0, 2: 70.0}, 1 / 3),  # 1 in 10,000 beside 1 in 8
+        ({1: 90_000.0, 2: 3_000.0}, 0),
+        ({1: 90_000.0, 2: 0.0}, 0),  # the data set names it, no label holds it
+    ],
+)
+def test_the_rarest_structure_decides(volumes: dict[int, float], share: float) -> None:
+    plan = plan_for(fingerprint(volumes={0: 6e5, **volumes}))
+    assert plan.training.foreground == pytest.approx(share)
+
+
+def test_a_structure_of_one_value_makes_no_window() -> None:
+    flat = [statistics(50, high=50)]
+    plan = plan_for(fingerprint(channels=("CT",), foreground=flat))
+    assert plan.intensity[0].scheme == "zscore"
+
+
 def test_nothing_is_mirrored_unasked() -> None:
     plan = plan_for(fingerprint())
     assert plan.views.mirror_axes == ()

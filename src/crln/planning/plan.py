@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from crln.files import checked, read_yaml, to_yaml
 from crln.files import fault_of as fault_of
 from crln.labels import LabelSpace
+from crln.planning.bounds import Axes, Steps
 
 Triple = tuple[int, int, int]
 
@@ -19,7 +20,7 @@ VERSION = 2
 class Section(BaseModel):
     """A part of a plan: unknown fields are refused, so that a typing error is not ignored."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
 class Intensity(Section):
@@ -34,12 +35,14 @@ class Intensity(Section):
     low: float | None = None
     high: float | None = None
     mean: float | None = None
-    std: float | None = None
+    std: float | None = Field(default=None, gt=0)
 
     @model_validator(mode="after")
     def _window_is_complete(self) -> Self:
         if self.scheme == "window" and None in (self.low, self.high, self.mean, self.std):
             raise ValueError("the intensity scheme 'window' needs low, high, mean and std")
+        if self.low is not None and self.high is not None and self.low >= self.high:
+            raise ValueError(f"low, {self.low:g}, must be below high, {self.high:g}")
         return self
 
 
@@ -62,7 +65,7 @@ class ViewsPlan(Section):
     """
 
     kind: Literal["paper", "rich"] = "rich"
-    mirror_axes: tuple[int, ...] = Field(
+    mirror_axes: Axes = Field(
         default=(),
         description="array axes (0, 1, 2 of X, Y, Z) along which patches may be mirrored",
     )
@@ -111,6 +114,15 @@ class TrainingPlan(Section):
     )
     gradient_clip: float | None = Field(default=None, gt=0, description="largest gradient norm")
 
+    @model_validator(mode="after")
+    def _decay_leaves_weights(self) -> Self:
+        if self.lr * self.weight_decay >= 1:
+            raise ValueError(
+                f"weight_decay, {self.weight_decay:g}, times lr, {self.lr:g}, must be below 1: a "
+                "step would turn every weight around"
+            )
+        return self
+
 
 class InferencePlan(Section):
     """Sliding-window prediction.
@@ -118,10 +130,10 @@ class InferencePlan(Section):
     `stride` in voxels wins over `overlap` (the share of a window that its neighbour covers too).
     """
 
-    stride: Triple | None = None
+    stride: Steps | None = None
     overlap: float = Field(default=0.5, ge=0, lt=1)
     weighting: Literal["uniform", "gaussian"] = "gaussian"
-    mirror_axes: tuple[int, ...] = Field(
+    mirror_axes: Axes = Field(
         default=(), description="test-time mirroring: average over flips along these axes"
     )
 
@@ -142,7 +154,7 @@ class Plan(Section):
 
     version: int = Field(default=VERSION, description="of this format of plans")
     name: str = "auto"
-    channels: tuple[str, ...] = ("image",)
+    channels: tuple[str, ...] = Field(default=("image",), min_length=1)
     intensity: tuple[Intensity, ...] = (Intensity(),)
     labels: LabelSpace = Field(default=LabelSpace(), description="the classes, see below")
     spacing: tuple[float, float, float] | None = None
@@ -185,6 +197,11 @@ class Plan(Section):
     def classes(self) -> int:
         """K, background included."""
         return self.labels.classes
+
+    @property
+    def step(self) -> Triple:
+        """What a patch's sides are multiples of, along X, Y, Z: networks halve four times."""
+        return 16, 16, 16
 
     def updated(self, changes: dict[str, Any]) -> "Plan":
         """A copy with nested `changes` merged in and validated again."""

@@ -29,8 +29,9 @@ AIR, DENSEST = -800.0, 3071.0
 """A channel is in Hounsfield units where it holds air and its structures end at 12 bits. Negative
 values alone tell nothing: MR scans that somebody normalised have them too."""
 
-RARE, CENTRED = 0.02, 1 / 3
-"""Structures below this share of the scan get this share of the patches centred on them."""
+RARE, RAREST, CENTRED = 0.02, 0.001, 1 / 3
+"""Where the structures together, or the rarest alone, are below these shares of the scan, the last
+is the share of patches that are centred on a structure; which one is drawn evenly."""
 
 
 def make_plan(
@@ -82,7 +83,10 @@ def plan_for(fingerprint: Fingerprint) -> Plan:
         for n, own, target in zip(fingerprint.size, fingerprint.spacing, spacing, strict=True)
     ]
     background, *structures = fingerprint.labels
-    share = sum(fingerprint.volumes[value] for value in structures) / prod(fingerprint.size)
+    shares = [fingerprint.volumes[value] / prod(fingerprint.size) for value in structures]
+    # 0: the data set names the class, but no label that was read holds it.
+    rarest = min((share for share in shares if share), default=0.0)
+    centred = sum(shares) < RARE or rarest < RAREST
     names = {background: "background"} | {value: f"class {value}" for value in structures}
     names |= fingerprint.class_names
     return Plan.model_validate({
@@ -96,7 +100,7 @@ def plan_for(fingerprint: Fingerprint) -> Plan:
         },
         "spacing": None if archive else spacing,
         "patch_size": _patch_size(size, spacing),
-        "training": {"foreground": CENTRED if share < RARE else 0.0},
+        "training": {"foreground": CENTRED if centred else 0.0},
     })  # fmt: skip
 
 
@@ -135,7 +139,9 @@ def _patch_size(size: list[float], spacing: tuple[float, float, float]) -> Tripl
 def _intensity(fingerprint: Fingerprint, channel: int) -> Intensity:
     everywhere, inside = fingerprint.intensity[channel], fingerprint.foreground[channel]
     hounsfield = everywhere.low < AIR and inside.high <= DENSEST
-    if fingerprint.channels[channel].lower() != "ct" and not hounsfield:
+    if inside.low >= inside.high or not (
+        hounsfield or fingerprint.channels[channel].lower() == "ct"
+    ):
         return Intensity(scheme="zscore")
     return Intensity(
         scheme="window", low=inside.low, high=inside.high, mean=inside.mean, std=inside.std or 1.0

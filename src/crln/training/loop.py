@@ -16,6 +16,7 @@ from crln.errors import CrlnError
 from crln.methods import Batch, Method, Step, build_method, spelled_out
 from crln.parallel.launch import by_first
 from crln.planning import Plan
+from crln.planning.bounds import check_batch
 from crln.preparation import PreparedCase, prepare_cohort
 from crln.runs import RunFolder
 from crln.runs.checkpoint import Progress, load_checkpoint, save_checkpoint
@@ -69,6 +70,7 @@ def learn(
     plan = spelled_out(method, plan)
     torch.manual_seed(seed)  # decides the first weights; each step seeds its own draws
     learner = build_method(method, plan)
+    check_batch(plan, method, learner.uses_unlabelled)
     pool = _unlabelled(cohort, learner, method, transductive)
     # Every file is read before the folder is made: a fault in the data leaves nothing behind.
     prepare = partial(_prepare, fabric, plan, cache)
