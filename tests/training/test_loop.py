@@ -40,10 +40,11 @@ class Scan:
     def __init__(self) -> None:
         self.hits: list[bool] = []
 
-    def read(self, start: Any, size: Any) -> tuple[np.ndarray, np.ndarray]:
+    def read(self, start: Any, size: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         there = self.voxel - np.array(start)
         self.hits.append(bool(((there >= 0) & (there < size)).all()))
-        return np.zeros((1, *size), np.float32), np.zeros(size, np.int64)
+        image, label = np.zeros((1, *size), np.float32), np.zeros(size, np.int64)
+        return image, label, np.ones(size, bool)
 
 
 def test_the_optimiser_steps_at_the_rates_of_the_schedule_and_the_log_tells_them(
