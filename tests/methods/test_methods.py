@@ -49,6 +49,26 @@ def test_losses_are_finite_scalars_in_float32(method: Method) -> None:
         assert loss.isfinite(), name
 
 
+THICK = {
+    "patch_size": (16, 16, 8),
+    "network": {"strides": [[2, 2, 1], [2, 2, 1], [2, 2, 2], [2, 2, 2]]},
+}
+
+
+@pytest.mark.parametrize("name", sorted(METHODS))
+@pytest.mark.parametrize("index", [0, 3])
+def test_thick_slices_are_learnt_and_predicted(name: str, index: int, tiny_plan: Plan) -> None:
+    """A network that halves one axis less often, at a patch that is thinner than 16 there."""
+    thick = build_method(name, tiny_plan.updated(THICK))
+    found = losses_of(thick, Step(index=index, total=4, seed=0))
+    found["total"].backward()
+    assert all(loss.isfinite() for loss in found.values())
+    with torch.no_grad():
+        logits = thick.eval().predictor()(torch.randn(1, 1, 16, 32, 4))
+    assert logits.shape == (1, tiny_plan.classes, 16, 32, 4)
+    assert logits.isfinite().all()
+
+
 def test_a_step_is_the_same_when_repeated(method: Method) -> None:
     twin = copy.deepcopy(method)
     ours, theirs = losses_of(method), losses_of(twin)

@@ -37,15 +37,15 @@ def test_features_halve_per_level(make: type[VNet] | type[UNet3D]) -> None:
 
 @pytest.mark.parametrize("make", [VNet, UNet3D])
 def test_an_odd_patch_is_refused_with_the_remedy(make: type[VNet] | type[UNet3D]) -> None:
-    with pytest.raises(ValueError, match=r"multiple of 16, got \(16, 20, 16\)"):
+    with pytest.raises(ValueError, match=r"multiple of 16, got \[16, 20, 16\]"):
         make(1, WIDTHS)(torch.randn(1, 1, 16, 20, 16))
 
 
 def test_skips_are_added() -> None:
     network = VNet(1, WIDTHS, 0.0).eval()
-    skips = network.encode(torch.randn(1, 1, 16, 16, 16))
+    skips = network.encoder(torch.randn(1, 1, 16, 16, 16))
     up, level = network.decoder.ups[-1], network.decoder.levels[-1]
-    features = network.decode(skips)
+    features = network.decoder(skips)
     torch.testing.assert_close(features[0], level(up(features[1]) + skips[0]))
 
 
@@ -63,7 +63,7 @@ def test_dropout_falls_on_whole_channels_at_bottleneck_and_head() -> None:
     finest = network(image)[0][0].flatten(1)
     silent = (finest == 0).all(1)
     assert 0.3 < silent.float().mean() < 0.7
-    bottleneck = network.encode(image)[-1][0].flatten(1)
+    bottleneck = network.encoder(image)[-1][0].flatten(1)
     assert (bottleneck == 0).all(1).any()
 
 
@@ -105,9 +105,28 @@ def test_shapes_are_known_without_computing() -> None:
         assert network(torch.empty(2, 1, 112, 112, 80)).shape == (2, 2, 112, 112, 80)
 
 
-@pytest.mark.slow
-def test_compiling_breaks_no_graph() -> None:
-    plan = Plan.model_validate({"network": {"widths": WIDTHS, "prototypes": 2}})
-    network = RectifiedNetwork(plan).eval()
-    explanation = torch._dynamo.explain(network)(torch.randn(1, 1, 16, 16, 16))
-    assert explanation.graph_break_count == 0
+THICK = ((2, 2, 1), (2, 2, 1), (2, 2, 2), (2, 2, 2))
+"""Strides for slices four times as thick as their pixels are wide."""
+
+
+@pytest.mark.parametrize("kind", ["vnet", "unet"])
+def test_an_axis_is_halved_where_its_strides_say_so(kind: str) -> None:
+    network = build_backbone(NetworkPlan(kind=kind, widths=WIDTHS, strides=THICK), 2)
+    assert network.strides == ((1, 1, 1), (2, 2, 1), (4, 4, 1), (8, 8, 2))
+    features = network(torch.randn(2, 2, 16, 32, 8))
+    assert [f.shape for f in features] == [
+        (2, width, 16 // x, 32 // y, 8 // z)
+        for width, (x, y, z) in zip(network.widths, network.strides, strict=True)
+    ]
+    with pytest.raises(ValueError, match=r"\[16, 16, 4\], axis by axis, got \[16, 16, 6\]"):
+        network(torch.randn(2, 2, 16, 16, 6))
+
+
+@pytest.mark.parametrize("kind", ["vnet", "unet"])
+@pytest.mark.parametrize("levels", [3, 6])
+def test_a_network_is_as_deep_as_its_widths(kind: str, levels: int) -> None:
+    halving = ((2, 2, 2),) * (levels - 1)
+    network = build_backbone(NetworkPlan(kind=kind, widths=(4,) * levels, strides=halving), 1)
+    side = 2 ** (levels - 1)
+    features = network.eval()(torch.randn(1, 1, side, side, side))
+    assert [f.shape[-1] for f in features] == [side // 2**level for level in range(levels - 1)]

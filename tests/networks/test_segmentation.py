@@ -13,14 +13,15 @@ def test_build_backbone_follows_the_plan(kind: str, backbone: type) -> None:
     plan = NetworkPlan(kind=kind, widths=SMALL, dropout=0.1)  # type: ignore[arg-type]
     network = build_backbone(plan, 3)
     assert isinstance(network, backbone)
-    assert network.widths == SMALL
+    assert network.widths == SMALL[:4]
+    assert network.strides == ((1, 1, 1), (2, 2, 2), (4, 4, 4), (8, 8, 8))
     assert {m.p for m in network.modules() if isinstance(m, torch.nn.Dropout3d)} == {0.1}
     assert network(torch.randn(2, 3, 16, 16, 16))[0].shape == (2, 4, 16, 16, 16)
 
 
-def test_a_plan_with_another_number_of_widths_is_refused() -> None:
-    with pytest.raises(CrlnError, match=r"lists 3 widths, 5 are due.*edit the plan"):
-        build_backbone(NetworkPlan(widths=(4, 8, 16)), 1)
+def test_an_unknown_backbone_is_refused_by_name() -> None:
+    with pytest.raises(CrlnError, match=r"network\.kind: no backbone 'vnt'; choose one of .*vnet"):
+        build_backbone(NetworkPlan(kind="vnt"), 1)
 
 
 def test_logits_are_a_weighted_sum_of_the_finest_features() -> None:

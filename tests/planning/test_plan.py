@@ -125,3 +125,30 @@ def test_a_fault_in_a_file_is_one_line(tmp_path: Path, text: str, message: str) 
 def test_a_missing_plan_is_named(tmp_path: Path) -> None:
     with pytest.raises(CrlnError, match=r"gone\.yaml: no such file; give a plan"):
         Plan.read(tmp_path / "gone.yaml")
+
+
+def test_a_patch_follows_the_networks_strides() -> None:
+    thick = {"strides": [[2, 2, 1], [2, 2, 1], [2, 2, 2], [2, 2, 2]]}
+    plan = Plan.model_validate({"patch_size": (96, 96, 8), "network": thick})
+    assert plan.step == (16, 16, 4)
+    assert Plan().step == (16, 16, 16)
+    assert Plan.model_validate(plan.model_dump()).network.strides == plan.network.strides
+    with pytest.raises(ValidationError, match=r"multiple of \[16, 16, 4\], axis by axis, got"):
+        plan.updated({"patch_size": (96, 96, 6)})
+    with pytest.raises(ValidationError, match=r"multiple of 16, got \[96, 96, 8\]"):
+        plan.updated({"network": {"strides": [[2, 2, 2]] * 4}})
+
+
+@pytest.mark.parametrize(
+    ("network", "told"),
+    [
+        ({"strides": [[2, 2, 2]] * 3}, "5 widths need 4 strides, got 3"),
+        ({"widths": [4, 8, 16]}, "3 widths need 2 strides, got 4"),
+        ({"widths": [4, 0, 4, 4, 4]}, "greater than or equal to 1"),
+        ({"strides": [[2, 2, 0]] + [[2, 2, 2]] * 3}, "greater than or equal to 1"),
+        ({"strides": [[2, 2, 4]] + [[2, 2, 2]] * 3}, "less than or equal to 2"),
+    ],
+)
+def test_a_network_that_cannot_be_is_refused(network: dict, told: str) -> None:
+    with pytest.raises(ValidationError, match=told):
+        Plan.model_validate({"network": network})

@@ -35,9 +35,12 @@ class Branches(Patchwise):
     def __init__(self, plan: Plan, decoders: int) -> None:
         super().__init__()
         network = plan.network
-        self.encoder = VNetEncoder(len(plan.channels), network.widths, network.dropout)
+        self.encoder = VNetEncoder(
+            len(plan.channels), network.widths, network.dropout, network.strides
+        )
         self.decoders = nn.ModuleList(
-            VNetDecoder(network.widths, network.dropout, kind) for kind in UPSAMPLING[:decoders]
+            VNetDecoder(network.widths, network.dropout, kind, network.strides)
+            for kind in UPSAMPLING[:decoders]
         )
         self.heads = nn.ModuleList(
             nn.Conv3d(network.widths[0], plan.classes, 1) for _ in range(decoders)

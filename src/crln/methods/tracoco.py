@@ -17,7 +17,8 @@ from crln.planning import Plan
 from crln.planning.plan import Section, Triple
 
 SHIFT = 16
-"""Voxels per axis by which the field that two crops are cut from exceeds a patch."""
+"""Voxels per axis by which the field that two crops are cut from exceeds a patch; a thin side
+of the patch by as many as it has."""
 
 
 class TraCoCo(SemiSupervised):
@@ -47,8 +48,8 @@ class TraCoCo(SemiSupervised):
     options: Options
 
     def __init__(self, plan: Plan, options: Section, views: Views) -> None:
-        field = [side + SHIFT for side in plan.patch_size]
-        super().__init__(plan, options, build_views(plan.updated({"patch_size": field})))
+        field = tuple(side + min(side, SHIFT) for side in plan.patch_size)
+        super().__init__(plan, options, build_views(plan.model_copy(update={"patch_size": field})))
         self.students = nn.ModuleList(
             SegmentationNetwork(build_backbone(plan.network, len(plan.channels)), plan.classes)
             for _ in range(2)
@@ -98,7 +99,8 @@ class TraCoCo(SemiSupervised):
     ) -> tuple[np.ndarray, list[Tensor], list[Tensor]]:
         """Where two crops of the noisy field start, their images and what is true in them."""
         field = self._noisy(images, step)
-        starts = random.integers(0, SHIFT, (2, 3), endpoint=True)
+        shift = np.minimum(self.plan.patch_size, SHIFT)
+        starts = random.integers(0, SHIFT, (2, 3), endpoint=True) * shift // SHIFT
         crops = [_cut(field, start, self.plan.patch_size) for start in starts]
         return starts, crops, [_cut(truth, start, self.plan.patch_size) for start in starts]
 

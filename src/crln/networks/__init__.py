@@ -1,5 +1,6 @@
 """V-Net, 3D U-Net, and the network of every method that needs no more."""
 
+from crln.networks.backbone import Backbone
 from crln.networks.blocks import Pointwise
 from crln.networks.patchwise import Patchwise
 from crln.networks.segmentation import SegmentationNetwork, build_backbone
@@ -7,6 +8,7 @@ from crln.networks.unet import UNet3D
 from crln.networks.vnet import VNet, VNetDecoder, VNetEncoder
 
 __all__ = [
+    "Backbone",
     "Patchwise",
     "Pointwise",
     "SegmentationNetwork",

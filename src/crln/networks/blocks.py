@@ -1,10 +1,13 @@
 """The parts that both backbones and the heads are made of."""
 
+from collections.abc import Sequence
 from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from crln.planning.plan import Triple, misfit
 
 Norm = Literal["batch", "instance"]
 LAYOUT = torch.channels_last_3d
@@ -83,17 +86,17 @@ def initialise(network: nn.Module) -> None:
             nn.init.kaiming_normal_(module.weight)
 
 
-def check_patch(images: Tensor, channels: int, levels: int) -> None:
+def check_patch(images: Tensor, channels: int, step: Triple) -> None:
     """Refuses a batch of patches that a network cannot take.
 
     Args:
         images: (B, C, X, Y, Z).
         channels: C, as the network expects it.
-        levels: how often the network halves a patch.
+        step: what the sides of a patch must be multiples of, along X, Y, Z.
 
     Raises:
-        ValueError: not five axes, another number of channels, or a side that is no multiple of
-            2^levels.
+        ValueError: not five axes, another number of channels, or a side that is no multiple of its
+            step.
     """
     if images.ndim != 5:
         raise ValueError(f"a batch of patches has axes (B, C, X, Y, Z), got {images.ndim} axes")
@@ -102,9 +105,24 @@ def check_patch(images: Tensor, channels: int, levels: int) -> None:
             f"the network takes {channels} channels, got {images.shape[1]}: give it scans with the "
             "channels that it was planned for"
         )
-    step = 2**levels
-    if any(side % step for side in images.shape[2:]):
-        raise ValueError(
-            f"each side of a patch must be a multiple of {step}, got {tuple(images.shape[2:])}: "
-            "pad it or change the plan's patch_size"
-        )
+    fault = misfit(images.shape[2:], step)
+    if fault:
+        raise ValueError(f"{fault}: pad it or change the plan's patch_size")
+
+
+def halvings(widths: Sequence[int]) -> tuple[Triple, ...]:
+    """A stride of 2 along every axis, from each level to the next."""
+    return ((2, 2, 2),) * (len(widths) - 1)
+
+
+def reached(strides: Sequence[Triple]) -> tuple[Triple, ...]:
+    """Each level's stride relative to the image, finest first: all the strides above it, together.
+
+    Args:
+        strides: from each level to the next.
+    """
+    levels: list[Triple] = [(1, 1, 1)]
+    for x, y, z in strides:
+        a, b, c = levels[-1]
+        levels.append((a * x, b * y, c * z))
+    return tuple(levels)

@@ -1,32 +1,34 @@
 """A backbone and one head: the network of every method that needs no more."""
 
+from collections.abc import Callable
+
 from torch import Tensor, nn
 
 from crln.errors import CrlnError
+from crln.networks.backbone import Backbone
 from crln.networks.blocks import Pointwise
 from crln.networks.patchwise import Patchwise
 from crln.networks.unet import UNet3D
 from crln.networks.vnet import VNet
 from crln.planning.plan import NetworkPlan
 
-LEVELS = 5
-"""Resolutions of a backbone: 1/1 to 1/16."""
+BACKBONES: dict[str, Callable[[NetworkPlan, int], Backbone]] = {
+    "unet": lambda plan, channels: UNet3D(channels, plan.widths, plan.dropout, plan.strides),
+    "vnet": lambda plan, channels: VNet(channels, plan.widths, plan.dropout, strides=plan.strides),
+}
+"""By `network.kind`: from the plan's network and the number of channels."""
 
 
-def build_backbone(plan: NetworkPlan, in_channels: int) -> VNet | UNet3D:
-    """The plan's V-Net or 3D U-Net, without heads.
+def build_backbone(plan: NetworkPlan, in_channels: int) -> Backbone:
+    """The plan's backbone, without heads.
 
     Raises:
-        CrlnError: the plan does not give a width for each of the five levels.
+        CrlnError: there is none of that kind.
     """
-    if len(plan.widths) != LEVELS:
-        raise CrlnError(
-            f"network.widths of the plan lists {len(plan.widths)} widths, {LEVELS} are due, "
-            "one per level from fine to coarse; edit the plan"
-        )
-    if plan.kind == "vnet":
-        return VNet(in_channels, plan.widths, plan.dropout)
-    return UNet3D(in_channels, plan.widths, plan.dropout)
+    if plan.kind not in BACKBONES:
+        known = ", ".join(sorted(BACKBONES))
+        raise CrlnError(f"plan: network.kind: no backbone {plan.kind!r}; choose one of {known}")
+    return BACKBONES[plan.kind](plan, in_channels)
 
 
 class SegmentationNetwork(Patchwise):
@@ -39,7 +41,7 @@ class SegmentationNetwork(Patchwise):
 
     entries, exits = ("backbone",), ("head",)
 
-    def __init__(self, backbone: VNet | UNet3D, classes: int) -> None:
+    def __init__(self, backbone: Backbone, classes: int) -> None:
         super().__init__()
         self.backbone = backbone
         self.head = Pointwise(backbone.widths[0], classes)

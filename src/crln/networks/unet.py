@@ -8,16 +8,27 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from crln.networks.blocks import ConvNormReLU, check_patch, conv3, initialise, make_norm
+from crln.networks.backbone import Backbone
+from crln.networks.blocks import (
+    ConvNormReLU,
+    check_patch,
+    conv3,
+    halvings,
+    initialise,
+    make_norm,
+    reached,
+)
+from crln.planning.plan import Triple
 
 
-class UNet3D(nn.Module):
+class UNet3D(Backbone):
     """Two 3x3x3 convolutions with instance norm per level; skips are concatenated.
 
     Args:
         in_channels: C of the images.
         widths: channels per level, finest first.
         dropout: channel dropout at the bottleneck and before the heads.
+        strides: from each level to the next; None: 2 along every axis.
     """
 
     def __init__(
@@ -25,18 +36,25 @@ class UNet3D(nn.Module):
         in_channels: int,
         widths: Sequence[int] = (16, 32, 64, 128, 256),
         dropout: float = 0.3,
+        strides: Sequence[Triple] | None = None,
     ) -> None:
         super().__init__()
+        strides = strides or halvings(widths)
         self.in_channels = in_channels
-        self.widths = tuple(widths)
+        self.widths = tuple(widths[:-1])
+        self.strides, self.step = reached(strides)[:-1], reached(strides)[-1]
         inputs = [in_channels, *widths[:-1]]
         self.encoder = nn.ModuleList(_double(i, o) for i, o in zip(inputs, widths, strict=True))
-        self.pool = nn.MaxPool3d(2)
+        self.pools = nn.ModuleList(nn.MaxPool3d(stride) for stride in strides)
         self.bottleneck_dropout = nn.Dropout3d(dropout)
         self.ups = nn.ModuleList()
         self.decoder = nn.ModuleList()
-        for deep, width in zip(reversed(widths[1:]), reversed(widths[:-1]), strict=True):
-            up = nn.ConvTranspose3d(deep, width, 3, stride=2, padding=1, output_padding=1)
+        for level in reversed(range(len(strides))):
+            width, stride = widths[level], strides[level]
+            x, y, z = stride
+            up = nn.ConvTranspose3d(
+                widths[level + 1], width, 3, stride, padding=1, output_padding=(x - 1, y - 1, z - 1)
+            )
             self.ups.append(ConvNormReLU(up, make_norm("batch", width)))
             self.decoder.append(_double(2 * width, width))
         self.head_dropout = nn.Dropout3d(dropout)
@@ -48,15 +66,15 @@ class UNet3D(nn.Module):
         Raises:
             ValueError: the patch does not fit the network (`check_patch`).
         """
-        check_patch(images, self.in_channels, len(self.ups))
+        check_patch(images, self.in_channels, self.step)
         features = [self.encoder[0](images)]
-        for level in list(self.encoder)[1:]:
-            features.append(level(self.pool(features[-1])))
+        for pool, level in zip(self.pools, list(self.encoder)[1:], strict=True):
+            features.append(level(pool(features[-1])))
         features[-1] = self.bottleneck_dropout(features[-1])
         return features
 
     def decode(self, skips: Sequence[Tensor]) -> list[Tensor]:
-        """The encoder's features -> the decoder's, finest first: 1/1, 1/2, 1/4, 1/8."""
+        """The encoder's features -> the decoder's, finest first; the coarsest has none."""
         features: list[Tensor] = []
         deep = skips[-1]
         for up, level, skip in zip(self.ups, self.decoder, reversed(skips[:-1]), strict=True):
@@ -66,7 +84,7 @@ class UNet3D(nn.Module):
         return features
 
     def forward(self, images: Tensor) -> list[Tensor]:
-        """(B, C, X, Y, Z) -> decoder features, finest first: 1/1, 1/2, 1/4, 1/8."""
+        """(B, C, X, Y, Z) -> decoder features, finest first; all levels but the coarsest."""
         return self.decode(self.encode(images))
 
 

@@ -8,40 +8,55 @@ from typing import Literal
 
 from torch import Tensor, nn
 
-from crln.networks.blocks import ConvNormReLU, Norm, check_patch, conv3, initialise, make_norm
+from crln.networks.backbone import Backbone
+from crln.networks.blocks import (
+    ConvNormReLU,
+    check_patch,
+    conv3,
+    halvings,
+    initialise,
+    make_norm,
+    reached,
+)
+from crln.planning.plan import Triple
 
 Upsampling = Literal["transposed", "trilinear", "nearest"]
 
-DEPTHS = (1, 2, 3, 3, 3)
-"""3x3x3 convolutions per level, finest first, on the way down and (but for the last) up."""
+DEEPEST = 3
+"""3x3x3 convolutions of a level at most, on the way down and up: 1, 2, then 3."""
 
 
 class VNetEncoder(nn.Module):
-    """The way down: convolutions per level, a 2x2x2 stride-2 convolution between levels.
+    """The way down: convolutions per level; between levels one whose kernel is its stride.
 
     Args:
         in_channels: C of the images.
         widths: channels per level, finest first.
         dropout: of whole channels after the bottleneck.
-        norm: kind of normalisation.
+        strides: from each level to the next; None: 2 along every axis.
     """
 
     def __init__(
-        self, in_channels: int, widths: Sequence[int], dropout: float, norm: Norm = "batch"
+        self,
+        in_channels: int,
+        widths: Sequence[int],
+        dropout: float,
+        strides: Sequence[Triple] | None = None,
     ) -> None:
         super().__init__()
         self.in_channels = in_channels
+        strides = strides or halvings(widths)
+        self.step = reached(strides)[-1]
         self.levels = nn.ModuleList()
         self.downs = nn.ModuleList()
-        for level, (width, depth) in enumerate(zip(widths, DEPTHS, strict=True)):
+        for level, width in enumerate(widths):
             first = in_channels if level == 0 else width
-            inputs = [first] + [width] * (depth - 1)
-            self.levels.append(nn.Sequential(*(conv3(i, width, norm) for i in inputs)))
+            inputs = [first] + [width] * (_depth(level) - 1)
+            self.levels.append(nn.Sequential(*(conv3(i, width, "batch") for i in inputs)))
             if level + 1 < len(widths):
-                deeper = widths[level + 1]
-                self.downs.append(
-                    ConvNormReLU(nn.Conv3d(width, deeper, 2, stride=2), make_norm(norm, deeper))
-                )
+                deeper, stride = widths[level + 1], strides[level]
+                down = nn.Conv3d(width, deeper, stride, stride)
+                self.downs.append(ConvNormReLU(down, make_norm("batch", deeper)))
         self.dropout = nn.Dropout3d(dropout)
 
     def forward(self, images: Tensor) -> list[Tensor]:
@@ -50,7 +65,7 @@ class VNetEncoder(nn.Module):
         Raises:
             ValueError: the patch does not fit the network (`check_patch`).
         """
-        check_patch(images, self.in_channels, len(self.downs))
+        check_patch(images, self.in_channels, self.step)
         features = [self.levels[0](images)]
         for down, level in zip(self.downs, list(self.levels)[1:], strict=True):
             features.append(level(down(features[-1])))
@@ -64,9 +79,9 @@ class VNetDecoder(nn.Module):
     Args:
         widths: channels per level, finest first.
         dropout: of whole channels before the heads.
-        upsampling: a 2x2x2 stride-2 transposed convolution, or trilinear or nearest doubling and
-            a 3x3x3 convolution (the decoders of MC-Net+).
-        norm: kind of normalisation.
+        upsampling: a transposed convolution whose kernel is its stride, or trilinear or nearest
+            upsampling and a 3x3x3 convolution (the decoders of MC-Net+).
+        strides: from each level to the next; None: 2 along every axis.
     """
 
     def __init__(
@@ -74,22 +89,23 @@ class VNetDecoder(nn.Module):
         widths: Sequence[int],
         dropout: float,
         upsampling: Upsampling = "transposed",
-        norm: Norm = "batch",
+        strides: Sequence[Triple] | None = None,
     ) -> None:
         super().__init__()
+        strides = strides or halvings(widths)
         self.ups = nn.ModuleList()
         self.levels = nn.ModuleList()
         for level in reversed(range(len(widths) - 1)):
             width = widths[level]
-            up = _upsample(widths[level + 1], width, upsampling)
-            self.ups.append(ConvNormReLU(up, make_norm(norm, width)))
+            up = _upsample(widths[level + 1], width, upsampling, strides[level])
+            self.ups.append(ConvNormReLU(up, make_norm("batch", width)))
             self.levels.append(
-                nn.Sequential(*(conv3(width, width, norm) for _ in range(DEPTHS[level])))
+                nn.Sequential(*(conv3(width, width, "batch") for _ in range(_depth(level))))
             )
         self.dropout = nn.Dropout3d(dropout)
 
     def forward(self, skips: Sequence[Tensor]) -> list[Tensor]:
-        """The encoder's features -> the decoder's, finest first: 1/1, 1/2, 1/4, 1/8."""
+        """The encoder's features -> the decoder's, finest first; the coarsest has none."""
         features: list[Tensor] = []
         deep = skips[-1]
         for up, level, skip in zip(self.ups, self.levels, reversed(skips[:-1]), strict=True):
@@ -99,7 +115,7 @@ class VNetDecoder(nn.Module):
         return features
 
 
-class VNet(nn.Module):
+class VNet(Backbone):
     """Encoder and decoder of one V-Net; the heads belong to whoever uses the features.
 
     Args:
@@ -107,7 +123,7 @@ class VNet(nn.Module):
         widths: channels per level, finest first.
         dropout: channel dropout after the bottleneck and before the heads.
         upsampling: of the decoder.
-        norm: kind of normalisation.
+        strides: from each level to the next; None: 2 along every axis.
     """
 
     def __init__(
@@ -116,34 +132,30 @@ class VNet(nn.Module):
         widths: Sequence[int] = (16, 32, 64, 128, 256),
         dropout: float = 0.5,
         upsampling: Upsampling = "transposed",
-        norm: Norm = "batch",
+        strides: Sequence[Triple] | None = None,
     ) -> None:
         super().__init__()
-        self.widths = tuple(widths)
-        self.encoder = VNetEncoder(in_channels, widths, dropout, norm)
-        self.decoder = VNetDecoder(widths, dropout, upsampling, norm)
+        strides = strides or halvings(widths)
+        self.widths, self.strides = tuple(widths[:-1]), reached(strides)[:-1]
+        self.encoder = VNetEncoder(in_channels, widths, dropout, strides)
+        self.decoder = VNetDecoder(widths, dropout, upsampling, strides)
         initialise(self)
 
-    def encode(self, images: Tensor) -> list[Tensor]:
-        """Feature maps of the way down, finest first."""
-        features: list[Tensor] = self.encoder(images)
-        return features
-
-    def decode(self, skips: Sequence[Tensor]) -> list[Tensor]:
-        """Feature maps of the way up, finest first."""
-        features: list[Tensor] = self.decoder(skips)
-        return features
-
     def forward(self, images: Tensor) -> list[Tensor]:
-        """(B, C, X, Y, Z) -> decoder features, finest first: 1/1, 1/2, 1/4, 1/8."""
-        return self.decode(self.encode(images))
+        """(B, C, X, Y, Z) -> decoder features, finest first; all levels but the coarsest."""
+        features: list[Tensor] = self.decoder(self.encoder(images))
+        return features
 
 
-def _upsample(inputs: int, outputs: int, kind: Upsampling) -> nn.Module:
+def _depth(level: int) -> int:
+    return min(level + 1, DEEPEST)
+
+
+def _upsample(inputs: int, outputs: int, kind: Upsampling, stride: Triple) -> nn.Module:
     if kind == "transposed":
-        return nn.ConvTranspose3d(inputs, outputs, 2, stride=2)
+        return nn.ConvTranspose3d(inputs, outputs, stride, stride)
     smooth = {"align_corners": False} if kind == "trilinear" else {}
     return nn.Sequential(
-        nn.Upsample(scale_factor=2, mode=kind, **smooth),
+        nn.Upsample(scale_factor=stride, mode=kind, **smooth),
         nn.Conv3d(inputs, outputs, 3, padding=1),
     )

@@ -1,10 +1,19 @@
 """The plan: every decision of a training as plain data that a person can read and edit."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
+from math import prod
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from crln.files import checked, read_yaml, to_yaml
 from crln.files import fault_of as fault_of
@@ -12,6 +21,8 @@ from crln.labels import LabelSpace
 from crln.planning.bounds import Axes, Steps
 
 Triple = tuple[int, int, int]
+Halving = Annotated[int, Field(ge=1, le=2)]
+"""1: an axis keeps its voxels from one level to the next; 2: it has half as many."""
 
 VERSION = 2
 """Of the format of plans; raised where an older reading would be a wrong one."""
@@ -49,13 +60,36 @@ class Intensity(Section):
 class NetworkPlan(Section):
     """The backbone and what CRLN adds to it (docs/explanation/method.md, section 2)."""
 
-    kind: Literal["vnet", "unet"] = "vnet"
-    widths: tuple[int, ...] = (16, 32, 64, 128, 256)
+    kind: str = Field(default="vnet", description="backbone: vnet or unet")
+    widths: tuple[Annotated[int, Field(ge=1)], ...] = Field(
+        default=(16, 32, 64, 128, 256), min_length=2, description="channels per level, finest first"
+    )
+    strides: tuple[tuple[Halving, Halving, Halving], ...] = Field(
+        default=((2, 2, 2),) * 4,
+        validate_default=True,
+        description="from each level to the next, along X, Y, Z: 2 halves, 1 keeps the voxels",
+    )
     dropout: float = Field(
         default=0.0, ge=0, lt=1, description="of channels; paper presets: 0.5 or 0.3"
     )
     embedding: int = Field(default=16, ge=1, description="E, width of the contrastive embedding")
     prototypes: int = Field(default=4, ge=1, description="N, prototypes per class")
+
+    @field_validator("strides")
+    @classmethod
+    def _a_stride_between_levels(
+        cls, strides: tuple[Triple, ...], info: ValidationInfo
+    ) -> tuple[Triple, ...]:
+        due = len(info.data.get("widths", ())) - 1
+        if due > 0 and len(strides) != due:
+            raise ValueError(f"{due + 1} widths need {due} strides, got {len(strides)}")
+        return strides
+
+    @property
+    def step(self) -> Triple:
+        """Voxels along X, Y, Z that one voxel of the coarsest level stands for."""
+        x, y, z = (prod(axis) for axis in zip(*self.strides, strict=True))
+        return x, y, z
 
 
 class ViewsPlan(Section):
@@ -143,7 +177,7 @@ class Plan(Section):
 
     Attributes:
         spacing: voxel size in mm after resampling; None keeps every scan's own grid.
-        patch_size: voxels along X, Y, Z; each a multiple of 16.
+        patch_size: voxels along X, Y, Z; each a multiple of `step`.
         options: per method, the options that differ from that method's defaults.
 
     Example:
@@ -158,8 +192,8 @@ class Plan(Section):
     intensity: tuple[Intensity, ...] = (Intensity(),)
     labels: LabelSpace = Field(default=LabelSpace(), description="the classes, see below")
     spacing: tuple[float, float, float] | None = None
-    patch_size: Triple = (64, 64, 64)
     network: NetworkPlan = NetworkPlan()
+    patch_size: Triple = Field(default=(64, 64, 64), validate_default=True)
     views: ViewsPlan = ViewsPlan()
     teacher: TeacherPlan = TeacherPlan()
     training: TrainingPlan = TrainingPlan()
@@ -180,9 +214,11 @@ class Plan(Section):
 
     @field_validator("patch_size")
     @classmethod
-    def _patch_is_possible(cls, patch: Triple) -> Triple:
-        if any(side < 16 or side % 16 for side in patch):
-            raise ValueError(f"each side of the patch must be a multiple of 16, got {list(patch)}")
+    def _patch_is_possible(cls, patch: Triple, info: ValidationInfo) -> Triple:
+        if "network" in info.data:  # else its own fault is told
+            fault = misfit(patch, info.data["network"].step)
+            if fault:
+                raise ValueError(fault)
         return patch
 
     @model_validator(mode="after")
@@ -200,8 +236,8 @@ class Plan(Section):
 
     @property
     def step(self) -> Triple:
-        """What a patch's sides are multiples of, along X, Y, Z: networks halve four times."""
-        return 16, 16, 16
+        """What a patch's sides are multiples of, along X, Y, Z: the network's strides, together."""
+        return self.network.step
 
     def updated(self, changes: dict[str, Any]) -> "Plan":
         """A copy with nested `changes` merged in and validated again."""
@@ -235,6 +271,14 @@ def _current(given: dict[str, Any]) -> dict[str, Any]:
     if "class_names" in given and isinstance(labels, dict):
         labels = {**labels, "names": given["class_names"]}
     return {**plan, "labels": labels} if labels else plan
+
+
+def misfit(patch: Sequence[int], step: Triple) -> str | None:
+    """Why a network of this step cannot take a patch, in words; None if it can."""
+    if all(side >= every and side % every == 0 for side, every in zip(patch, step, strict=True)):
+        return None
+    due = str(step[0]) if len(set(step)) == 1 else f"{list(step)}, axis by axis"
+    return f"each side of the patch must be a multiple of {due}, got {list(patch)}"
 
 
 def _merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:

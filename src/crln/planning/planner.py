@@ -10,17 +10,14 @@ from crln.cohort import Cohort
 from crln.errors import CrlnError
 from crln.files import fault_of, from_yaml
 from crln.planning.fingerprint import Fingerprint, make_fingerprint
-from crln.planning.plan import Intensity, Plan, Triple
-
-STEP = 16
-"""A patch's sides are multiples of this: the networks halve four times."""
+from crln.planning.plan import Intensity, NetworkPlan, Plan, Triple
 
 VOXEL_BUDGET = 112 * 112 * 80
 """Most voxels in a patch: the paper's LA patch. 2 + 2 of them train the default V-Net in float32 in
 some 6 GiB, of a GPU or of the machine; who has less edits `patch_size` or the batch."""
 
 UNCOVERED = 4
-"""Voxels of the median scan that a patch may leave out, where 16 more would mostly hold padding."""
+"""Voxels of the median scan that a patch may leave out: one more step would hold padding."""
 
 ANISOTROPY = 3.0
 """Ratio of the coarsest voxel side to the finest from which a cohort counts as thick-sliced."""
@@ -128,10 +125,18 @@ def _patch_size(size: list[float], spacing: tuple[float, float, float]) -> Tripl
         size: voxels of the median prepared scan.
         spacing: mm of a prepared voxel.
     """
-    patch = [STEP * max(1, ceil((side - UNCOVERED) / STEP)) for side in size]
+    step = NetworkPlan().step
+    patch = [
+        every * max(1, ceil((side - UNCOVERED) / every))
+        for every, side in zip(step, size, strict=True)
+    ]
     while prod(patch) > VOXEL_BUDGET:
-        extent = [n * side if n > STEP else 0 for n, side in zip(patch, spacing, strict=True)]
-        patch[extent.index(max(extent))] -= STEP
+        extent = [
+            n * side if n > every else 0
+            for n, side, every in zip(patch, spacing, step, strict=True)
+        ]
+        longest = extent.index(max(extent))
+        patch[longest] -= step[longest]
     x, y, z = patch
     return x, y, z
 

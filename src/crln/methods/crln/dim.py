@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from crln.methods.crln.depthwise import Depthwise
 from crln.networks.blocks import LAYOUT, Pointwise
+from crln.planning.plan import Triple
 
 START = 0.02
 """Standard deviation of the prototypes at the start: small, and no two alike."""
@@ -108,7 +109,7 @@ class SpatialInteraction(nn.Module):
 
 
 class DynamicInteractionModule(nn.Module):
-    """Relation map M(x) from the decoder's features at 1/4 and 1/2 resolution.
+    """Relation map M(x) from the decoder's features of the third and second level, 1/4 and 1/2.
 
     Args:
         widths: channels of the coarse and of the fine features (64 and 32 in the paper).
@@ -117,6 +118,7 @@ class DynamicInteractionModule(nn.Module):
         signed: whether M may be negative; the released code's ReLU keeps it from that.
         start: standard deviation of the first prototypes; the released code starts at 0.
         linear_maps: whether queries, keys and values have linear maps, as in the released code.
+        stride: voxels of the image, along X, Y, Z, that one of the fine features stands for.
 
     Attributes:
         prototypes: P, (K, N, 64), learned from labels.
@@ -131,6 +133,7 @@ class DynamicInteractionModule(nn.Module):
         signed: bool = True,
         start: float = START,
         linear_maps: bool = False,
+        stride: Triple = (2, 2, 2),
     ) -> None:
         super().__init__()
         coarse, fine = widths
@@ -141,7 +144,7 @@ class DynamicInteractionModule(nn.Module):
         self.to_fine = nn.Linear(coarse, fine)
         self.fine = PairwiseInteraction(fine, linear_maps)
         self.spatial = SpatialInteraction(prototypes)
-        self.upsample = nn.ConvTranspose3d(classes, classes, 2, stride=2)
+        self.upsample = nn.ConvTranspose3d(classes, classes, stride, stride)
 
     def clues(self, coarse: Tensor, fine: Tensor) -> Tensor:
         """The finest level's clue, at 1/2: (B, K, X/2, Y/2, Z/2), the classes still apart."""

@@ -18,7 +18,7 @@ from crln.losses import cross_entropy, full_precision, segmentation_loss
 from crln.methods.base import Batch, SemiSupervised, Step
 from crln.methods.crln.contrastive import cooperative_positive_supervision, prototype_alignment
 from crln.methods.crln.dim import START
-from crln.methods.crln.network import RectifiedNetwork, interleave, separate
+from crln.methods.crln.network import LEVELS, RectifiedNetwork, interleave, separate
 from crln.methods.published import Published
 from crln.methods.teacher import Teacher
 from crln.planning import Plan
@@ -189,7 +189,7 @@ class CRLN(SemiSupervised):
         if not self.options.joint_pass:
             return self.student.features(images), self.student.features(seen)
         both = self.student.features(interleave(images, seen))
-        parts = [separate(level, len(images), len(seen)) for level in both[:3]]
+        parts = [separate(level, len(images), len(seen)) for level in both[:LEVELS]]
         return [labelled for labelled, _ in parts], [unlabelled for _, unlabelled in parts]
 
     @torch.no_grad()

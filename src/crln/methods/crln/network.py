@@ -5,12 +5,16 @@ from math import gcd
 import torch
 from torch import Tensor, nn
 
+from crln.errors import CrlnError
 from crln.methods.crln.dim import START, DynamicInteractionModule
 from crln.methods.crln.projection import ProjectionHead
 from crln.networks import Patchwise
 from crln.networks.blocks import Pointwise, initialise
 from crln.networks.segmentation import build_backbone
 from crln.planning.plan import Plan
+
+LEVELS = 3
+"""Of the decoder's features: the finest for the heads, two for the relation map."""
 
 
 class RectifiedNetwork(Patchwise):
@@ -41,13 +45,18 @@ class RectifiedNetwork(Patchwise):
         super().__init__()
         network, classes = plan.network, plan.classes
         self.backbone = build_backbone(network, len(plan.channels))
-        finest, fine, coarse = self.backbone.widths[:3]
+        if len(self.backbone.widths) < LEVELS:
+            raise CrlnError(
+                f"plan: crln reads {LEVELS} levels of features, and network.widths gives "
+                f"{len(self.backbone.widths)}; list {LEVELS + 1} widths or more"
+            )
+        finest, fine, coarse = self.backbone.widths[:LEVELS]
         self.head = Pointwise(finest, classes)
         embedding = network.embedding if projected else network.prototypes
         self.projection = ProjectionHead(finest, embedding)
         self.interaction = DynamicInteractionModule(
             (coarse, fine), classes, network.prototypes,
-            signed=signed, start=start, linear_maps=linear_maps,
+            signed=signed, start=start, linear_maps=linear_maps, stride=self.backbone.strides[1],
         )  # fmt: skip
         self.to_embedding = nn.Linear(coarse, embedding) if projected else None
         self.rectifier = nn.Parameter(torch.zeros(()))  # a

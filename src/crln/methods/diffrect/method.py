@@ -70,7 +70,9 @@ class DiffRect(SemiSupervised):
         super().__init__(plan, options, views)
         channels, classes = len(plan.channels), plan.classes
         self.student = SegmentationNetwork(build_backbone(plan.network, channels), classes)
-        self.rectifier = LabelRectifier(channels, classes, plan.network.widths, self.options.steps)
+        self.rectifier = LabelRectifier(
+            channels, classes, plan.network.widths, self.options.steps, plan.network.strides
+        )
 
     def from_labels(self, images: Tensor, target: Tensor, step: Step) -> dict[str, Tensor]:
         """The student's supervised term and the rectifier's weak -> drawn ones."""

@@ -17,10 +17,11 @@ from torch import Tensor, nn
 
 from crln.labels import IGNORE
 from crln.methods.diffrect.diffusion import add_noise, cosine_alphas, ddim, waves
-from crln.networks.blocks import LAYOUT, Pointwise, check_patch
+from crln.networks.blocks import LAYOUT, Pointwise, check_patch, halvings, reached
+from crln.planning.plan import Triple
 
 DROPOUT = (0.05, 0.1, 0.2, 0.3, 0.5)
-"""Per level of the way down, finest first, as published."""
+"""Per level of the way down, finest first, as published; the last of all further ones."""
 
 GROUPS, SMALLEST_GROUP = 8, 8
 """Of the denoiser's norm: groups at most, and channels in each at least."""
@@ -32,7 +33,8 @@ class Condition(NamedTuple):
     """A patch with its label map and guidance, encoded.
 
     Attributes:
-        features: of the way down, finest first; the last is the latent (B, C, X/16, Y/16, Z/16).
+        features: of the way down, finest first; the last is the latent, by default
+            (B, C, X/16, Y/16, Z/16).
         surroundings: the image's own features, which were added to them.
         guidance: (B, E), the embedded guidance.
     """
@@ -58,22 +60,29 @@ class LabelRectifier(nn.Module):
         classes: K, background included.
         widths: channels per level, finest first.
         steps: T of the diffusion.
+        strides: from each level to the next; None: 2 along every axis.
     """
 
     palette: Tensor
     alphas: Tensor
 
     def __init__(
-        self, in_channels: int, classes: int, widths: Sequence[int], steps: int = 10
+        self,
+        in_channels: int,
+        classes: int,
+        widths: Sequence[int],
+        steps: int = 10,
+        strides: Sequence[Triple] | None = None,
     ) -> None:
         super().__init__()
-        deepest = widths[-1]
+        deepest, strides = widths[-1], strides or halvings(widths)
         self.in_channels = in_channels
+        self.step = reached(strides)[-1]
         self.register_buffer("palette", palette(classes), persistent=False)
         self.register_buffer("alphas", cosine_alphas(steps), persistent=False)
         self.guidance = TimeEmbedding(deepest // 2, 2 * deepest)
-        self.encoder = Encoder(in_channels + COLOURS, widths)
-        self.surroundings = Encoder(in_channels, widths)
+        self.encoder = Encoder(in_channels + COLOURS, widths, strides)
+        self.surroundings = Encoder(in_channels, widths, strides)
         self.decoder = nn.ModuleList(
             Upward(deep, skip, 2 * deepest)
             for deep, skip in zip(reversed(widths[1:]), reversed(widths[:-1]), strict=True)
@@ -89,7 +98,7 @@ class LabelRectifier(nn.Module):
             labels: (B, X, Y, Z), class or IGNORE.
             guidance: how far the labels are off, 0..1; one number for the batch.
         """
-        check_patch(images, self.in_channels, len(self.decoder))
+        check_patch(images, self.in_channels, self.step)
         embedded = self.guidance((999 * guidance).expand(len(images)))
         surroundings = self.surroundings(images, embedded)
         features = self._encode(images, labels, surroundings, embedded)
@@ -141,12 +150,14 @@ class LabelRectifier(nn.Module):
 class Encoder(nn.Module):
     """The way down: a timed block per level, max pooling between."""
 
-    def __init__(self, in_channels: int, widths: Sequence[int]) -> None:
+    def __init__(self, in_channels: int, widths: Sequence[int], strides: Sequence[Triple]) -> None:
         super().__init__()
+        self.strides = strides
         inputs = [in_channels, *widths[:-1]]
+        dropouts = [DROPOUT[min(level, len(DROPOUT) - 1)] for level in range(len(widths))]
         self.levels = nn.ModuleList(
             TimedBlock(i, o, 2 * widths[-1], nn.BatchNorm3d(o), nn.BatchNorm3d(o), dropout)
-            for i, o, dropout in zip(inputs, widths, DROPOUT, strict=True)
+            for i, o, dropout in zip(inputs, widths, dropouts, strict=True)
         )
 
     def forward(
@@ -155,13 +166,14 @@ class Encoder(nn.Module):
         """Features per level, finest first; those of `added` are added level by level."""
         features: list[Tensor] = []
         for place, level in enumerate(self.levels):
-            here = level(F.max_pool3d(features[-1], 2) if features else images, time)
+            before = F.max_pool3d(features[-1], self.strides[place - 1]) if place else images
+            here = level(before, time)
             features.append(here if added is None else here + added[place])
         return features
 
 
 class Upward(nn.Module):
-    """One level up: fewer channels, trilinear doubling, the skip concatenated, a timed block."""
+    """One level up: fewer channels, trilinear upsampling, the skip concatenated, a timed block."""
 
     def __init__(self, deep: int, skip: int, time: int) -> None:
         super().__init__()
@@ -169,7 +181,7 @@ class Upward(nn.Module):
         self.block = TimedBlock(2 * skip, skip, time, nn.BatchNorm3d(skip), nn.BatchNorm3d(skip))
 
     def forward(self, deep: Tensor, skip: Tensor, time: Tensor) -> Tensor:
-        """(B, deep, X, Y, Z), (B, skip, 2X, 2Y, 2Z) -> (B, skip, 2X, 2Y, 2Z)."""
+        """(B, deep, x, y, z), (B, skip, X, Y, Z) -> (B, skip, X, Y, Z)."""
         result: Tensor = self.block(_joined(self.reduce(deep), skip), time)
         return result
 

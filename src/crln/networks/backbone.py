@@ -1,0 +1,28 @@
+"""What every backbone answers, so that methods never ask which one they have."""
+
+from torch import Tensor, nn
+
+from crln.planning.plan import Triple
+
+
+class Backbone(nn.Module):
+    """Images in, decoder features out.
+
+    Each patch is computed by itself, but for the statistics of batch norms.
+
+    Attributes:
+        widths: channels of each feature map, finest first.
+        strides: along X, Y, Z, how many voxels of the image a voxel of each feature map stands for.
+
+    Example:
+        >>> backbone = VNet(1, strides=[(2, 2, 1), (2, 2, 1), (2, 2, 2), (2, 2, 2)])
+        >>> backbone.strides
+        ((1, 1, 1), (2, 2, 1), (4, 4, 1), (8, 8, 2))
+    """
+
+    widths: tuple[int, ...]
+    strides: tuple[Triple, ...]
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        """(B, C, X, Y, Z) -> maps (B, widths[i], X / strides[i][0], ...), finest first."""
+        raise NotImplementedError
