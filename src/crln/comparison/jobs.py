@@ -117,7 +117,8 @@ def _signals_raise() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield  # signals are the main thread's
         return
-    ends = [n for n in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(n) != signal.SIG_IGN]
+    known = [n for n in (signal.SIGTERM, getattr(signal, "SIGHUP", None)) if n]  # not on Windows
+    ends = [n for n in known if signal.getsignal(n) != signal.SIG_IGN]
     before = {number: signal.signal(number, leave) for number in ends}
     before[signal.SIGINT] = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
