@@ -1,6 +1,6 @@
 """What the values of label files mean, classes as every room uses them, and maps of classes."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -135,10 +135,14 @@ class LabelSpace:
         return probabilities.argmax(axis)
 
 
-def largest_components(labels: np.ndarray) -> np.ndarray:
+def largest_components(labels: np.ndarray, only: Collection[int] | None = None) -> np.ndarray:
     """`labels`, (X, Y, Z), with only the largest component of each value but 0.
 
     Voxels that share a face, an edge or a corner are connected, as in this field's released code.
+
+    Args:
+        labels: integers.
+        only: the values to do so for; the others stay as they are.
     """
     components, count = cc3d.connected_components(labels, connectivity=26, return_N=True)
     sizes = np.bincount(components.ravel(), minlength=count + 1)
@@ -146,6 +150,9 @@ def largest_components(labels: np.ndarray) -> np.ndarray:
     value_of[components.ravel()] = labels.ravel()
     kept = np.zeros_like(value_of)
     for value in np.unique(value_of[1:]):
+        if only is not None and value not in only:
+            kept[value_of == value] = value
+            continue
         members = np.flatnonzero(value_of == value)
         kept[members[np.argmax(sizes[members])]] = value
     return kept[components]

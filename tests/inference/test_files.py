@@ -89,6 +89,16 @@ def test_what_exists_is_refused_before_any_work(
     assert nib.load(tmp_path / "masks" / "c.nii.gz").shape == (12, 10, 8)
 
 
+def test_no_mask_is_written_onto_a_scan(
+    predictor: Predictor, scans: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = [path.read_bytes() for path in scans]
+    monkeypatch.setattr(predictor, "predict", lambda *_, **__: pytest.fail("worked"))
+    with pytest.raises(CrlnError, match=r"a\.nii\.gz: is a scan to outline; give another output"):
+        predict_files(predictor, scans, scans[0].parent, overwrite=True)
+    assert [path.read_bytes() for path in scans] == before
+
+
 @pytest.mark.parametrize(
     ("fault", "said"),
     [

@@ -80,6 +80,25 @@ def test_largest_component() -> None:
     assert (predictor.predict(volume, largest_component=True).mask == 200).sum() == 64
 
 
+def test_the_largest_component_of_chosen_classes() -> None:
+    volume = Volume(np.full((1, 16, 16, 16), -5, np.float32), Grid((16, 16, 16), np.eye(4)))
+    for value in (0.5, 5):
+        volume.array[0, 2:6, 2:6, int(value) : int(value) + 3] = value
+        volume.array[0, 12, 12, 10 + int(value)] = value
+    predictor = Predictor(Threshold(), make_plan())
+
+    def count(*names: str) -> list[int]:
+        mask = predictor.predict(volume, largest_component=names).mask
+        return [int((mask == value).sum()) for value in (200, 500)]
+
+    assert count() == [49, 49]
+    assert count("low") == [48, 49]
+    assert count("low", "high") == [48, 48]
+    for name in ("background", "liver"):
+        with pytest.raises(CrlnError, match=rf"'{name}': no such class; the model has low, high"):
+            predictor.predict(volume, largest_component=[name])
+
+
 def test_another_spacing_keeps_the_scans_grid() -> None:
     z = np.linspace(-3, 3, 20, dtype=np.float32)
     volume = Volume(np.broadcast_to(z, (1, 24, 24, 20)).copy(), Grid((24, 24, 20), np.eye(4)))
@@ -152,10 +171,42 @@ def test_a_run_predicts_as_its_method(run: RunFolder, phantom: Path) -> None:
 
 
 def test_overlap_replaces_the_plans_stride(run: RunFolder) -> None:
-    inference = load_predictor(run.path, overlap=0.25).plan.inference
+    inference = load_predictor(run.path, inference={"overlap": 0.25}).plan.inference
     assert inference.overlap == 0.25
     assert inference.stride is None
     assert load_predictor(run.path).plan == run.plan
+
+
+def test_mirroring_at_prediction_averages_the_flipped_views(run: RunFolder, phantom: Path) -> None:
+    case = load_cohort(phantom).test[0]
+    plain = load_predictor(run.path, "cpu")
+    mirrored = load_predictor(run.path, "cpu", inference={"mirror_axes": (0,)})
+    assert plain.plan.inference.mirror_axes == ()
+    patch = plain.plan.patch_size
+    volume = Volume(
+        np.random.default_rng(0).normal(size=(1, *patch)).astype(np.float32), Grid(patch, np.eye(4))
+    )
+    flipped = Volume(volume.array[:, ::-1].copy(), volume.grid)
+    a, b, both = (
+        predictor.predict(scan, probabilities=True).probabilities
+        for predictor, scan in ((plain, volume), (plain, flipped), (mirrored, volume))
+    )
+    assert np.abs(a - both).max() > 1e-3
+    np.testing.assert_allclose(both, (a + b[:, ::-1]) / 2, atol=1e-4)
+    assert mirrored.predict(case.images).mask.shape == nib.load(case.images[0]).shape
+
+
+@pytest.mark.parametrize(
+    ("inference", "message"),
+    [
+        ({"overlap": 1.5}, r"inference\.overlap: .*less than 1; give another value"),
+        ({"overlaps": 0.5}, r"inference\.overlaps"),
+        ({"weighting": "square"}, r"inference\.weighting"),
+    ],
+)
+def test_options_of_prediction_are_checked(run: RunFolder, inference: dict, message: str) -> None:
+    with pytest.raises(CrlnError, match=message):
+        load_predictor(run.path, inference=inference)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")

@@ -2,11 +2,15 @@ from itertools import product
 
 import numpy as np
 import pytest
+import torch
+import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crln.preparation.resample import (
     PLANES,
+    along,
+    axis_matrix,
     resample_classes,
     resample_image,
 )
@@ -89,6 +93,25 @@ def test_images_by_cubic_convolution_along_each_axis(axis: int, new: int) -> Non
     shape = tuple(new if i == axis else 9 for i in range(3))
     expected = np.apply_along_axis(keys_by_loops, axis, array.astype(float), new)
     np.testing.assert_allclose(resample_image(array, shape), expected, atol=1e-5)  # type: ignore[arg-type]
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(1, 40), st.integers(1, 40), st.booleans())
+def test_an_axis_is_interpolated_as_torch_does_it(old: int, new: int, cubic: bool) -> None:
+    lines = np.random.default_rng(7).random((3, old), dtype=np.float32)
+    mode = "bicubic" if cubic else "bilinear"
+    picture = torch.from_numpy(lines)[None, None]
+    expected = F.interpolate(picture, (3, new), mode=mode, antialias=True)[0, 0].numpy()
+    found = along(lines[None], axis_matrix(old, new, cubic=cubic, widen=True), 2)[0]
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_leading_axes_and_views_are_taken_as_they_are(axis: int) -> None:
+    array = np.random.default_rng(8).random((2, 9, 50, 40), dtype=np.float32)[:, ::-1, 2:, ::2]
+    matrix = axis_matrix(array.shape[axis + 1], 70)
+    expected = np.moveaxis(np.tensordot(array, matrix, ([axis + 1], [1])), -1, axis + 1)
+    np.testing.assert_allclose(along(array, matrix, axis), expected, atol=1e-6)
 
 
 def test_image_axes_are_independent() -> None:

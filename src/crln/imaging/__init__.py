@@ -13,7 +13,7 @@ from crln.imaging.formats import (
 )
 from crln.imaging.grid import Grid, Shape, Spacing, Volume, check_same_grid
 from crln.imaging.read import read_grid, read_image, read_label
-from crln.imaging.write import write_mask, write_scalar
+from crln.imaging.write import refuse_input, write_mask, write_scalar
 
 __all__ = [
     "KNOWN",
@@ -31,6 +31,7 @@ __all__ = [
     "read_grid",
     "read_image",
     "read_label",
+    "refuse_input",
     "scan_format",
     "scan_stem",
     "scan_suffix",

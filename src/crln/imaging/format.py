@@ -1,14 +1,14 @@
 """What a kind of file can do: read its grid, read its voxels, write a mask or a map."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
 from crln.imaging.grid import Grid
+from crln.labels import LabelSpace
 
 Content = Literal["image", "label"]
 
@@ -22,14 +22,14 @@ class Output:
         grid: that the voxels lie on.
         content: "label" for a mask, "image" for a map.
         source: the scan that it is of, if that is a file.
-        names: label value to the name of its class, as far as known.
+        labels: values, names and codes of the classes, if they are known.
     """
 
     array: np.ndarray
     grid: Grid
     content: Content
     source: Path | None = None
-    names: Mapping[int, str] = field(default_factory=dict)
+    labels: LabelSpace | None = None
 
 
 class Format(ABC):

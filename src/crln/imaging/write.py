@@ -1,6 +1,6 @@
 """Writes masks and maps that lie on their scan."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +11,7 @@ from crln.imaging.format import Output
 from crln.imaging.formats import output_suffix, scan_format, scan_suffix
 from crln.imaging.grid import Grid
 from crln.imaging.read import read_grid
+from crln.labels import LabelSpace
 
 # Integer types that every viewer of every format knows, smallest first.
 _MASK_TYPES = (np.uint8, np.int16, np.int32)
@@ -21,7 +22,7 @@ def write_mask(
     mask: np.ndarray,
     like: Path | Grid,
     *,
-    names: Mapping[int, str] | None = None,
+    labels: LabelSpace | None = None,
     overwrite: bool = False,
 ) -> None:
     """Writes a mask that opens on top of its scan in any viewer.
@@ -31,7 +32,7 @@ def write_mask(
         mask: (X, Y, Z), an integer type, on the scan's grid and in its axis order.
         like: the scan, whose geometry the mask gets, NIfTI to NIfTI with its qform and sform; or
             the grid alone.
-        names: label value to the name of its class, for formats that can tell it.
+        labels: names and codes of the classes, for formats that can tell them.
         overwrite: replace a file that exists.
 
     Raises:
@@ -43,7 +44,7 @@ def write_mask(
     low, high = int(mask.min()), int(mask.max())
     dtype = next(t for t in _MASK_TYPES if np.iinfo(t).min <= low and high <= np.iinfo(t).max)
     grid, source = _place(like)
-    output = Output(mask.astype(dtype, copy=False), grid, "label", source, names or {})
+    output = Output(mask.astype(dtype, copy=False), grid, "label", source, labels)
     _write(path, output, overwrite)
 
 
@@ -66,6 +67,16 @@ def write_scalar(
     _write(path, Output(last.astype(np.float32, copy=False), grid, "image", source), overwrite)
 
 
+def refuse_input(path: Path, scans: Sequence[Path]) -> None:
+    """Refuses to write to a scan, even where files may be replaced.
+
+    Raises:
+        CrlnError: `path` is one of the scans.
+    """
+    if path.exists() and any(scan.exists() and path.samefile(scan) for scan in scans):
+        raise CrlnError(f"{path}: is the scan itself; give another output")
+
+
 def _place(like: Path | Grid) -> tuple[Grid, Path | None]:
     if isinstance(like, Grid):
         return like, None
@@ -82,7 +93,7 @@ def _write(path: Path, output: Output, overwrite: bool) -> None:
             f"{output.source or path}: shape {output.grid.shape}, but its mask has "
             f"{output.array.shape[:3]}; predict it again"
         )
-    if output.source and path.exists() and path.samefile(output.source):
-        raise CrlnError(f"{path}: is the scan itself; give another output")
+    if output.source:
+        refuse_input(path, [output.source])
     with whole_file(path, overwrite=overwrite) as target:
         scan_format(path).write(target, output)

@@ -8,7 +8,7 @@ from pathlib import Path
 from crln.cohort import Case
 from crln.errors import CrlnError
 from crln.files import claim, remove_partial
-from crln.imaging import output_suffix, write_mask, write_scalar
+from crln.imaging import output_suffix, write_scalar
 from crln.inference.discover import discover_inputs
 from crln.inference.predictor import Predictor
 
@@ -64,7 +64,7 @@ def predict_files(
     *,
     probabilities: bool = False,
     uncertainty: bool = False,
-    largest_component: bool = False,
+    largest_component: bool | Sequence[str] = False,
     overwrite: bool = False,
     share: bool = False,
     progress: Callable[[Outcome, int], None] | None = None,
@@ -77,7 +77,7 @@ def predict_files(
         out: the folder to write to.
         probabilities: write `probabilities/<case>` too, K values a voxel.
         uncertainty: write `uncertainty/<case>` too.
-        largest_component: keep each class's largest component only.
+        largest_component: keep the largest component only, of each class or of those named.
         overwrite: replace masks that exist.
         share: other processes predict the same inputs into the same folder. Each case is done
             once; masks that exist count as done, and those of a process that died are taken over.
@@ -87,13 +87,16 @@ def predict_files(
         An outcome for each case that this process worked on.
 
     Raises:
-        CrlnError: before any work: an input holds no scan, or a mask exists.
+        CrlnError: before any work: an input holds no scan, a mask exists or would be written onto
+            a scan, or there is no class of such a name.
     """
     cases = discover_inputs(inputs, len(predictor.plan.channels))
     out = Path(out)
     outputs = [Outputs(case, out, probabilities, uncertainty) for case in cases]
     if share and overwrite:
         raise CrlnError("sharing takes masks that exist as done; remove them, or do not overwrite")
+    predictor.classes_to_clean(largest_component)  # a name that is wrong is told at once
+    _refuse_inputs(outputs)
     if not share and not overwrite:
         _refuse_existing(outputs)
     fresh = [f for f in (out / PROBABILITIES, out / UNCERTAINTY, out) if not f.exists()]
@@ -109,6 +112,14 @@ def predict_files(
     return outcomes
 
 
+def _refuse_inputs(outputs: Sequence[Outputs]) -> None:
+    scans = {scan.resolve() for files in outputs for scan in files.case.images}
+    for files in outputs:
+        for path in (files.mask, *files.maps.values()):
+            if path.resolve() in scans:
+                raise CrlnError(f"{path}: is a scan to outline; give another output")
+
+
 def _refuse_existing(outputs: Sequence[Outputs]) -> None:
     for files in outputs:
         for path in (files.mask, *files.maps.values()):
@@ -117,7 +128,10 @@ def _refuse_existing(outputs: Sequence[Outputs]) -> None:
 
 
 def _predict_one(
-    predictor: Predictor, files: Outputs, largest_component: bool, overwrite: bool
+    predictor: Predictor,
+    files: Outputs,
+    largest_component: bool | Sequence[str],
+    overwrite: bool,
 ) -> Outcome:
     start = time.perf_counter()
     scan = files.case.images[0]
@@ -133,7 +147,7 @@ def _predict_one(
         for name, path in files.maps.items():
             write_scalar(path, getattr(prediction, name), scan, overwrite=overwrite)
             written.append(path)
-        write_mask(files.mask, prediction.mask, scan, overwrite=overwrite)
+        prediction.save(files.mask, overwrite=overwrite)
     except CrlnError as fault:
         error = str(fault)
     except (OSError, MemoryError, RuntimeError) as fault:  # RuntimeError: torch, out of memory

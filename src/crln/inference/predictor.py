@@ -1,44 +1,25 @@
 """A trained network that outlines scans."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import torch
+from pydantic import ValidationError
 from torch import nn
 
 from crln.devices import settle_device
+from crln.errors import CrlnError
 from crln.imaging import Volume, read_image
 from crln.inference.fuse import accelerate
+from crln.inference.prediction import Prediction
 from crln.inference.restore import outline
 from crln.inference.sliding import Precision, score_slabs
 from crln.labels import largest_components
 from crln.planning import Plan
+from crln.planning.plan import fault_of
 from crln.preparation import prepare_image
 from crln.runs import open_run
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """The outline of one scan, on the scan's own grid and in its order of axes.
-
-    Attributes:
-        mask: (X, Y, Z), values of the label files (`plan.labels.values`).
-        probabilities: (K, X, Y, Z) float32 in the order of `plan.labels.values`, or None.
-        uncertainty: (X, Y, Z) float32, entropy of the probabilities over log K (0 certain,
-            1 undecided), or None.
-
-    Example:
-        >>> predictor = crln.load_predictor("run")
-        >>> prediction = predictor.predict(["data/images/case_07.nii.gz"], uncertainty=True)
-        >>> prediction.uncertainty.shape
-        (18, 18, 16)
-    """
-
-    mask: np.ndarray
-    probabilities: np.ndarray | None = None
-    uncertainty: np.ndarray | None = None
 
 
 class Predictor:
@@ -75,7 +56,7 @@ class Predictor:
         *,
         probabilities: bool = False,
         uncertainty: bool = False,
-        largest_component: bool = False,
+        largest_component: bool | Sequence[str] = False,
     ) -> Prediction:
         """Outlines one scan.
 
@@ -83,26 +64,50 @@ class Predictor:
             scan: one path per channel; or one h5 archive, one folder of DICOM slices, a `Volume`.
             probabilities: give those of every class too.
             uncertainty: give their entropy too.
-            largest_component: keep each class's largest component only.
+            largest_component: keep the largest component only, of each class or of those named.
 
         Raises:
-            CrlnError: the scan cannot be read or prepared.
+            CrlnError: the scan cannot be read or prepared, or there is no class of such a name.
         """
-        source = None
-        if not isinstance(scan, Volume):
-            paths = [Path(path) for path in ([scan] if isinstance(scan, Path | str) else scan)]
-            source = paths[0]
-            scan = read_image(paths)
-        image, placement = prepare_image(scan, self.plan, source)
+        cleaned = self.classes_to_clean(largest_component)
+        source: tuple[Path, ...] | Volume
+        if isinstance(scan, Volume):
+            source, name = scan, None
+        else:
+            paths = [scan] if isinstance(scan, Path | str) else scan
+            source = tuple(Path(path) for path in paths)
+            name = source[0]
+            scan = read_image(source)
+        image, placement = prepare_image(scan, self.plan, name)
         del scan  # as large as the prepared image
         slabs = score_slabs(self.network, image, self.plan, self.device, self.precision)
         found = outline(
             slabs, placement, self.plan.classes,
             probabilities=probabilities, uncertainty=uncertainty,
         )  # fmt: skip
-        classes = largest_components(found.classes) if largest_component else found.classes
-        mask = self.plan.labels.decode(classes)
-        return Prediction(mask, found.probabilities, found.uncertainty)
+        classes = largest_components(found.classes, cleaned) if cleaned else found.classes
+        return Prediction(
+            self.plan.labels.decode(classes), found.probabilities, found.uncertainty,
+            placement.grid, self.plan.labels, source,
+        )  # fmt: skip
+
+    def classes_to_clean(self, largest_component: bool | Sequence[str]) -> list[int]:
+        """The classes of which only the largest component is kept.
+
+        Raises:
+            CrlnError: there is no class of such a name.
+        """
+        names = self.plan.labels.names
+        if isinstance(largest_component, bool):
+            return list(range(1, len(names))) if largest_component else []
+        wanted = [largest_component] if isinstance(largest_component, str) else largest_component
+        for name in wanted:
+            if name not in names[1:]:
+                raise CrlnError(
+                    f"largest component of {name!r}: no such class; the model has "
+                    f"{', '.join(names[1:])}"
+                )
+        return [names.index(name) for name in wanted]
 
 
 def load_predictor(
@@ -110,7 +115,7 @@ def load_predictor(
     device: str = "auto",
     precision: Precision = "32",
     *,
-    overlap: float | None = None,
+    inference: Mapping[str, Any] | None = None,
 ) -> Predictor:
     """The predictor of a model folder.
 
@@ -118,17 +123,26 @@ def load_predictor(
         run: the folder that training wrote.
         device: "auto" (a GPU if there is one), "cpu", "cuda", "cuda:1" or "mps".
         precision: of the network's arithmetic: "32", "bf16" or "16".
-        overlap: share of a window that its neighbour covers too; None takes the plan's.
+        inference: laid over `plan.inference`, though the plan itself is sealed: `overlap`,
+            `stride`, `weighting`, `mirror_axes`.
 
     Raises:
-        CrlnError: the folder is missing a file, or one is damaged; or there is no such device.
+        CrlnError: the folder is missing a file, or one is damaged; there is no such device; or
+            there is no such option of inference, or its value is impossible.
 
     Example:
-        >>> predictor = crln.load_predictor("run", device="cpu")
+        >>> predictor = crln.load_predictor("run", inference={"mirror_axes": (0, 1)})
     """
     folder = open_run(Path(run))
-    plan = folder.plan
-    if overlap is not None:
-        plan = plan.updated({"inference": {"overlap": overlap, "stride": None}})
+    plan = _overlaid(folder.plan, dict(inference or {}))
     place = settle_device(device)
     return Predictor(folder.load_method(place).predictor(), plan, place, precision)
+
+
+def _overlaid(plan: Plan, inference: dict[str, Any]) -> Plan:
+    if "overlap" in inference:
+        inference = {"stride": None} | inference  # or the plan's stride would win
+    try:
+        return plan.updated({"inference": inference})
+    except ValidationError as error:
+        raise CrlnError(f"{fault_of(error)}; give another value") from error

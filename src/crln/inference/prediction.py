@@ -1,0 +1,80 @@
+"""The outline of one scan: to look at, to compute with, to save."""
+
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from crln.imaging import Grid, Volume, read_image, refuse_input, write_mask
+from crln.labels import LabelSpace
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """The outline of one scan, on the scan's own grid and in its order of axes.
+
+    Attributes:
+        mask: (X, Y, Z), values of the label files (`labels.values`).
+        probabilities: (K, X, Y, Z) float32 in the order of `labels.values`, or None.
+        uncertainty: (X, Y, Z) float32, entropy of the probabilities over log K (0 certain,
+            1 undecided), or None.
+        grid: where the voxels lie.
+        labels: values and names of the classes.
+        scan: the scan's files, one per channel, or the scan itself where that was given.
+
+    Example:
+        >>> predictor = crln.load_predictor("run")
+        >>> prediction = predictor.predict(["data/images/case_07.nii.gz"], uncertainty=True)
+        >>> prediction.uncertainty.shape
+        (18, 18, 16)
+        >>> file = prediction.save("masks/case_07.nii.gz", overwrite=True)
+    """
+
+    mask: np.ndarray
+    probabilities: np.ndarray | None
+    uncertainty: np.ndarray | None
+    grid: Grid
+    labels: LabelSpace
+    scan: tuple[Path, ...] | Volume
+
+    def save(self, path: Path | str, *, overwrite: bool = False) -> Path:
+        """Writes the mask; it opens on top of its scan in any viewer.
+
+        Args:
+            path: the file; its suffix tells the format, such as `.nii.gz`, `.nrrd` or `.mha`.
+            overwrite: replace a file that exists; never the scan itself.
+
+        Returns:
+            The file.
+
+        Raises:
+            CrlnError: it exists, is one of the scan's own files, cannot be written, or is of no
+                format that masks are written in.
+        """
+        path = Path(path)
+        like: Path | Grid = self.grid
+        if not isinstance(self.scan, Volume):
+            refuse_input(path, self.scan)
+            if self.scan[0].exists():
+                like = self.scan[0]  # its header says more than the grid
+        write_mask(path, self.mask, like, labels=self.labels, overwrite=overwrite)
+        return path
+
+    def show(self) -> "Figure":
+        """Three orthogonal slices of the scan through the outline, as a matplotlib figure."""
+        from crln.report import slice_picture
+
+        scan = self.scan if isinstance(self.scan, Volume) else read_image(self.scan[:1])
+        shown = self.mask != self.labels.values[0]
+        return slice_picture(scan, None, {"": np.where(shown, self.mask, 0)})
+
+    def _repr_png_(self) -> bytes:
+        """What a notebook shows."""
+        picture = io.BytesIO()
+        self.show().savefig(picture, format="png", dpi=100)
+        return picture.getvalue()
