@@ -2,12 +2,16 @@
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
+from crln.cli.compare import _show
+from crln.cli.screen import console
 from crln.comparison import Comparison
 from crln.comparison.rows import COMPARED
 from crln.comparison.tables import PUBLISHED, SECONDS, cost_table, main_table, published_table
+from crln.evaluation import TableCell
 
 
 def test_the_table_shows_all_that_a_reader_needs(comparison: Comparison) -> None:
@@ -70,3 +74,18 @@ def test_a_validation_split_is_named(comparison: Comparison) -> None:
     validated = replace(comparison, settings=replace(comparison.settings, validation=1))
     assert "validation split" in main_table(validated).caption
     assert "last checkpoint" not in main_table(validated).caption
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_on_a_terminal_figures_stay_whole(
+    comparison: Comparison, width: int, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    monkeypatch.setattr(console, "_width", width)
+    _show(comparison)
+    text = capsys.readouterr().out
+    assert max(map(len, text.splitlines())) <= width
+    for row in main_table(comparison).rows:
+        for key in ("method", "labels", "dice", "difference"):
+            cell = row.get(key, TableCell())
+            assert all(line in text for line in (cell.value, *cell.details))
+    assert "too few cases for an interval" in " ".join(text.split())

@@ -22,13 +22,14 @@ app = typer.Typer(
     name="crln",
     help="Learn to outline structures in 3D scans from few labelled and many unlabelled ones.",
     epilog=examples(
-        "crln demo                            see it work on a cohort that it makes itself",
+        "crln demo                            see it work on scans that it makes",
         "crln train data --out run            learn from a folder of scans and labels",
         "crln predict run scans --out masks   outline other scans",
     ),
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,
 )
 for verb in (plan, train, predict, evaluate, bench, demo):
     app.command(verb.__name__.rpartition(".")[2], epilog=verb.EXAMPLES)(verb.command)

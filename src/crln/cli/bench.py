@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
 
 from crln.cli.options import Device, Overwrite, Precision, Preset
-from crln.cli.screen import console, examples
+from crln.cli.screen import console, examples, show
 from crln.errors import CrlnError
 
 if TYPE_CHECKING:
@@ -50,7 +49,10 @@ def command(
     ] = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Time training steps on scans made for it; tell hours, memory, and what limits them."""
+    """Time training steps, and tell what limits them.
+
+    On scans made for it; tells hours and memory, too.
+    """
     from crln.files import write_text
     from crln.profiling import profile_step
     from crln.training.train import fabric_names
@@ -88,20 +90,29 @@ def _chosen(run: Path | None, path: Path | None, preset: str | None) -> "tuple[P
 
 def _show(profile: "StepProfile", plan: "Plan", method: str, accelerator: str) -> None:
     """The table and what follows from it."""
+    from crln.evaluation.tables import Column, ResultTable, TableCell
+
     training, step = plan.training, profile.step
     patch = "x".join(map(str, plan.patch_size))
     console.print(
         f"{method} on {accelerator}, {training.labelled} + {training.unlabelled} patches of "
         f"{patch}, {len(plan.channels)} channels, {plan.classes} classes"
     )
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    table.add_column("part of a step")
-    for name in ("seconds", "share"):
-        table.add_column(name, justify="right")
     total = sum(profile.parts.values())
-    for part, seconds in profile.parts.items():
-        table.add_row(part, f"{seconds:.4f}", f"{seconds / total:.1%}")
-    console.print(table)
+    columns = {
+        "part": Column("part of a step", text=True),
+        "seconds": Column("seconds"),
+        "share": Column("share"),
+    }
+    rows = [
+        {
+            "part": TableCell(part),
+            "seconds": TableCell(f"{seconds:.4f}"),
+            "share": TableCell(f"{seconds / total:.1%}"),
+        }
+        for part, seconds in profile.parts.items()
+    ]
+    show(ResultTable(columns, rows))
     console.print(f"step: {step}; {profile.iterations} steps: {profile.hours:.1f} h")
     console.print(f"memory: {profile.peak_gib:.2f} GiB at most, of {profile.capacity_gib:.1f} GiB")
     floors = ", ".join(f"{name} {seconds:.3f}" for name, seconds in profile.floors.items())

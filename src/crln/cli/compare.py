@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from crln.comparison import Comparison, Outside
 
 EXAMPLES = examples(
-    "crln compare data --methods supervised crln --labelled 8 --test 20 --out comparison",
+    "crln compare data --methods supervised crln --labelled 8 --test 20 --out it",
     "crln compare data --methods supervised mean_teacher crln supervised_all \\",
-    "    --labelled 8 16 --seeds 0 1 2 --iterations 4000 --test 20 --out comparison",
-    "crln compare data --methods crln 'crln\\[positive_weight=0]' 'bcp\\[published]' \\",
-    "    --reference crln --labelled 8 --test 20 --out comparison",
+    "    --labelled 8 16 --seeds 0 1 2 --iterations 4000 --test 20 --out it",
+    "crln compare data --methods crln 'crln[signed=false]' 'bcp[published]' \\",
+    "    --reference crln --labelled 8 --test 20 --out it",
     "crln compare data --ablation --labelled 8 --test 20 --out ablation",
-    "crln compare data --methods supervised crln --labelled 8 --test 20 --out comparison \\",
-    "    --with nnunet-masks nnunet",
+    "crln compare data --methods supervised crln --labelled 8 --test 20 \\",
+    "    --out it --with nnunet-masks nnunet",
 )
 
 
@@ -60,8 +60,8 @@ def command(
         list[str],
         typer.Option(
             metavar="NAME...",
-            help="Methods; one with options is written crln\\[positive_weight=0], with fields of "
-            "the plan crln\\[network.prototypes=1], with its paper's optimiser bcp\\[published]; "
+            help="Methods; one with options is written crln[positive_weight=0], with fields of "
+            "the plan crln[network.prototypes=1], with its paper's optimiser bcp[published]; "
             "supervised_all learns from every label.",
         ),
     ] = [],  # noqa: B006
@@ -126,7 +126,9 @@ def command(
         ),
     ] = None,
 ) -> None:  # fmt: skip
-    """Train methods with the same network, data, views, budget and seeds, and compare them.
+    """Train methods side by side, and compare them.
+
+    Network, data, views, budget and seeds are the same for all.
 
     What is done is kept: after any interruption the same command goes on, and further methods,
     label counts or seeds add to what is there.

@@ -20,7 +20,10 @@ def command(
     ] = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Make a phantom cohort, learn from 4 labels and 12 scans without, and show the result."""
+    """See it work on scans that it makes itself.
+
+    Makes a phantom cohort, learns from 4 labels and 12 scans without, and shows the result.
+    """
     from crln.comparison.demo import run_demo
 
     page = run_demo(out, seed=seed, iterations=iterations, overwrite=overwrite, say=console.print)

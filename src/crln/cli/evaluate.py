@@ -13,7 +13,7 @@ EXAMPLES = examples(
     "crln evaluate masks data/labels --out results",
     "crln evaluate masks data/labels --run run --out results",
     "crln evaluate masks data/labels --out results --unit voxel",
-    "crln evaluate masks data/labels --out results --tolerance 2 --tolerance 3=0.5",
+    "crln evaluate masks data/labels --out results --tolerance 2,3=0.5",
 )
 
 
@@ -42,21 +42,22 @@ def command(
         typer.Option("--largest-component", help="Measure each class's largest component only."),
     ] = False,
     tolerance: Annotated[
-        list[str],
+        str,
         typer.Option(
             metavar="T",
-            show_default="1",
-            help="Of normalised surface Dice (NSD), in the unit of distances; 3=0.5 for value 3.",
+            help="Of normalised surface Dice (NSD), in the unit of distances; 1,3=0.5: 0.5 for the "
+            "class of value 3.",
         ),
-    ] = [],  # noqa: B006
+    ] = "1",
     partial: Annotated[
         bool, typer.Option("--partial", help="With --run: leave out test cases without a mask.")
     ] = False,
     overwrite: Overwrite = False,
 ) -> None:
-    """Measure predicted masks: Dice, Jaccard, 95HD, ASD, NSD and volume.
+    """Measure predicted masks against labels.
 
-    Measures what has a mask and a label, and says what it left out.
+    Dice, Jaccard, 95HD, ASD, NSD and volume. Measures what has a mask and a label, and says what
+    it left out.
     """
     import crln
     from crln.evaluation.tables import case_table, evaluation_table
@@ -76,10 +77,10 @@ def command(
     console.print(f"written: {', '.join(str(path) for path in written)}")
 
 
-def _tolerances(words: list[str]) -> dict[int | None, float]:
+def _tolerances(text: str) -> dict[int | None, float]:
     """Label value to tolerance; None for all other classes."""
     found: dict[int | None, float] = {}
-    for word in words:
+    for word in text.split(","):
         value, named, size = word.rpartition("=")
         try:
             tolerance = float(size)

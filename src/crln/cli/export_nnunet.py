@@ -10,7 +10,7 @@ from crln.cli.screen import console, examples
 
 EXAMPLES = examples(
     "crln export-nnunet data --out nnUNet_raw --labelled 8 --test 20",
-    "crln export-nnunet data --out nnUNet_raw --labelled 8 --test 20 --id 508 --name Atrium",
+    "crln export-nnunet data --out nnUNet_raw --labelled 8 --id 508 --name Atrium",
 )
 
 
@@ -31,8 +31,9 @@ def command(
         typer.Option(metavar="NAME", show_default="the folder's", help="Name of the data set."),
     ] = None,
 ) -> None:
-    """Write the labelled cases and the test scans as a data set of nnU-Net v2.
+    """Write scans and labels as a data set of nnU-Net v2.
 
+    The labelled cases and the test scans.
     With the numbers and the seed of a comparison, the cases are those of its cells.
     """
     import crln

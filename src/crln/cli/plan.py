@@ -4,10 +4,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
 
 from crln.cli.options import Data, Labelled, Overwrite, Preset, Seed, Test, Validation
-from crln.cli.screen import console, examples
+from crln.cli.screen import console, examples, show_facts
 from crln.errors import CrlnError
 
 if TYPE_CHECKING:
@@ -33,9 +32,10 @@ def command(
     seed: Seed = 0,
     overwrite: Overwrite = False,
 ) -> None:
-    """Look at a cohort; print and save its fingerprint and the plan derived from it.
+    """Look at a cohort and decide how to learn from it.
 
-    Give the split that you will train with, so that the plan looks at no test scan.
+    Prints and saves its fingerprint and the plan derived from it. Give the split that
+    you will train with, so that the plan looks at no test scan.
     """
     import crln
     from crln.files import to_yaml, write_text
@@ -52,58 +52,45 @@ def command(
     plan = crln.make_plan(cohort, preset=preset, fingerprint=fingerprint)
     write_text(beside, to_yaml(fingerprint.model_dump(mode="json")))
     write_text(out, plan.to_yaml())
-    console.print(_fingerprint_table(fingerprint), _plan_table(plan), sep="\n")
+    show_facts("fingerprint", _of_fingerprint(fingerprint))
+    show_facts("plan", _of_plan(plan))
     console.print(f"written: {out}, {beside}")
 
 
-def _fingerprint_table(found: "Fingerprint") -> Table:
-    table = _facts("fingerprint")
-    table.add_row(
-        "cases",
-        f"{found.labelled} labelled, {found.unlabelled} unlabelled, "
+def _of_fingerprint(found: "Fingerprint") -> dict[str, str]:
+    facts = {
+        "cases": f"{found.labelled} labelled, {found.unlabelled} unlabelled, "
         f"{found.validation} validation, {found.test} test ({found.layout})",
-    )
-    table.add_row("size", f"{_times(found.size)} voxels, {_span(found.size_range)}")
-    table.add_row("spacing", f"{_times(found.spacing)} mm, {_span(found.spacing_range)}")
+        "size": f"{_times(found.size)} voxels, {_span(found.size_range)}",
+        "spacing": f"{_times(found.spacing)} mm, {_span(found.spacing_range)}",
+    }
     for channel, whole, inside in zip(
         found.channels, found.intensity, found.foreground, strict=True
     ):
-        table.add_row(
-            f"intensity, {channel}",
+        facts[f"intensity, {channel}"] = (
             f"{whole.minimum:.4g} to {whole.maximum:.4g}, mean {whole.mean:.4g} ± {whole.std:.4g}; "
             f"structures {inside.low:.4g} to {inside.high:.4g}, mean {inside.mean:.4g} ± "
-            f"{inside.std:.4g}",
+            f"{inside.std:.4g}"
         )
     for value, volume in found.volumes.items():
         name = found.class_names.get(value, "")
-        table.add_row(f"label {value}", f"{name + ', ' if name else ''}{volume:.0f} voxels a scan")
-    return table
+        facts[f"label {value}"] = f"{name + ', ' if name else ''}{volume:.0f} voxels a scan"
+    return facts
 
 
-def _plan_table(plan: "Plan") -> Table:
-    table = _facts("plan")
+def _of_plan(plan: "Plan") -> dict[str, str]:
     network, training = plan.network, plan.training
-    table.add_row("spacing", f"{_times(plan.spacing)} mm" if plan.spacing else "each scan's own")
-    table.add_row("patch", f"{_times(plan.patch_size)} voxels")
-    table.add_row("intensity", ", ".join(scheme.scheme for scheme in plan.intensity))
-    table.add_row("classes", ", ".join(plan.labels.names))
-    table.add_row("network", f"{network.kind}, {'-'.join(map(str, network.widths))} channels")
-    table.add_row("views", plan.views.kind)
-    table.add_row(
-        "training",
-        f"{training.iterations} steps of {training.labelled} labelled and {training.unlabelled} "
-        f"unlabelled patches, {training.optimiser}, learning rate {training.lr:g}",
-    )
-    return table
-
-
-def _facts(title: str) -> Table:
-    table = Table(
-        title=title, title_justify="left", show_header=False, box=None, padding=(0, 2, 0, 0)
-    )
-    table.add_column(style="bold", no_wrap=True)
-    table.add_column()
-    return table
+    return {
+        "spacing": f"{_times(plan.spacing)} mm" if plan.spacing else "each scan's own",
+        "patch": f"{_times(plan.patch_size)} voxels",
+        "intensity": ", ".join(scheme.scheme for scheme in plan.intensity),
+        "classes": ", ".join(plan.labels.names),
+        "network": f"{network.kind}, {'-'.join(map(str, network.widths))} channels",
+        "views": plan.views.kind,
+        "training": f"{training.iterations} steps of {training.labelled} labelled and "
+        f"{training.unlabelled} unlabelled patches, {training.optimiser}, learning rate "
+        f"{training.lr:g}",
+    }
 
 
 def _times(values: tuple[float, ...]) -> str:

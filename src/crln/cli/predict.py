@@ -15,7 +15,7 @@ EXAMPLES = examples(
     "crln predict run data/images --out masks --largest-component",
     "crln predict run scan.nii.gz --out masks --mirror x,y --overlap 0.75",
     "crln predict run dicom-series other.nrrd --out masks --uncertainty",
-    "crln predict run data/images --out masks --share   in as many processes as you like",
+    "crln predict run data/images --out masks --share   in several processes",
 )
 
 SOME_FAILED = 1
@@ -69,7 +69,10 @@ def command(
         ),
     ] = False,
 ) -> None:  # fmt: skip
-    """Outline scans; each mask has the format and the geometry of its scan."""
+    """Outline scans with a trained model.
+
+    Each mask has the format and the geometry of its scan.
+    """
     import crln
     from crln.inference import Outcome, predict_files
 

@@ -7,13 +7,17 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from crln.evaluation.tables import ResultTable, TableCell
 
 console = Console(highlight=False, markup=False, soft_wrap=True)
 """Standard output; lines are the terminal's to wrap, so that paths can be copied whole."""
 
-_FOLDED = 12
-"""Characters of a column of words, where there is no room for more."""
+_WHOLE, _FOLDED = 30, 12
+"""Characters of a column of words: where columns of no weight make room for it, and at least."""
+_NAMES = 20
+"""Characters of the column of names, at most."""
 _GAP = 2
 
 
@@ -42,8 +46,12 @@ def show(table: "ResultTable", title: str = "") -> None:
     for key in keys:
         column = table.columns[key]
         justify: Literal["left", "right"] = "left" if column.text else "right"
-        width = None if column.text else _width(table, key)
-        shown.add_column(column.heading, justify=justify, overflow="fold", min_width=width)
+        width = _width(table, key)
+        shown.add_column(
+            column.heading, justify=justify, overflow="fold",
+            width=None if column.text else width,
+            min_width=min(width, _FOLDED) if column.text else None,
+        )  # fmt: skip
     for row in table.rows:
         shown.add_row(*("\n".join(_lines(row[key])) if key in row else "" for key in keys))
     console.print(shown, soft_wrap=False)
@@ -55,6 +63,19 @@ def show(table: "ResultTable", title: str = "") -> None:
         console.print(note, soft_wrap=False)
 
 
+def show_facts(title: str, facts: "Mapping[str, str]") -> None:
+    """Prints names and values in two columns; both are folded, between words where they can be."""
+    shown = Table(
+        title=title, title_justify="left", show_header=False, box=None, padding=(0, _GAP, 0, 0),
+        pad_edge=False,
+    )  # fmt: skip
+    shown.add_column(style="bold", overflow="fold", max_width=_NAMES)
+    shown.add_column(overflow="fold")
+    for name, value in facts.items():
+        shown.add_row(name, value)
+    console.print(shown, soft_wrap=False)
+
+
 def _fitting(table: "ResultTable", width: int) -> tuple[list[str], list[str]]:
     """The columns that there is room for, and the others."""
     keys, left_out = list(table.columns), []
@@ -64,17 +85,19 @@ def _fitting(table: "ResultTable", width: int) -> tuple[list[str], list[str]]:
         :-1
     ]
 
-    def needed() -> int:
+    def needed(folded: int) -> int:
         texts = [key for key in keys if table.columns[key].text]
-        folded = sum(min(_width(table, key), _FOLDED) for key in texts)
-        whole = sum(_width(table, key) for key in keys if key not in texts)
-        return folded + whole + _GAP * (len(keys) - 1)
+        words = sum(min(_width(table, key), folded) for key in texts)
+        return (
+            words
+            + sum(_width(table, key) for key in keys if key not in texts)
+            + _GAP * (len(keys) - 1)
+        )
 
     for key in dispensable:
-        if needed() <= width:
-            break
-        keys.remove(key)
-        left_out.append(key)
+        if needed(_FOLDED if table.columns[key].weight else _WHOLE) > width:
+            keys.remove(key)
+            left_out.append(key)
     return keys, [key for key in table.columns if key in left_out]
 
 

@@ -93,7 +93,10 @@ def command(
         ),
     ] = None,
 ) -> None:  # fmt: skip
-    """Learn from labelled and unlabelled scans; the result is a model folder."""
+    """Learn from labelled and unlabelled scans.
+
+    The result is a model folder.
+    """
     import crln
     from crln.cohort import apply_split
     from crln.training import is_first
