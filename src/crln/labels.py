@@ -1,6 +1,6 @@
 """What the values of label files mean, classes as every room uses them, and maps of classes."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -47,6 +47,21 @@ class LabelSpace:
     ignore: int | None = None
     exclusive: bool = True
     codes: tuple[str, ...] = ()
+
+    @classmethod
+    def of(
+        cls, values: Sequence[int], names: Mapping[int, str], ignore: int | None = None
+    ) -> "LabelSpace":
+        """Of the values in use, background first; what has no name is called after its value.
+
+        Raises:
+            CrlnError: there is no such space.
+        """
+        usual = {value: f"class {value}" for value in values} | {values[0]: "background"}
+        try:
+            return cls(tuple(values), tuple({**usual, **names}[value] for value in values), ignore)
+        except ValueError as error:
+            raise CrlnError(f"labels: {error}") from error
 
     def __post_init__(self) -> None:
         """Raises ValueError where the parts do not agree."""

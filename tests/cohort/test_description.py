@@ -80,6 +80,15 @@ def test_what_nothing_learns_from_yet_is_refused(label: Label, message: str) -> 
     check_complete([Case("b", ()), Case("a", (), Label(Path("a.nii")))])
 
 
+@pytest.mark.parametrize("how", ["ignore: 9\n", "", "ignore: 255\n"])
+def test_what_nobody_outlined_has_a_value(root: Path, how: str) -> None:
+    named = GOOD if how else GOOD.replace("1: lesion}", "1: lesion, 7: ignore}")
+    (root / "cohort.yaml").write_text(how + named)
+    cohort = load_cohort(root)
+    assert cohort.ignore == {"ignore: 9\n": 9, "": 7, "ignore: 255\n": 255}[how]
+    assert cohort.class_names == {0: "background", 1: "lesion"}
+
+
 def test_unnamed_channels_are_numbered(root: Path) -> None:
     (root / "cohort.yaml").write_text(GOOD.replace("channels: [T1, FLAIR]", ""))
     assert load_cohort(root).channels == ("channel 0", "channel 1")
@@ -91,6 +100,8 @@ def test_unnamed_channels_are_numbered(root: Path) -> None:
         ("labelled:", "labeled:", "labeled: Extra inputs are not permitted"),
         ("classes: {0:", "classes: {zero:", "classes.zero"),
         ("id: one, ", "id: three, ", "names case three twice; give each case an id"),
+        ("1: lesion}", "1: lesion, 2: lesion}", "calls the values 1 and 2 'lesion'"),
+        ("labelled:", "ignore: 1\nlabelled:", "ignore is 1, which is 'lesion'; use another value"),
         ("a_flair", "gone", r"case one: no such file .*gone\.nii\.gz"),
         ("outlines/a", "outlines/gone", r"case one: no such file .*outlines/gone"),
         (", label: outlines/a.nii.gz", "", "case one has no label; name one, or move"),

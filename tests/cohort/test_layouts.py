@@ -3,6 +3,7 @@ import os
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -119,20 +120,41 @@ def test_decathlon_names_channels_and_classes(tmp_path: Path) -> None:
     assert cohort.class_names == {0: "background", 1: "Anterior"}
 
 
-def test_nnunet_channels_and_regions(tmp_path: Path) -> None:
+def test_nnunet_channels_and_what_nobody_outlined(tmp_path: Path) -> None:
     touch(tmp_path, *(f"imagesTr/c{i}_000{j}.nii.gz" for i in (1, 2) for j in (0, 1)))
     touch(tmp_path, "imagesUn/c3_0000.nii.gz", "imagesUn/c3_0001.nii.gz", "labelsTr/c1.nii.gz")
     names = {
         "channel_names": {"1": "FLAIR", "0": "T1"},
-        "labels": {"background": 0, "tumour": 2, "whole": [1, 2]},
+        "labels": {"background": 0, "tumour": [2], "ignore": 3},
     }
     (tmp_path / "dataset.json").write_text(json.dumps(names))
     cohort = load_cohort(tmp_path)
     assert cohort.channels == ("T1", "FLAIR")
     assert cohort.class_names == {0: "background", 2: "tumour"}
+    assert cohort.ignore == 3
     assert ids(cohort.labelled) == ["c1"]
     assert ids(cohort.unlabelled) == ["c2", "c3"]
     assert [path.name for path in cohort.labelled[0].images] == ["c1_0000.nii.gz", "c1_0001.nii.gz"]
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (
+            {"background": 0, "whole": [1, 2], "core": [2]},
+            r"whole is a region, of the values \[1, 2\]",
+        ),
+        ({"0": "background", "1": "organ", "2": "organ"}, "calls the values 1 and 2 'organ'; give"),
+        ({"background": 0, "a": 1, "b": 1}, "calls the value 1 both 'a' and 'b'; remove one"),
+    ],
+)
+def test_names_that_mix_classes_up_are_refused(
+    tmp_path: Path, labels: dict[str, Any], message: str
+) -> None:
+    touch(tmp_path, "imagesTr/a.nii.gz", "labelsTr/a.nii.gz")
+    (tmp_path / "dataset.json").write_text(json.dumps({"labels": labels}))
+    with pytest.raises(CrlnError, match=rf"dataset\.json: {message}"):
+        load_cohort(tmp_path)
 
 
 def test_channels_without_names_are_numbered(tmp_path: Path) -> None:

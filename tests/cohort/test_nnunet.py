@@ -115,3 +115,18 @@ def test_a_place_that_cannot_be_written_is_told(cohort: Cohort, tmp_path: Path) 
     (tmp_path / "file").write_text("")
     with pytest.raises(CrlnError, match="cannot be written"):
         export_nnunet(cohort, tmp_path / "file")
+
+
+def test_what_nobody_outlined_is_the_last_value_of_nnunet(cohort: Cohort, tmp_path: Path) -> None:
+    case = cohort.labelled[0]
+    truth = nib.load(case.images[0])
+    voxels = np.random.default_rng(0).choice([0, 5, 9], truth.shape).astype(np.uint8)
+    nib.save(nib.Nifti1Image(voxels, truth.affine), tmp_path / "label.nii.gz")
+    drawn = replace(case, label=Label(tmp_path / "label.nii.gz"))
+    sparse = replace(cohort, labelled=(drawn,), test=(), class_names={5: "organ"}, ignore=9)
+    folder = export_nnunet(sparse, tmp_path / "raw", name="Sparse")
+    notes = json.loads((folder / "dataset.json").read_text())
+    assert notes["labels"] == {"background": 0, "organ": 1, "ignore": 2}
+    written = read_label(folder / "labelsTr" / f"{case.id}.nii.gz").array[0]
+    assert np.array_equal(written, np.searchsorted([0, 5, 9], voxels))
+    assert load_cohort(folder).ignore == 2

@@ -185,3 +185,11 @@ def test_a_label_on_another_grid_is_a_fault(tmp_path: Path) -> None:
     write(case.label.path, block(1), spacing=(1, 1, 2))
     with pytest.raises(CrlnError, match=r"a_seg\.nii"):
         make_fingerprint(Cohort(tmp_path, "folders", (case,)))
+
+
+def test_what_nobody_outlined_is_no_class(tmp_path: Path) -> None:
+    label = block(1)
+    label[:, :, -3:] = 9
+    cohort = Cohort(tmp_path, "folders", (make_case(tmp_path, "a", label),), ignore=9)
+    found = make_fingerprint(cohort)
+    assert (found.labels, found.ignore) == ((0, 1), 9)

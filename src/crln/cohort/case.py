@@ -59,6 +59,7 @@ class Cohort:
         test: cases kept for evaluation alone.
         channels: a name per channel, such as "CT" or "T1".
         class_names: label value in the files to its name, as far as the data set says.
+        ignore: the label value of voxels that nobody outlined, or None.
         ordered: whether the order of the cases was given by a list (then the first N are labelled).
 
     Example:
@@ -75,6 +76,7 @@ class Cohort:
     test: tuple[Case, ...] = ()
     channels: tuple[str, ...] = ("image",)
     class_names: dict[int, str] = field(default_factory=dict)
+    ignore: int | None = None
     ordered: bool = False
 
     @property

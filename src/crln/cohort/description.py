@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from crln.cohort.case import Case, Cohort, Kind, Label
 from crln.cohort.listing import repeated
+from crln.cohort.names import settle_names
 from crln.cohort.parts import PARTS, check_groups
 from crln.errors import CrlnError
 from crln.files import checked, read_yaml
@@ -60,6 +61,7 @@ class _Description(BaseModel):
 
     channels: list[str] = Field(default_factory=list)
     classes: dict[int, str] = Field(default_factory=dict)
+    ignore: int | None = None
     labelled: list[_Entry] = Field(default_factory=list)
     unlabelled: list[_Entry] = Field(default_factory=list)
     validation: list[_Entry] = Field(default_factory=list)
@@ -73,7 +75,7 @@ def read_description(path: Path) -> Cohort:
         CrlnError: it cannot be read, has an unknown or impossible field, names a file that does not
             exist or a case twice, or its cases differ in their number of channels; a labelled or
             validation case has no label, or an unlabelled one has; or a group lies on both sides of
-            the split.
+            the split; or two classes have one name.
     """
     given = _parse(path)
     labelled, unlabelled, validation, test = (
@@ -91,7 +93,13 @@ def read_description(path: Path) -> Cohort:
                 "channels are due; name one file per channel"
             )
     check_groups(cohort)
-    return replace(cohort, channels=channels, class_names=given.classes, ordered=True)
+    names, called = settle_names(path, given.classes.items())
+    ignore = called if given.ignore is None else given.ignore
+    if ignore in names:
+        raise CrlnError(
+            f"{path}: ignore is {ignore}, which is {names[ignore]!r}; use another value"
+        )
+    return replace(cohort, channels=channels, class_names=names, ignore=ignore, ordered=True)
 
 
 def _parse(path: Path) -> _Description:

@@ -76,8 +76,9 @@ def _load_pairs(root: Path, layout: str, image_folders: list[str], label_folder:
     names = read_names(root / "dataset.json")
     count = len(next(iter(images.values()), ()))
     cohort = Cohort(
-        root, layout, channels=_channel_names(root, names, count), class_names=names.classes
-    )
+        root, layout, channels=_channel_names(root, names, count), class_names=names.classes,
+        ignore=names.ignore,
+    )  # fmt: skip
     return sort_into_parts(cohort, pair_labels(images, labels), find_lists([root]))
 
 

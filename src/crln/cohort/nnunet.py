@@ -13,9 +13,11 @@ from pathlib import Path
 import numpy as np
 
 from crln.cohort.case import Case, Cohort, check_complete
+from crln.cohort.names import IGNORED
 from crln.errors import CrlnError
 from crln.files import write_text
 from crln.imaging import read_image, read_label, scan_suffix, write_mask, write_scalar
+from crln.labels import IGNORE, LabelSpace
 
 NNUNET_NOTES = "dataset.json"
 VALUES = "crln_label_values"
@@ -74,28 +76,31 @@ def export_nnunet(
 
 
 def _write(cohort: Cohort, folder: Path) -> None:
-    values = _label_values(cohort)
-    classes = {value: k for k, value in enumerate(values)}
+    labels = LabelSpace.of(_label_values(cohort), cohort.class_names, cohort.ignore)
+    kept = [*labels.values, *([] if labels.ignore is None else [labels.ignore])]
     ending = _ending(cohort)
     for case in cohort.labelled:
         assert case.label is not None
         _write_scan(case, folder / "imagesTr", ending)
         target = folder / "labelsTr" / f"{case.id}{ending}"
-        if values == list(range(len(values))) and scan_suffix(case.label.path) == ending:
+        if kept == list(range(len(kept))) and scan_suffix(case.label.path) == ending:
             shutil.copyfile(case.label.path, target)
         else:
-            label = read_label(case.label.path).array[0]
-            write_mask(target, np.searchsorted(values, label), case.images[0])
+            classes = labels.encode(read_label(case.label.path).array[0], case.label.path)
+            # nnU-Net's value of what nobody outlined is one more than the last class.
+            known = classes.astype(np.int32)
+            write_mask(target, np.where(known == IGNORE, labels.classes, known), case.images[0])
     for case in cohort.test:
         _write_scan(case, folder / "imagesTs", ending)
-    names = {cohort.class_names.get(v, "background" if not k else f"class {v}"): k
-             for v, k in classes.items()}  # fmt: skip
+    names = {"background": 0} | {name: k for k, name in enumerate(labels.names[1:], 1)}
+    if labels.ignore is not None:
+        names[IGNORED] = labels.classes
     notes = {
         "channel_names": {str(i): channel for i, channel in enumerate(cohort.channels)},
-        "labels": {"background": 0, **{n: k for n, k in names.items() if k}},
+        "labels": names,
         "numTraining": len(cohort.labelled),
         "file_ending": ending,
-        VALUES: {str(k): value for value, k in classes.items()},
+        VALUES: {str(k): value for k, value in enumerate(labels.values)},
     }
     write_text(folder / NNUNET_NOTES, json.dumps(notes, indent=1) + "\n")
 
@@ -106,7 +111,7 @@ def _label_values(cohort: Cohort) -> list[int]:
     for case in cohort.labelled:
         assert case.label is not None
         values |= set(np.unique(read_label(case.label.path).array).tolist())
-    return sorted(values)
+    return sorted(values - {cohort.ignore}, key=lambda value: (value != 0, value))
 
 
 def _ending(cohort: Cohort) -> str:

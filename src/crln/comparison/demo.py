@@ -127,7 +127,7 @@ def _learn_and_measure(cohort: Cohort, plan: Plan, out: Path, method: str, seed:
         masks[case.id] = folder / f"{case.id}{output_suffix(scan)}"
         write_mask(masks[case.id], predictor.predict(case.images).mask, scan)
     pairs = {case.id: (masks[case.id], case.label.path) for case in cohort.test if case.label}
-    evaluation = evaluate_pairs(pairs, classes=plan.labels.structures)
+    evaluation = evaluate_pairs(pairs, classes=plan.labels.structures, ignore=plan.labels.ignore)
     evaluation.save(out / "metrics" / method)
     return Outcome(run, masks, evaluation)
 

@@ -22,6 +22,7 @@ from crln.evaluation import (
 )
 from crln.files import checked, checksum, read_json
 from crln.imaging import read_label, write_mask
+from crln.labels import LabelSpace
 from crln.planning import Plan
 
 _LAST, _LARGEST = "metrics", "metrics-largest-component"
@@ -93,9 +94,9 @@ def measure_outside(
             f"{missing[0]!r}; predict all of them and name each mask after its case"
         )
     masks = {case.id: found[case.id] for case in test}
-    values = _class_values(predictions)
-    if any(k != value for k, value in values.items()):
-        masks = {case: _mapped(path, values, folder / "masks") for case, path in masks.items()}
+    labels = _nnunet_labels(predictions)
+    if labels and labels.values != tuple(range(labels.classes)):
+        masks = {case: _mapped(path, labels, folder / "masks") for case, path in masks.items()}
     measured = _measure(masks, test, plan, unit)
     folder.mkdir(parents=True, exist_ok=True)
     measured.last.save(folder / _LAST, overwrite=True)
@@ -157,20 +158,27 @@ def _changed(kept: Evaluation, masks: Mapping[str, Path], test: Sequence[Case]) 
     return changed
 
 
-def _class_values(predictions: Path) -> dict[int, int]:
+def _nnunet_labels(predictions: Path) -> LabelSpace | None:
     """What nnU-Net's copy of the data set's notes says of our label values, if it is there."""
     notes = predictions / NNUNET_NOTES
     if not notes.is_file():
-        return {}
+        return None
     remedy = "restore or remove it"
     content = checked(read_json(notes, remedy), dict[str, Any], notes, remedy)
-    return checked(content.get(VALUES, {}), dict[int, int], notes, remedy)
+    values = checked(content.get(VALUES, {}), dict[int, int], notes, remedy)
+    if not values:
+        return None
+    if sorted(values) != list(range(len(values))):
+        raise CrlnError(f"{notes}: {VALUES}: classes are not 0, 1, 2, ...; {remedy}")
+    return LabelSpace.of([values[k] for k in sorted(values)], {})
 
 
-def _mapped(path: Path, values: Mapping[int, int], folder: Path) -> Path:
-    mask = read_label(path).array[0]
-    mapped = np.zeros_like(mask)
-    for k, value in values.items():
-        mapped[mask == k] = value
-    write_mask(folder / path.name, mapped, path, overwrite=True)
+def _mapped(path: Path, labels: LabelSpace, folder: Path) -> Path:
+    classes = read_label(path).array[0]
+    if not 0 <= classes.min() <= classes.max() < labels.classes:
+        raise CrlnError(
+            f"{path}: holds the class {classes.max()}, of {labels.classes} that nnU-Net learnt; "
+            "predict it again"
+        )
+    write_mask(folder / path.name, labels.decode(classes), path, overwrite=True)
     return folder / path.name

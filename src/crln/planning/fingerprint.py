@@ -60,6 +60,7 @@ class Fingerprint(Section):
         foreground: per channel, statistics of the labelled structures' voxels.
         volumes: label value -> mean volume in voxels over the labels that hold it; 0 for a class
             that the data set names and no label that was read holds.
+        ignore: the label value of voxels that nobody outlined, which counts nowhere here.
     """
 
     labelled: int
@@ -81,6 +82,7 @@ class Fingerprint(Section):
     foreground: tuple[Statistics, ...]
     volumes: dict[int, float]
     class_names: dict[int, str]
+    ignore: int | None = None
 
     @property
     def labels(self) -> tuple[int, ...]:
@@ -105,7 +107,8 @@ def make_fingerprint(cohort: Cohort) -> Fingerprint:
     found = sorted(voxels.volumes)
     if len(found) < 2:
         raise CrlnError(
-            f"{cohort.root}: the labels hold one value only ({found[0]}); outline a structure"
+            f"{cohort.root}: the labels hold one value only ({', '.join(map(str, found))}); "
+            "outline a structure"
         )
     means = {value: float(np.mean(counts)) for value, counts in voxels.volumes.items()}
     return Fingerprint.model_validate({
@@ -128,6 +131,7 @@ def make_fingerprint(cohort: Cohort) -> Fingerprint:
         "foreground": _statistics(voxels.inside or voxels.everywhere),
         "volumes": dict.fromkeys(cohort.class_names, 0.0) | means,
         "class_names": cohort.class_names,
+        "ignore": cohort.ignore,
     })  # fmt: skip
 
 
@@ -139,14 +143,17 @@ class _Voxels:
     inside: list[np.ndarray] = field(default_factory=list)
     volumes: dict[int, list[int]] = field(default_factory=dict)
     labels_read: int = 0
+    ignore: int | None = None
 
     def count(self, label: np.ndarray) -> np.ndarray:
-        """Takes note of a label's values; returns them, ascending."""
+        """Takes note of a label's values, but the ignored one; returns them, ascending."""
         values, counts = np.unique(label, return_counts=True)
         for value, count in zip(values.tolist(), counts.tolist(), strict=True):
+            if value == self.ignore:
+                continue
             self.volumes.setdefault(value, []).append(count)
         self.labels_read += 1
-        return values
+        return values[values != self.ignore]
 
 
 def _read_voxels(cohort: Cohort, affordable: int) -> _Voxels:
@@ -157,7 +164,7 @@ def _read_voxels(cohort: Cohort, affordable: int) -> _Voxels:
     )
     outlined = _spread(cohort.labelled, most_scans - min(len(cohort.unlabelled), most_scans // 2))
     others = _spread(cohort.unlabelled, most_scans - len(outlined))
-    seen = _Voxels()
+    seen = _Voxels(ignore=cohort.ignore)
     for case in (*outlined, *others):
         image = read_image(case.images)
         flat = image.array.reshape(len(image.array), -1)
@@ -167,7 +174,8 @@ def _read_voxels(cohort: Cohort, affordable: int) -> _Voxels:
         label = read_label(case.label.path)
         check_same_grid(case.images[0], image.grid, case.label.path, label.grid)
         values = seen.count(label.array)
-        structures = np.flatnonzero(label.array != (0 if 0 in values else values[0]))
+        background = 0 if 0 in values or not len(values) else values[0]
+        structures = np.flatnonzero((label.array != background) & (label.array != cohort.ignore))
         if len(structures):
             seen.inside.append(flat[:, random.choice(structures, SAMPLE)])
     read = {case.id for case in outlined}

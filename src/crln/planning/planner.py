@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from crln.cohort import Cohort
 from crln.errors import CrlnError
 from crln.files import fault_of, from_yaml
+from crln.labels import LabelSpace
 from crln.planning.fingerprint import Fingerprint, make_fingerprint
 from crln.planning.plan import Intensity, NetworkPlan, Plan, Triple
 
@@ -79,22 +80,18 @@ def plan_for(fingerprint: Fingerprint) -> Plan:
         n * own / target
         for n, own, target in zip(fingerprint.size, fingerprint.spacing, spacing, strict=True)
     ]
-    background, *structures = fingerprint.labels
-    shares = [fingerprint.volumes[value] / prod(fingerprint.size) for value in structures]
+    labels = LabelSpace.of(fingerprint.labels, fingerprint.class_names, fingerprint.ignore)
+    shares = [fingerprint.volumes[value] / prod(fingerprint.size) for value in labels.structures]
     # 0: the data set names the class, but no label that was read holds it.
     rarest = min((share for share in shares if share), default=0.0)
     centred = sum(shares) < RARE or rarest < RAREST
-    names = {background: "background"} | {value: f"class {value}" for value in structures}
-    names |= fingerprint.class_names
     return Plan.model_validate({
         "channels": fingerprint.channels,
         "intensity": [
             {"scheme": "none"} if archive else _intensity(fingerprint, channel).model_dump()
             for channel in range(len(fingerprint.channels))
         ],
-        "labels": {
-            "values": fingerprint.labels, "names": [names[value] for value in fingerprint.labels],
-        },
+        "labels": labels,
         "spacing": None if archive else spacing,
         "patch_size": _patch_size(size, spacing),
         "training": {"foreground": CENTRED if centred else 0.0},
