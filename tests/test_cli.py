@@ -205,7 +205,7 @@ def test_resume_takes_plan_and_split_from_the_run(
         "train", phantom, "--out", tmp_path / "cut", "--method", "supervised", "--resume"
     )
     assert again.code == 0, again.err
-    assert open_run(tmp_path / "cut").facts["labelled"] == 2
+    assert open_run(tmp_path / "cut").facts.labelled == 2
     whole, cut = (read_tensors(tmp_path / n / "weights.safetensors")[0] for n in ("whole", "cut"))
     assert all((whole[name] == cut[name]).all() for name in whole)
 
@@ -225,7 +225,7 @@ def test_iterations_change_the_plan(
     assert result.code == 0, result.err
     run = open_run(tmp_path / "run")
     assert run.plan.training.iterations == 2
-    assert run.facts["seed"] == 3
+    assert run.facts.seed == 3
 
 
 def test_plan_and_preset_exclude_each_other(

@@ -7,7 +7,7 @@ import torch
 
 from crln.devices import settle_device
 from crln.errors import CrlnError
-from crln.training.train import fabric_names
+from crln.training.start import fabric_names
 
 Machine = Callable[..., None]
 

@@ -22,7 +22,7 @@ except SystemExit as exit:
 print(json.dumps(sorted(name for name, module in sys.modules.items() if module)))
 """
 
-LEARNING = {"lightning_fabric", "tensorboard", "torch.utils.tensorboard", "crln.training"}
+LEARNING = {"lightning_fabric", "tensorboard", "torch.utils.tensorboard", "crln.training.loop"}
 SHOWING = {"jinja2", "matplotlib", "IPython"}
 ELSEWHERE = {"monai", "scipy.ndimage", "scipy.stats", "submitit", "sympy", "torch._dynamo"}
 FORMATS = {"h5py", "SimpleITK"}  # of other files than NIfTI; nibabel imports pydicom itself
@@ -69,11 +69,12 @@ def test_prediction_loads_nothing_for_learning_and_nothing_to_show(
 def run(tiny_plan: Plan, tmp_path: Path) -> RunFolder:
     """A model folder with the weights that a training would begin with."""
     from crln.methods import build_method
+    from crln.runs import Facts
 
-    run = RunFolder(tmp_path / "run", tiny_plan, {"method": "supervised", "seed": 0})
+    run = RunFolder(tmp_path / "run", tiny_plan, Facts(format=1, method="supervised", seed=0))
     run.path.mkdir()
     run.write_facts()
-    run.save_weights(build_method("supervised", tiny_plan))
+    run.save_weights(dict(build_method("supervised", tiny_plan).predictor().state_dict()))
     return run
 
 

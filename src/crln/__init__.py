@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from crln.inference import Prediction, Predictor, load_predictor
     from crln.planning import Plan, make_plan
     from crln.runs import RunFolder, open_run
-    from crln.training import train
+    from crln.training import Course, Listener, Training, train
 
 if sys.platform == "darwin":
     # torch reads it once, when it is imported: what Metal cannot compute, the processor does.
@@ -33,12 +33,15 @@ if sys.platform == "darwin":
 
 _ROOMS = {
     "Case": "cohort",
+    "Course": "training",
     "Cohort": "cohort",
     "Evaluation": "evaluation",
+    "Listener": "training",
     "Plan": "planning",
     "Prediction": "inference",
     "Predictor": "inference",
     "RunFolder": "runs",
+    "Training": "training",
     "evaluate": "evaluation",
     "load_cohort": "cohort",
     "load_predictor": "inference",
@@ -51,12 +54,15 @@ _ROOMS = {
 __all__ = [
     "Case",
     "Cohort",
+    "Course",
     "CrlnError",
     "Evaluation",
+    "Listener",
     "Plan",
     "Prediction",
     "Predictor",
     "RunFolder",
+    "Training",
     "__version__",
     "evaluate",
     "load_cohort",

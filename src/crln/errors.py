@@ -14,3 +14,15 @@ class CrlnError(Exception):
         ...     print(fault)
         nowhere: no such folder; check the path
     """
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C or SIGTERM ended what could be saved, and it was.
+
+    Attributes:
+        code: the exit code of a process that the signal ends: 130 or 143.
+    """
+
+    def __init__(self, message: str, signal: int) -> None:
+        super().__init__(message)
+        self.code = 128 + signal

@@ -221,6 +221,23 @@ def read_tensors(
         ) from error
 
 
+def read_notes(path: Path) -> dict[str, str]:
+    """The notes of a safetensors file alone.
+
+    Raises:
+        CrlnError: missing, truncated or not safetensors.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, "pt") as file:
+            return dict(file.metadata() or {})
+    except (OSError, SafetensorError) as error:
+        raise CrlnError(
+            f"{path}: missing or damaged ({error}); restore the model folder or train again"
+        ) from error
+
+
 def checksum(path: Path) -> str:
     """SHA-256 of a file.
 

@@ -29,7 +29,7 @@ def test_it_trains_and_outlines_and_opens_no_test_label(cell: Cell) -> None:
     cell.complete(HERE)
     assert cell.done(test)
     run = open_run(cell.folder)
-    assert (run.facts["method"], run.facts["seed"], run.facts["labelled"]) == ("supervised", 1, 2)
+    assert (run.facts.method, run.facts.seed, run.facts.labelled) == ("supervised", 1, 2)
     run.check_seal()
     assert all(cell.mask(case).exists() for case in test)
     assert opened_labels(cell.folder, test) == []
@@ -82,5 +82,5 @@ def test_its_process_tells_the_command_and_keeps_to_its_threads(
     monkeypatch.setattr("sys.argv", ["crln", "something"])
     monkeypatch.setattr("torch.set_num_threads", asked.append)
     cell.complete(replace(HERE, threads=1), ("compare", "data"))
-    assert cell.open().facts["command"] == "crln compare data"
+    assert cell.open().facts.command == "crln compare data"
     assert asked[0] == 1  # before anything is computed; others may ask later

@@ -47,7 +47,7 @@ def test_rows_measure_the_test_masks(finished_comparison: Finished) -> None:
     assert row.last[0].values("dice") == expected.values("dice")
     assert row.seeds == (0, 1)
     assert row.checkpoint == "last"
-    assert row.cost.parameters == cell.open().facts["parameters"]
+    assert row.cost.parameters == cell.open().facts.parameters
     assert row.cost.peak_memory_gib > 0
     assert comparison.rows[1].differences["dice"].cases <= len(comparison.test)
 

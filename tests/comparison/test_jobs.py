@@ -68,8 +68,8 @@ def test_side_by_side_each_in_its_own_process(
     test = good.part.split(good.part.load(), 2, 0).test
     assert good.done(test)
     assert opened_labels(good.folder, test) == []
-    assert good.open().facts["command"] == "crln compare phantom"
-    assert good.open().facts["threads"] == max(1, (os.cpu_count() or 1) // 2)
+    assert good.open().facts.command == "crln compare phantom"
+    assert good.open().facts.threads == max(1, (os.cpu_count() or 1) // 2)
     assert not bad.done(test)
     assert "asked for 99" in bad.fault
 

@@ -14,7 +14,7 @@ from crln.labels import LabelSpace
 from crln.methods import build_method
 from crln.planning import Plan
 from crln.preparation import prepare_image
-from crln.runs import RunFolder
+from crln.runs import Facts, RunFolder
 
 
 class Threshold(nn.Module):
@@ -146,10 +146,10 @@ def test_wrong_number_of_channels() -> None:
 @pytest.fixture
 def run(tiny_plan: Plan, tmp_path: Path) -> RunFolder:
     torch.manual_seed(0)
-    folder = RunFolder(tmp_path / "run", tiny_plan, {"method": "crln", "seed": 0})
+    folder = RunFolder(tmp_path / "run", tiny_plan, Facts(format=1, method="crln", seed=0))
     folder.path.mkdir()
     folder.write_facts()
-    folder.save_weights(build_method("crln", tiny_plan))
+    folder.save_weights(dict(build_method("crln", tiny_plan).predictor().state_dict()))
     return folder
 
 
@@ -159,7 +159,7 @@ def test_a_run_predicts_as_its_method(run: RunFolder, phantom: Path) -> None:
     assert not predictor.network.training
     prediction = predictor.predict(case.images)
     image, _ = prepare_image(read_image(case.images), run.plan)
-    network = run.load_method().predictor()
+    network = run.load_network()
     classes = sliding_window(network, image, run.plan)
     scan = nib.load(case.images[0])
     assert prediction.mask.shape == scan.shape

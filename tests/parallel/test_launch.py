@@ -14,10 +14,10 @@ import pytest
 from crln.cohort import load_cohort, split_cohort
 from crln.errors import CrlnError
 from crln.methods import METHODS
-from crln.parallel.launch import Launch, find_launch
+from crln.parallel.launch import Launch, find_launch, is_first
 from crln.planning import Plan
 from crln.runs import open_run
-from crln.training import is_first, train
+from crln.training import train
 
 FOLLOWING = Path(__file__).parents[1] / "training" / "following.py"
 PROGRAM = Path(sys.executable).with_name("crln")
@@ -96,8 +96,8 @@ def test_the_program_learns_with_two_processes(phantom: Path, plan: Path, tmp_pa
     assert out.count("supervised: ") == out.count("model in ") == 1
     run = open_run(tmp_path / "run")
     assert run.finished
-    assert run.facts["processes"] == 2
-    assert run.facts["chosen"].startswith("validation: Dice ")
+    assert run.facts.processes == 2
+    assert str(run.facts.chosen).startswith("validation: Dice ")
     rows = [int(row["step"]) for row in rows_of(run.path) if not row["validation"]]
     assert rows == list(range(1, 13))
 
@@ -134,7 +134,7 @@ def test_torchrun_starts_the_processes(phantom: Path, plan: Path, tmp_path: Path
     told, err = process.communicate()
     assert process.returncode == 0, err
     assert told.count("2 labelled") == told.count("model in ") == 1
-    assert open_run(out).facts["processes"] == 2
+    assert open_run(out).facts.processes == 2
 
 
 def test_a_fault_in_a_process_is_one_line(phantom: Path, plan: Path, tmp_path: Path) -> None:

@@ -7,34 +7,83 @@ import yaml
 
 from crln.errors import CrlnError
 from crln.files import read_tensors, write_tensors, write_text
-from crln.methods import build_method
+from crln.methods import METHODS, build_method
 from crln.planning import Plan
-from crln.runs import RunFolder, open_run
+from crln.runs import Facts, RunFolder, open_run
+
+FACTS = Facts(format=1, method="supervised", seed=0)
 
 
 @pytest.fixture
 def run(tiny_plan: Plan, tmp_path: Path) -> RunFolder:
     torch.manual_seed(0)
-    folder = RunFolder(tmp_path / "run", tiny_plan, {"method": "supervised", "seed": 0})
+    folder = RunFolder(tmp_path / "run", tiny_plan, FACTS)
     folder.path.mkdir()
     folder.write_facts()
-    folder.save_weights(build_method("supervised", tiny_plan))
+    network = build_method("supervised", tiny_plan).predictor()
+    folder.save_weights(dict(network.state_dict()))
     return folder
 
 
-def test_a_method_comes_back_as_it_was(run: RunFolder, tiny_plan: Plan) -> None:
+def test_the_network_comes_back_as_it_was(run: RunFolder, tiny_plan: Plan) -> None:
     torch.manual_seed(0)
-    original = build_method("supervised", tiny_plan)
-    loaded = open_run(run.path).load_method()
+    original = build_method("supervised", tiny_plan).predictor()
+    loaded = open_run(run.path).load_network()
+    assert not loaded.training
     for name, tensor in original.state_dict().items():
         assert torch.equal(loaded.state_dict()[name], tensor)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_weights_are_those_of_the_predictor_alone(
+    method: str, tiny_plan: Plan, tmp_path: Path
+) -> None:
+    """Built without memory for the method's other networks; the same logits."""
+    built = build_method(method, tiny_plan)
+    network = built.predictor().eval()
+    folder = RunFolder(tmp_path, tiny_plan, Facts(format=1, method=method, seed=0))
+    folder.write_facts()
+    folder.save_weights(dict(network.state_dict()))
+    loaded = open_run(tmp_path).load_network()
+    patch = torch.randn(1, 1, 16, 16, 16)
+    with torch.no_grad():
+        assert torch.equal(loaded(patch), network(patch))
+
+
+def test_the_file_of_a_student_and_teacher_is_half_as_large(
+    tiny_plan: Plan, tmp_path: Path
+) -> None:
+    built = build_method("crln", tiny_plan)
+    folder = RunFolder(tmp_path, tiny_plan, FACTS)
+    folder.write_facts()
+    folder.save_weights(dict(built.predictor().state_dict()))
+    write_tensors(tmp_path / "all.safetensors", dict(built.state_dict()), {})
+    whole = (tmp_path / "all.safetensors").stat().st_size
+    assert folder.weights.stat().st_size < 0.55 * whole
+
+
+def test_a_folder_from_before_formats_were_numbered_still_opens(
+    tiny_plan: Plan, tmp_path: Path
+) -> None:
+    """Its weights are the whole method's, its facts had no format."""
+    built = build_method("mean_teacher", tiny_plan)
+    old = {"method": "mean_teacher", "seed": 3, "commit": None, "labelled": 8, "chosen": "last"}
+    folder = RunFolder(tmp_path, tiny_plan, Facts(**old))
+    folder.write_facts()
+    (tmp_path / "run.yaml").write_text(yaml.safe_dump(old))
+    folder.save_weights(dict(built.state_dict()))
+    opened = open_run(tmp_path)
+    assert (opened.facts.format, opened.facts.seed, opened.facts.labelled) == (0, 3, 8)
+    loaded = opened.load_network().state_dict()
+    for name, tensor in built.predictor().state_dict().items():
+        assert torch.equal(loaded[name], tensor)
 
 
 @pytest.mark.parametrize("name", ["plan.yaml", "run.yaml", "weights.safetensors", "seal.json"])
 def test_a_missing_file_is_named(run: RunFolder, name: str) -> None:
     (run.path / name).unlink()
     with pytest.raises(CrlnError, match=name.replace(".", r"\.")):
-        open_run(run.path).load_method()
+        open_run(run.path).load_network()
 
 
 @pytest.mark.parametrize("name", ["plan.yaml", "run.yaml", "weights.safetensors", "seal.json"])
@@ -42,7 +91,7 @@ def test_a_truncated_file_is_named(run: RunFolder, name: str) -> None:
     content = (run.path / name).read_bytes()
     (run.path / name).write_bytes(content[: len(content) // 2])
     with pytest.raises(CrlnError, match=name.replace(".", r"\.")) as error:
-        open_run(run.path).load_method()
+        open_run(run.path).load_network()
     assert "\n" not in str(error.value)
 
 
@@ -51,7 +100,7 @@ def test_one_changed_byte_of_the_weights_is_noticed(run: RunFolder) -> None:
     content[-1] ^= 1
     run.weights.write_bytes(bytes(content))
     with pytest.raises(CrlnError, match=r"weights\.safetensors: changed since training"):
-        open_run(run.path).load_method()
+        open_run(run.path).load_network()
 
 
 class Malicious:
@@ -69,10 +118,10 @@ def test_a_planted_pickle_does_not_run(run: RunFolder, tmp_path: Path, name: str
     mark = tmp_path / "ran"
     torch.save(Malicious(mark), run.path / name)
     with pytest.raises(CrlnError):
-        open_run(run.path).load_method()
+        open_run(run.path).load_network()
     (run.path / name).write_bytes(pickle.dumps(Malicious(mark)))
     with pytest.raises(CrlnError):
-        open_run(run.path).load_method()
+        open_run(run.path).load_network()
     (run.path / "run.yaml").write_text(f"!!python/object/apply:pathlib.Path.touch [{mark}]\n")
     with pytest.raises(CrlnError):
         open_run(run.path)
@@ -86,11 +135,11 @@ def test_the_planted_pickle_would_run_where_pickles_are_trusted(tmp_path: Path) 
 
 
 def test_an_unfinished_run_says_how_to_finish_it(tiny_plan: Plan, tmp_path: Path) -> None:
-    folder = RunFolder(tmp_path, tiny_plan, {"method": "supervised", "seed": 0})
+    folder = RunFolder(tmp_path, tiny_plan, FACTS)
     folder.write_facts()
     write_tensors(folder.checkpoint, {"a": torch.zeros(1)}, {})
     with pytest.raises(CrlnError, match="did not finish; finish it with --resume"):
-        folder.load_method()
+        folder.load_network()
 
 
 def test_no_folder_and_no_model_folder(tmp_path: Path) -> None:
@@ -101,12 +150,11 @@ def test_no_folder_and_no_model_folder(tmp_path: Path) -> None:
 
 
 def test_weights_of_another_plan_are_refused(run: RunFolder) -> None:
-    facts = yaml.safe_load((run.path / "run.yaml").read_text())
-    other = RunFolder(run.path, run.plan.updated({"network": {"widths": [8, 8, 8, 8, 8]}}), facts)
+    other = RunFolder(run.path, run.plan.updated({"network": {"widths": [8, 8, 8, 8, 8]}}), FACTS)
     other.write_facts()
     other.seal()
     with pytest.raises(CrlnError, match=r"weights do not fit plan\.yaml"):
-        open_run(run.path).load_method()
+        open_run(run.path).load_network()
 
 
 def test_writing_is_all_or_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

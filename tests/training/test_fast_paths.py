@@ -42,4 +42,4 @@ def test_batches_for_a_gpu_lie_in_pinned_memory(
     size = tiny_plan.patch_size
     batch = PatchStream(cases, size, size, 2, 0, "test", pin=pin).cut(0)
     assert isinstance(batch, Batch)
-    assert len(pinned) == (2 if pin else 0)
+    assert len(pinned) == (3 if pin else 0)

@@ -1,67 +1,91 @@
 """The table that a training leaves: a row at intervals, rows of a run that was cut off dropped."""
 
 import csv
+import sys
 from pathlib import Path
 
 import pytest
 import torch
 
-from crln.training.log import Log, NotFiniteError
+from crln.errors import CrlnError
+from crln.planning import Plan
+from crln.runs import Facts, RunFolder
+from crln.training.listeners import Course, Phase
+from crln.training.log import Losses, NotFiniteError, Table, TensorBoard
 
 
-def log(path: Path, first: int = 0, every: int = 2) -> Log:
-    return Log(path, total=8, first=first, every=every, show=False)
+def course(path: Path, first: int = 0) -> Course:
+    run = RunFolder(path, Plan(), Facts(method="supervised", seed=0))
+    return Course(run, first, 8, (Phase("labels alone", 8),), (), lambda: None)
 
 
-def add(to: Log, step: int, loss: float) -> None:
-    to.add(step, {"total": torch.tensor(loss)}, [f"case {step}"], seconds=0.5)
+def rows(folder: Path) -> list[dict[str, str]]:
+    return list(csv.DictReader((folder / "log.csv").open()))
 
 
-def rows(path: Path) -> list[dict[str, str]]:
-    return list(csv.DictReader(path.open()))
+def test_a_row_is_the_mean_of_the_steps_since_the_last() -> None:
+    losses = Losses(every=2)
+    for step, loss in enumerate([1.0, 3.0]):
+        assert not losses.due
+        losses.add(step, {"total": torch.tensor(loss)}, ["a"], seconds=0.25 + step)
+    assert losses.due
+    assert losses.take(rate=0.1) == {"total": 2.0, "lr": 0.1, "seconds": 0.75}
+    assert losses.take(rate=0.1) == {}
 
 
-def test_a_row_is_the_mean_of_the_steps_since_the_last(tmp_path: Path) -> None:
-    path = tmp_path / "log.csv"
-    ours = log(path)
-    for step, loss in enumerate([1.0, 3.0, 5.0]):
-        add(ours, step, loss)
-        assert ours.due == (step == 1)
-        if ours.due:
-            ours.flush(rate=0.1)
-    ours.flush(rate=0.2)
-    ours.flush(rate=0.3)  # nothing waits: no row
-    ours.row(3, {"validation": 0.75})
-    ours.close()
-    first, second, third = rows(path)
-    assert first == {
-        "step": "2", "total": "2", "lr": "0.1", "seconds": "0.5", "validation": "",
-    }  # fmt: skip
-    assert (second["step"], second["total"], second["lr"]) == ("3", "5", "0.2")
-    assert (third["step"], third["total"], third["validation"]) == ("3", "", "0.75")
+def test_a_loss_that_is_not_finite_names_its_step_and_cases() -> None:
+    losses = Losses(every=2)
+    losses.add(4, {"total": torch.tensor(1.0)}, ["case 4"], seconds=0.5)
+    losses.add(5, {"total": torch.tensor(float("inf"))}, ["case 5"], seconds=0.5)
+    with pytest.raises(NotFiniteError, match=r"step 5: .*\(total\); cases case 5: look"):
+        losses.take(rate=0.1)
+
+
+def test_the_table_has_a_row_for_each_and_an_empty_cell_for_what_it_has_not(
+    tmp_path: Path,
+) -> None:
+    table = Table()
+    table.started(course(tmp_path))
+    table.row(2, {"total": 2.0, "lr": 0.1, "seconds": 0.5})
+    table.validated(2, 0.75, best=True)
+    table.closed()
+    empty = dict.fromkeys(["total", "lr", "seconds"], "")
+    assert rows(tmp_path) == [
+        {"step": "2", "total": "2", "lr": "0.1", "seconds": "0.5", "validation": ""},
+        {"step": "2", "validation": "0.75", **empty},
+    ]
 
 
 def test_rows_past_the_checkpoint_are_dropped(tmp_path: Path) -> None:
-    path = tmp_path / "log.csv"
     for first in (0, 2):  # the run was cut off after step 4, its checkpoint is of step 2
-        ours = log(path, first)
-        for step in range(first, first + 4):
-            add(ours, step, float(first))
-            if ours.due:
-                ours.flush(rate=0.1)
-        ours.close()
-    assert [(row["step"], row["total"]) for row in rows(path)] == [
+        table = Table()
+        table.started(course(tmp_path, first))
+        for step in (first + 2, first + 4):
+            table.row(step, {"total": float(first)})
+        table.closed()
+    assert [(row["step"], row["total"]) for row in rows(tmp_path)] == [
         ("2", "0"), ("4", "2"), ("6", "2"),
     ]  # fmt: skip
 
 
-def test_a_loss_that_is_not_finite_names_its_step_and_cases_and_leaves_no_row(
-    tmp_path: Path,
-) -> None:
-    ours = log(tmp_path / "log.csv")
-    add(ours, 4, 1.0)
-    add(ours, 5, float("inf"))
-    with pytest.raises(NotFiniteError, match=r"step 5: .*\(total\); cases case 5: look"):
-        ours.flush(rate=0.1)
-    ours.close()
-    assert rows(tmp_path / "log.csv") == []
+def test_a_table_that_was_never_opened_can_be_closed() -> None:
+    Table().closed()
+
+
+def test_tensorboard_has_a_curve_for_each_term(tmp_path: Path) -> None:
+    event_file = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    board = TensorBoard()
+    board.started(course(tmp_path))
+    board.row(2, {"total": 2.0, "lr": 0.5})
+    board.validated(2, 0.75, best=True)
+    board.closed()
+    found = event_file.EventAccumulator(str(tmp_path / "tensorboard"))
+    found.Reload()
+    curves = {n: [(e.step, e.value) for e in found.Scalars(n)] for n in found.Tags()["scalars"]}
+    assert curves == {"total": [(2, 2.0)], "lr": [(2, 0.5)], "validation": [(2, 0.75)]}
+
+
+def test_without_tensorboard_it_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "tensorboard", None)
+    with pytest.raises(CrlnError, match=r"pip install 'crln\[tensorboard\]'"):
+        TensorBoard()

@@ -11,7 +11,6 @@ from lightning_fabric import Fabric
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from crln.cohort import Cohort, load_cohort, split_cohort
-from crln.files import read_tensors
 from crln.methods import METHODS, build_method
 from crln.planning import Plan
 from crln.runs import RunFolder
@@ -113,7 +112,7 @@ def test_test_and_validation_scans_teach_only_where_that_is_asked_for(
     kept_out = {case.id for case in cohort.test}
     expected = {case.id for case in cohort.unlabelled} | (kept_out if transductive else set())
     assert taught == expected
-    assert run.facts["unlabelled"] == len(expected)
+    assert run.facts.unlabelled == len(expected)
 
 
 def test_the_weights_at_the_end_are_those_that_scored_best(
@@ -128,9 +127,8 @@ def test_the_weights_at_the_end_are_those_that_scored_best(
     monkeypatch.setattr(Validation, "score", score)
     cohort = split_cohort(load_cohort(phantom), validation=1)
     run = quick(cohort, tiny_plan, tmp_path / "run", intervals=Intervals(validation=1))
-    kept = run.load_method().predictor().state_dict()
+    kept = run.load_network().state_dict()
     assert len(seen) == 4
     assert all(torch.equal(kept[name], tensor) for name, tensor in seen[1].items())
     assert any(not torch.equal(kept[name], tensor) for name, tensor in seen[3].items())
-    assert run.facts["chosen"] == "validation: Dice 0.9000 after step 2"
-    assert read_tensors(run.weights)[0]
+    assert run.facts.chosen == "validation: Dice 0.9000 after step 2"

@@ -60,17 +60,18 @@ def test_a_run_folder_holds_everything(
     run = open_run(tmp_path / "run")
     assert run.finished
     assert run.plan == spelled_out(method, tiny_plan)
-    assert run.facts["method"] == method
-    assert run.facts["chosen"] == "last"
-    assert {"command", "commit", "seed", "seconds", "device", "torch"} <= run.facts.keys()
+    assert run.facts.method == method
+    assert run.facts.chosen == "last"
+    assert run.facts.format == 1
+    assert run.facts.command.startswith("crln ")
+    assert run.facts.device != run.facts.torch != ""
+    assert run.facts.seconds is not None
     split = yaml.safe_load(run.split.read_text())
     assert len(split["labelled"]) == 3
     rows = list(csv.DictReader(run.log.open()))
     assert [int(row["step"]) for row in rows] == [1, 2, 3, 4]
     assert all(float(row["total"]) > 0 for row in rows)
-    assert list((run.path / "tensorboard").iterdir())
-    method_module = run.load_method()
-    assert not method_module.training
+    assert not run.load_network().training
 
 
 def test_killed_and_resumed_is_bit_identical_to_uncut(
@@ -141,11 +142,11 @@ def test_validation_chooses_the_checkpoint(phantom: Path, tiny_plan: Plan, tmp_p
         cohort, tiny_plan, tmp_path / "run", method="supervised",
         intervals=Intervals(validation=2),
     )  # fmt: skip
-    assert run.facts["chosen"].startswith("validation: Dice ")
+    assert str(run.facts.chosen).startswith("validation: Dice ")
     rows = list(csv.DictReader(run.log.open()))
     scores = [float(row["validation"]) for row in rows if row["validation"]]
     assert len(scores) == 2
-    assert f"{max(scores):.4f}" in run.facts["chosen"]
+    assert f"{max(scores):.4f}" in str(run.facts.chosen)
 
 
 def test_an_existing_folder_is_refused_then_overwritten(
@@ -156,7 +157,7 @@ def test_an_existing_folder_is_refused_then_overwritten(
     with pytest.raises(CrlnError, match=r"exists already; use --resume, --overwrite"):
         quick(cohort, plan, tmp_path / "run", method="supervised")
     quick(cohort, plan, tmp_path / "run", method="supervised", seed=5, overwrite=True)
-    assert open_run(tmp_path / "run").facts["seed"] == 5
+    assert open_run(tmp_path / "run").facts.seed == 5
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "thesis.txt").write_text("precious")
     with pytest.raises(CrlnError, match="is no model folder, so it is not overwritten"):
@@ -168,9 +169,12 @@ def test_resume_refuses_other_settings(cohort: Cohort, tiny_plan: Plan, tmp_path
     quick(cohort, tiny_plan, tmp_path / "run", method="supervised")
     with pytest.raises(CrlnError, match="the run has seed 0, not 1"):
         quick(cohort, tiny_plan, tmp_path / "run", method="supervised", seed=1, resume=True)
-    longer = tiny_plan.updated({"training": {"iterations": 9}})
-    with pytest.raises(CrlnError, match="begun with another plan"):
-        quick(cohort, longer, tmp_path / "run", method="supervised", resume=True)
+    other = tiny_plan.updated({"training": {"momentum": 0.5}, "patch_size": (16, 16, 32)})
+    with pytest.raises(CrlnError, match=r"another plan: patch_size is .*and training\.momentum\)"):
+        quick(cohort, other, tmp_path / "run", resume=True)
+    shorter = tiny_plan.updated({"training": {"iterations": 3}})
+    with pytest.raises(CrlnError, match="4 steps are done, 3 are asked for; give more"):
+        quick(cohort, shorter, tmp_path / "run", resume=True)
 
 
 def test_without_labels_or_without_unlabelled_scans_it_says_so(

@@ -64,8 +64,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         app(args=None if arguments is None else list(arguments), prog_name="crln")
     except CrlnError as error:
         message = str(error)
-    except KeyboardInterrupt:
-        sys.exit(INTERRUPTED)
+    except KeyboardInterrupt as interruption:
+        typer.echo(str(interruption) or "interrupted", err=True)
+        sys.exit(getattr(interruption, "code", INTERRUPTED))
     except (MemoryError, OSError, RuntimeError) as error:
         shortage = _shortage(error)
         if shortage is None:

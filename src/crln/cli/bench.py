@@ -55,7 +55,7 @@ def command(
     """
     from crln.files import write_text
     from crln.profiling import profile_step
-    from crln.training.train import fabric_names
+    from crln.training.start import fabric_names
 
     if out and out.exists() and not overwrite:
         raise CrlnError(f"{out}: exists; give another --json, or --overwrite")
@@ -84,7 +84,7 @@ def _chosen(run: Path | None, path: Path | None, preset: str | None) -> "tuple[P
         )
     if run:
         begun = open_run(run)
-        return begun.plan, str(begun.facts["method"])
+        return begun.plan, begun.facts.method
     return Plan.read(path) if path else Plan().updated(read_preset(str(preset))), "crln"
 
 

@@ -1,9 +1,13 @@
 """Arguments and options that several verbs have."""
 
+import inspect
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
+
+from crln.training.options import documented
 
 Data = Annotated[
     Path,
@@ -38,3 +42,26 @@ Precision = Annotated[
     typer.Option(help="Of the networks; losses are always computed in 32 bits."),
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace output that exists.")]
+
+
+def with_training(command: Callable[..., None]) -> Callable[..., None]:
+    """Gives a verb an option for each field of `Training`, in place of its `**options`.
+
+    Typer reads a verb's signature: a new field is an option, and nothing else needs an edit.
+    """
+    signature = inspect.signature(command)
+    own = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
+    more = [
+        inspect.Parameter(
+            name, inspect.Parameter.KEYWORD_ONLY, default=default,
+            annotation=Annotated[
+                kind, typer.Option(f"--{name.replace('_', '-')}", help=text.help, **text.cli)
+            ],
+        )
+        for name, (kind, default, text) in documented().items()
+        if text.cli is not None
+    ]  # fmt: skip
+    wanted = signature.replace(parameters=[*own, *more])
+    command.__signature__ = wanted  # type: ignore[attr-defined]
+    command.__annotations__ = {p.name: p.annotation for p in wanted.parameters.values()}
+    return command

@@ -1,27 +1,19 @@
 """crln train: learn from a cohort."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from crln.cli.options import (
-    Data,
-    Device,
-    Labelled,
-    Overwrite,
-    Precision,
-    Preset,
-    Seed,
-    Test,
-    Validation,
-)
+from crln.cli.options import Data, Labelled, Preset, Test, Validation, with_training
 from crln.cli.screen import console, examples
 from crln.errors import CrlnError
+from crln.training.options import Training
 
 if TYPE_CHECKING:
     from crln.cohort import Cohort
     from crln.planning import Plan
+    from crln.runs import RunFolder
 
 EXAMPLES = examples(
     "crln train data --out run",
@@ -29,16 +21,16 @@ EXAMPLES = examples(
     "crln train data --out run --preset la --iterations 2000",
     "crln train data --out run --plan plan.yaml --method mean_teacher",
     "crln train data --out run --resume",
+    "crln train data --out run --resume --iterations 8000",
+    "crln train more-data --out second --start-from run",
     "crln train data --out run --preset la --devices 2",
 )
 
 
+@with_training
 def command(
     data: Data,
     out: Annotated[Path, typer.Option(metavar="RUN", help="The model folder to write.")],
-    method: Annotated[
-        str, typer.Option(help="How to learn: crln, supervised or a peer (see the reference).")
-    ] = "crln",
     labelled: Labelled = None,
     test: Test = 0,
     validation: Validation = 0,
@@ -56,75 +48,47 @@ def command(
             "--published", help="Use the method's published optimiser, scaled to the budget."
         ),
     ] = False,
-    seed: Seed = 0,
-    device: Device = "auto",
-    precision: Precision = "32",
-    devices: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N", min=1, show_default="1, or what torchrun or srun started",
-            help="Processes (GPUs) on this machine; they divide each step's patches among them.",
-        ),
-    ] = None,
-    nodes: Annotated[
-        int | None,
-        typer.Option(
-            metavar="M", min=1, show_default="1, or what torchrun or srun started",
-            help="Machines; several are started by torchrun or srun.",
-        ),
-    ] = None,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with the run in RUN that was cut off.")
-    ] = False,
-    overwrite: Overwrite = False,
-    transductive: Annotated[
-        bool,
-        typer.Option(
-            "--transductive",
-            help="Learn from the scans (never the labels) of validation and test cases too.",
-        ),
-    ] = False,
-    cache: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="DIR",
-            show_default="$CRLN_CACHE or ~/.cache/crln",
-            help="Where prepared scans are kept.",
-        ),
-    ] = None,
-) -> None:  # fmt: skip
+    **options: Any,
+) -> None:
     """Learn from labelled and unlabelled scans.
 
     The result is a model folder.
     """
     import crln
-    from crln.cohort import apply_split
-    from crln.training import is_first
+    from crln.parallel.launch import is_first
 
-    cohort = crln.load_cohort(data)
-    begun = crln.open_run(out) if resume and (out / "run.yaml").exists() else None
-    if begun and begun.split.exists() and labelled is None and not test and not validation:
-        cohort = apply_split(cohort, begun.split)
-    else:
-        cohort = crln.split_cohort(
-            cohort, labelled=labelled, validation=validation, test=test, seed=seed
-        )
-    decided = begun.plan if begun else None
-    chosen = _choose_plan(cohort, plan, preset, iterations, decided)
+    chosen = Training(**options)
+    begun = crln.open_run(out) if chosen.resume and (out / "run.yaml").exists() else None
+    method = chosen.method or (begun.facts.method if begun else "crln")
+    cohort = _split(crln.load_cohort(data), begun, chosen, labelled, validation, test)
+    decided = _choose_plan(cohort, plan, preset, iterations, begun.plan if begun else None)
     if published:
-        chosen = _as_published(chosen, plan, method)
+        decided = _as_published(decided, plan, method)
     console.quiet = not is_first()  # torchrun and srun run this line in every process
     console.print(
         f"{method}: {len(cohort.labelled)} labelled, {len(cohort.unlabelled)} unlabelled, "
         f"{len(cohort.validation)} validation and {len(cohort.test)} test cases; "
-        f"{chosen.training.iterations} steps"
+        f"{decided.training.iterations} steps"
     )
-    run = crln.train(
-        cohort, chosen, out, method=method, seed=seed, device=device, precision=precision,
-        devices=devices, nodes=nodes,
-        resume=resume, overwrite=overwrite, transductive=transductive, cache=cache,
-    )  # fmt: skip
+    run = crln.train(cohort, decided, out, chosen)
     console.print(f"model in {run.path}; next: crln predict {run.path} SCANS --out MASKS")
+
+
+def _split(
+    cohort: "Cohort",
+    begun: "RunFolder | None",
+    chosen: Training,
+    labelled: int | None,
+    validation: int,
+    test: int,
+) -> "Cohort":
+    """The split of the run to resume, unless another is asked for."""
+    from crln.cohort import apply_split, split_cohort
+
+    if begun and begun.split.exists() and labelled is None and not test and not validation:
+        return apply_split(cohort, begun.split)
+    seed = chosen.seed if chosen.seed is not None else begun.facts.seed if begun else 0
+    return split_cohort(cohort, labelled=labelled, validation=validation, test=test, seed=seed)
 
 
 def _choose_plan(

@@ -164,7 +164,7 @@ def _write_page(
             "the same labels alone",
         ),
         KeyFigure(f"{ahead:+.1f} points", "gained from scans without a label"),
-        KeyFigure(f"{seconds / 60:.1f} min", "for everything", run.facts["device"]),
+        KeyFigure(f"{seconds / 60:.1f} min", "for everything", run.facts.device),
     ]
     evaluations = {method: outcome.evaluation for method, outcome in outcomes.items()}
     caption = f"{TEST} test scans, mean over the structures."
@@ -180,10 +180,11 @@ def _write_page(
             FactList({
                 "steps": steps,
                 "seconds a step": ", ".join(
-                    f"{method} {outcome.run.facts['seconds'] / steps:.2f}"
+                    f"{method} {(outcome.run.facts.seconds or 0) / steps:.2f}"
                     for method, outcome in outcomes.items()
                 ),
-                **{name: run.facts[name] for name in ("commit", "torch", "device", "threads")},
+                "commit": run.facts.commit, "torch": run.facts.torch,
+                "device": run.facts.device, "threads": run.facts.threads,
             }),
         ]),
     ]  # fmt: skip

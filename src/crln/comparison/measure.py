@@ -111,9 +111,9 @@ def cost_of(measured: Sequence[Measured]) -> Cost | None:
         return None
     facts, steps = [run.facts for run in runs], runs[0].plan.training.iterations
     return Cost(
-        seconds_per_step=float(np.mean([fact["seconds"] for fact in facts])) / steps,
-        peak_memory_gib=max(fact["peak_memory_gib"] for fact in facts),
-        parameters=facts[0]["parameters"],
+        seconds_per_step=float(np.mean([fact.seconds or 0 for fact in facts])) / steps,
+        peak_memory_gib=max(fact.peak_memory_gib or 0 for fact in facts),
+        parameters=facts[0].parameters or 0,
     )
 
 

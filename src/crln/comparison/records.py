@@ -113,7 +113,7 @@ def environments(comparison: Comparison) -> list[dict[str, Any]]:
     names = ("commit", "crln", "torch", "python", "device", "threads", "cores", "precision")
     found: list[dict[str, Any]] = []
     for run in (run for row in comparison.rows for run in row.runs):
-        chosen = {name: run.facts.get(name) for name in names}
+        chosen = {name: getattr(run.facts, name) for name in names}
         if chosen not in found:
             found.append(chosen)
     return found

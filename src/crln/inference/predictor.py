@@ -136,7 +136,7 @@ def load_predictor(
     folder = open_run(Path(run))
     plan = _overlaid(folder.plan, dict(inference or {}))
     place = settle_device(device)
-    return Predictor(folder.load_method(place).predictor(), plan, place, precision)
+    return Predictor(folder.load_network(place), plan, place, precision)
 
 
 def _overlaid(plan: Plan, inference: dict[str, Any]) -> Plan:

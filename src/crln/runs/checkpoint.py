@@ -1,15 +1,19 @@
 """Everything a resumed training needs, in one file that can run no code."""
 
 import json
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from crln.cohort import Case
 from crln.errors import CrlnError
-from crln.files import read_tensors, write_tensors
+from crln.files import checksum, read_notes, read_tensors, write_tensors
 from crln.methods import Method
+from crln.planning import Plan
 
 
 @dataclass
@@ -29,8 +33,37 @@ class Progress:
     best_step: int | None = None
 
 
+@dataclass(frozen=True)
+class Origin:
+    """What a checkpoint was learnt by and from, to notice what has changed since.
+
+    Attributes:
+        plan: as plain data.
+        labels: case id to the SHA-256 of its label.
+    """
+
+    plan: dict[str, Any] = field(default_factory=dict)
+    labels: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, plan: Plan, cases: Sequence[Case]) -> "Origin":
+        """Reads the label files of the cases that have one."""
+        labels = {case.id: _content(case.label.path) for case in cases if case.label}
+        return cls(plan.model_dump(mode="json"), labels)
+
+
+def _content(path: Path) -> str:
+    """The checksum of a file, or of a folder's slices."""
+    files = sorted(path.iterdir()) if path.is_dir() else [path]
+    return " ".join(map(checksum, files))
+
+
 def save_checkpoint(
-    path: Path, method: Method, optimiser: torch.optim.Optimizer, progress: Progress
+    path: Path,
+    method: Method,
+    optimiser: torch.optim.Optimizer,
+    progress: Progress,
+    origin: Origin | None = None,
 ) -> None:
     """Writes weights, optimiser state and progress beside `path` and renames."""
     tensors = {f"method.{name}": tensor for name, tensor in method.state_dict().items()}
@@ -38,7 +71,22 @@ def save_checkpoint(
         for name, value in state.items():
             if isinstance(value, Tensor):
                 tensors[f"optimiser.{index}.{name}"] = value
-    write_tensors(path, tensors, {"progress": json.dumps(vars(progress))})
+    notes = {"progress": asdict(progress), "origin": asdict(origin or Origin())}
+    write_tensors(path, tensors, {name: json.dumps(note) for name, note in notes.items()})
+
+
+def read_origin(path: Path) -> tuple[Progress, Origin]:
+    """How far a checkpoint is, and of what; an empty origin before it was noted.
+
+    Raises:
+        CrlnError: the file is damaged.
+    """
+    notes = read_notes(path)
+    try:
+        progress = Progress(**json.loads(notes["progress"]))
+        return progress, Origin(**json.loads(notes.get("origin", "{}")))
+    except (ValueError, KeyError, TypeError) as error:
+        raise CrlnError(f"{path}: damaged; train again without --resume") from error
 
 
 def load_checkpoint(path: Path, method: Method, optimiser: torch.optim.Optimizer) -> Progress:
@@ -48,13 +96,11 @@ def load_checkpoint(path: Path, method: Method, optimiser: torch.optim.Optimizer
         CrlnError: the file is damaged or belongs to another plan.
     """
     tensors, notes = read_tensors(path)
-    weights: dict[str, Tensor] = {}
+    weights = method_weights(tensors)
     state: dict[int, dict[str, Tensor]] = {}
     for name, tensor in tensors.items():
         kind, rest = name.split(".", 1)
-        if kind == "method":
-            weights[rest] = tensor
-        else:
+        if kind == "optimiser":
             index, key = rest.split(".", 1)
             state.setdefault(int(index), {})[key] = tensor
     try:
@@ -66,3 +112,13 @@ def load_checkpoint(path: Path, method: Method, optimiser: torch.optim.Optimizer
         raise CrlnError(
             f"{path}: this checkpoint is not of this plan; train again without --resume"
         ) from error
+
+
+def method_weights(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """A checkpoint's weights of all networks of the method."""
+    start = "method."
+    return {
+        name.removeprefix(start): tensor
+        for name, tensor in tensors.items()
+        if name.startswith(start)
+    }

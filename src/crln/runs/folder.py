@@ -3,15 +3,15 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
-import yaml
+from torch import Tensor, nn
 
 from crln.errors import CrlnError
 from crln.files import checksum, read_tensors, write_tensors, write_text
-from crln.methods import Method, build_method
+from crln.methods import build_method
 from crln.planning import Plan
+from crln.runs.facts import Facts
 
 PLAN, FACTS, SPLIT, LOG = "plan.yaml", "run.yaml", "split.yaml", "log.csv"
 CHECKPOINT, WEIGHTS, SEAL = "checkpoint.safetensors", "weights.safetensors", "seal.json"
@@ -24,12 +24,12 @@ class RunFolder:
     Attributes:
         path: the folder.
         plan: what was decided.
-        facts: method, seed, command, commit, versions, hardware, seconds.
+        facts: what was run, on what, where, and what it cost.
     """
 
     path: Path
     plan: Plan
-    facts: dict[str, Any]
+    facts: Facts
 
     @property
     def log(self) -> Path:
@@ -48,7 +48,7 @@ class RunFolder:
 
     @property
     def weights(self) -> Path:
-        """The trained weights."""
+        """The trained weights of the network that predicts."""
         return self.path / WEIGHTS
 
     @property
@@ -64,34 +64,41 @@ class RunFolder:
     def write_facts(self) -> None:
         """Saves the plan and the facts."""
         write_text(self.path / PLAN, self.plan.to_yaml())
-        write_text(self.path / FACTS, yaml.safe_dump(self.facts, sort_keys=False))
+        self.facts.write(self.path / FACTS)
 
-    def save_weights(self, method: Method) -> None:
+    def save_weights(self, tensors: dict[str, Tensor]) -> None:
         """Saves the weights and seals the folder: from here on, a change of a file is noticed."""
-        write_tensors(self.weights, dict(method.state_dict()), {"format": "pt"})
+        write_tensors(self.weights, tensors, {"format": "pt"})
         self.seal()
+
+    def unseal(self) -> None:
+        """Takes the result away, for a training that goes further."""
+        (self.path / SEAL).unlink(missing_ok=True)
+        self.weights.unlink(missing_ok=True)
 
     def seal(self) -> None:
         """Records the SHA-256 of what prediction reads."""
         sums = {name: checksum(self.path / name) for name in (PLAN, FACTS, WEIGHTS)}
         write_text(self.path / SEAL, json.dumps(sums, indent=1) + "\n")
 
-    def load_method(self, device: torch.device | str = "cpu") -> Method:
-        """The trained method in evaluation mode on `device`.
+    def load_network(self, device: torch.device | str = "cpu") -> nn.Module:
+        """The network that predicts, in evaluation mode on `device`.
 
         Raises:
             CrlnError: a file of the folder is missing, truncated or not what was sealed.
         """
         self.check_seal()
-        method = build_method(self.facts["method"], self.plan)
         tensors, _ = read_tensors(self.weights, device)
+        method = build_method(self.facts.method, self.plan)
+        network = method.predictor()
         try:
-            method.load_state_dict(tensors)
+            # Before format 1 these weights were the whole method's.
+            (network if self.facts.format else method).load_state_dict(tensors)
         except RuntimeError as error:
             raise CrlnError(
                 f"{self.weights}: the weights do not fit {PLAN}; restore the folder or train again"
             ) from error
-        return method.to(device).eval()
+        return network.to(device).eval()
 
     def check_seal(self) -> None:
         """Raises CrlnError where a file is missing or is not the one that training wrote."""
@@ -125,10 +132,4 @@ def open_run(path: Path) -> RunFolder:
     for name in (PLAN, FACTS):
         if not (path / name).is_file():
             raise CrlnError(f"{path}: not a model folder: {name} is missing")
-    try:
-        facts = yaml.safe_load((path / FACTS).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise CrlnError(f"{path / FACTS}: damaged; restore the model folder") from error
-    if not isinstance(facts, dict) or not {"method", "seed"} <= facts.keys():
-        raise CrlnError(f"{path / FACTS}: damaged: no method and seed; restore the model folder")
-    return RunFolder(path, Plan.read(path / PLAN), facts)
+    return RunFolder(path, Plan.read(path / PLAN), Facts.read(path / FACTS))

@@ -1,6 +1,8 @@
 """Begins, resumes and ends a model folder."""
 
+import math
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,42 +12,34 @@ from crln.cohort import Cohort
 from crln.errors import CrlnError
 from crln.files import read_tensors, write_tensors
 from crln.memory import GIB, peak_gib
-from crln.methods import Method
+from crln.methods import Method, spelled_out
 from crln.planning import Plan
-from crln.runs.checkpoint import Progress
-from crln.runs.folder import RunFolder, open_run
+from crln.runs.checkpoint import Origin, Progress, read_origin
+from crln.runs.facts import FORMAT, Change, Facts
+from crln.runs.folder import FACTS, PLAN, RunFolder, open_run
 from crln.runs.provenance import environment_facts
 
 BEST = "best.safetensors"
 
+MAY_CHANGE = ("training.iterations", "training.lr")
+"""Fields of the plan that a resumed training may go on with otherwise."""
+
 
 def start_run(
-    out: Path, plan: Plan, facts: dict[str, Any], *, resume: bool, overwrite: bool
+    out: Path, plan: Plan, facts: Facts, origin: Origin, *, resume: bool, overwrite: bool
 ) -> RunFolder:
     """A new model folder, or the one to resume.
 
     Raises:
         CrlnError: `out` holds a run (neither resume nor overwrite), something that is no run, or
-            a run of another method, seed or plan.
+            a run of other cases, labels or plan.
     """
-    out = Path(out)
-    if resume and (out / "run.yaml").exists():
-        run = open_run(out)
-        for name in ("method", "seed", "precision", "labelled", "unlabelled"):
-            if run.facts.get(name) != facts[name]:
-                raise CrlnError(
-                    f"{out}: the run has {name} {run.facts.get(name)}, not {facts[name]}; "
-                    "resume it with its own settings"
-                )
-        if run.plan != plan:
-            raise CrlnError(
-                f"{out}: the run was begun with another plan; give it --plan {out}/plan.yaml"
-            )
-        return run
+    if resume and (out / FACTS).exists():
+        return _resumed(open_run(out), plan, facts, origin)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         if not overwrite:
             raise CrlnError(f"{out}: exists already; use --resume, --overwrite or another --out")
-        if not (out / "run.yaml").exists():
+        if not (out / FACTS).exists():
             raise CrlnError(
                 f"{out}: is no model folder, so it is not overwritten; remove it yourself"
             )
@@ -61,45 +55,134 @@ def start_run(
     return run
 
 
-def run_facts(
-    cohort: Cohort, method: str, seed: int, device: torch.device, precision: str, unlabelled: int
-) -> dict[str, Any]:
-    """What the folder says of itself: what was run, on what, where."""
-    return {
-        "method": method,
-        "seed": seed,
-        "precision": precision,
-        "data": str(cohort.root),
-        "labelled": len(cohort.labelled),
-        "unlabelled": unlabelled,
-        "validation": len(cohort.validation),
-        "test": len(cohort.test),
+def _resumed(run: RunFolder, plan: Plan, facts: Facts, origin: Origin) -> RunFolder:
+    """The run to go on with; with a longer budget or another rate, changed on disk too."""
+    for name in ("labelled", "unlabelled"):
+        ours, theirs = getattr(run.facts, name), getattr(facts, name)
+        if ours != theirs:
+            raise CrlnError(
+                f"{run.path}: the run has {name} {ours}, not {theirs}; "
+                "resume it with its own settings"
+            )
+    learnt, progress = Origin(), Progress()
+    if run.checkpoint.exists():
+        progress, learnt = read_origin(run.checkpoint)
+    for case, content in learnt.labels.items():
+        if origin.labels.get(case, content) != content:
+            raise CrlnError(
+                f"{run.path}: the label of {case} has changed since the run learnt from it; "
+                f"train again, or begin another run with --start-from {run.path}"
+            )
+    before = Plan.model_validate(learnt.plan) if learnt.plan else run.plan
+    before = spelled_out(run.facts.method, before)  # with options that it did not know yet
+    changes = _changes(run, before, plan, progress.step)
+    if not changes:
+        return run
+    if not run.checkpoint.exists() and run.sealed:
+        raise CrlnError(f"{run.path}: no checkpoint to go on from; train again, or --start-from")
+    run.unseal()
+    told = run.facts.updated(changes=(*run.facts.changes, *changes))
+    changed = RunFolder(run.path, plan, told)
+    changed.write_facts()
+    return changed
+
+
+def _changes(run: RunFolder, before: Plan, now: Plan, step: int) -> list[Change]:
+    """What the plan says otherwise; CrlnError where a run cannot go on with that."""
+    found = plan_differences(before, now)
+    fixed = [name for name in found if name not in MAY_CHANGE]
+    if fixed:
+        name = fixed[0]
+        ours, theirs = found[name]
+        more = f" (and {', '.join(fixed[1:])})" if fixed[1:] else ""
+        raise CrlnError(
+            f"{run.path}: the run was begun with another plan: {name} is {ours}, not {theirs}"
+            f"{more}; resume it with --plan {run.path / PLAN}, or begin another run"
+        )
+    if "training.iterations" in found and now.training.iterations <= step:
+        raise CrlnError(
+            f"{run.path}: {step} steps are done, {now.training.iterations} are asked for; "
+            "give more --iterations"
+        )
+    return [
+        Change(step=step, field=name, before=ours, now=theirs)
+        for name, (ours, theirs) in found.items()
+    ]
+
+
+def plan_differences(ours: Plan, theirs: Plan) -> dict[str, tuple[Any, Any]]:
+    """Field, as in "training.lr", to its value in either plan, where they differ."""
+    return _differences(ours.model_dump(mode="json"), theirs.model_dump(mode="json"))
+
+
+def _differences(
+    ours: Mapping[str, Any], theirs: Mapping[str, Any], above: str = ""
+) -> dict[str, tuple[Any, Any]]:
+    found: dict[str, tuple[Any, Any]] = {}
+    for name in dict.fromkeys((*ours, *theirs)):
+        one, other = ours.get(name), theirs.get(name)
+        if isinstance(one, dict) and isinstance(other, dict):
+            found |= _differences(one, other, f"{above}{name}.")
+        elif one != other:
+            found[f"{above}{name}"] = one, other
+    return found
+
+
+def run_facts(cohort: Cohort, device: torch.device, unlabelled: int, **told: Any) -> Facts:
+    """What the folder says of itself: what was run, on what, where.
+
+    Args:
+        cohort: that is learnt from.
+        device: that computes.
+        unlabelled: cases without a label that are learnt from.
+        told: method, seed and what else is known of the run.
+    """
+    return Facts(
+        format=FORMAT,
+        data=str(cohort.root),
+        labelled=len(cohort.labelled),
+        unlabelled=unlabelled,
+        validation=len(cohort.validation),
+        test=len(cohort.test),
+        **told,
         **environment_facts(device),
-    }
+    )
 
 
-def keep_best(run: RunFolder, method: Method, progress: Progress, score: float) -> None:
-    """Keeps the weights that score best on the validation split."""
-    if progress.best is None or score > progress.best:
-        progress.best, progress.best_step = score, progress.step
-        write_tensors(run.path / BEST, dict(method.state_dict()), {"format": "pt"})
+def keep_best(run: RunFolder, method: Method, progress: Progress, score: float) -> bool:
+    """Keeps the predictor that scores best on the validation split; whether this one does.
+
+    A score that is not a number (no structure in truth or outline) is none.
+    """
+    best = progress.best
+    if math.isnan(score) or not (best is None or math.isnan(best) or score > best):
+        return False
+    progress.best, progress.best_step = score, progress.step
+    write_tensors(run.path / BEST, dict(method.predictor().state_dict()), {"format": "pt"})
+    return True
 
 
 def finish_run(run: RunFolder, method: Method, progress: Progress) -> RunFolder:
-    """Saves the weights and what they cost; with a validation split the best, else the last."""
-    facts = {
-        **run.facts,
-        "chosen": "last",
-        "seconds": round(progress.seconds, 1),
-        "peak_memory_gib": round(_peak_memory_gib(), 2),
-        "parameters": sum(p.numel() for p in method.predictor().parameters()),
-    }
-    if progress.best is not None:
-        facts["chosen"] = f"validation: Dice {progress.best:.4f} after step {progress.best_step}"
-        method.load_state_dict(read_tensors(run.path / BEST)[0])
+    """Saves the predictor and what it cost; with a validation split the best, else the last."""
+    network = method.predictor()
+    chosen, tensors = "last", dict(network.state_dict())
+    if progress.best is not None and not math.isnan(progress.best):
+        chosen = f"validation: Dice {progress.best:.4f} after step {progress.best_step}"
+        best = read_tensors(run.path / BEST)[0]
+        if best.keys() != tensors.keys():  # the whole method's, of a folder of format 0
+            method.load_state_dict(best)
+            best = dict(network.state_dict())
+        tensors = best
+    facts = run.facts.updated(
+        format=FORMAT,
+        chosen=chosen,
+        seconds=round(progress.seconds, 1),
+        peak_memory_gib=round(_peak_memory_gib(), 2),
+        parameters=sum(p.numel() for p in network.parameters()),
+    )
     finished = RunFolder(run.path, run.plan, facts)
     finished.write_facts()
-    finished.save_weights(method)
+    finished.save_weights(tensors)
     return finished
 
 

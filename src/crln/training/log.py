@@ -1,62 +1,39 @@
-"""What a training says: a progress bar, a CSV row at intervals, TensorBoard."""
+"""The table of a training: losses gathered on the device, a row at intervals."""
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
 
 from crln.errors import CrlnError
+from crln.training.listeners import Course, Listener
+
+if TYPE_CHECKING:
+    from torch.utils.tensorboard import SummaryWriter
 
 
 class NotFiniteError(CrlnError):
     """A loss became NaN or infinite."""
 
 
-class Log:
+class Losses:
     """Gathers losses on the device and reads them every `every` steps, so that a step never waits.
 
     Args:
-        path: the CSV file; rows at or past `first` (of a run that was cut off) are dropped.
-        total: steps of the run.
-        first: the first step of this session.
         every: steps between rows.
-        show: whether to draw a progress bar.
     """
 
-    def __init__(self, path: Path, total: int, first: int, every: int, show: bool) -> None:
-        self.path, self.every = path, every
-        kept = _rows_before(path, first)
-        self._file = path.open("w", newline="", encoding="utf-8")
-        self._writer: csv.DictWriter[str] | None = None
-        if kept:
-            self._start(list(kept[0])).writerows(kept)
-        from torch.utils.tensorboard import SummaryWriter  # slow to import, and only needed here
-
-        self._board = SummaryWriter(str(path.parent / "tensorboard"), purge_step=first)
-        self._bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[note]}"),
-            TimeRemainingColumn(),
-            disable=not show,
-        )
-        self._task = self._bar.add_task("training", total=total, completed=first, note="")
-        self._bar.start()
+    def __init__(self, every: int) -> None:
+        self.every = every
         self._pending: list[tuple[int, tuple[str, ...], list[Tensor]]] = []
         self._names: list[str] = []
         self._seconds = 0.0
 
-    def _start(self, fields: list[str]) -> "csv.DictWriter[str]":
-        self._writer = csv.DictWriter(self._file, fields, restval="")
-        self._writer.writeheader()
-        return self._writer
-
     def add(
-        self, step: int, losses: dict[str, Tensor], cases: Sequence[str], seconds: float
+        self, step: int, losses: Mapping[str, Tensor], cases: Sequence[str], seconds: float
     ) -> None:
         """Notes one step's losses, still on the device, and the seconds it took."""
         self._seconds += seconds
@@ -69,45 +46,101 @@ class Log:
         """Whether a row's worth of steps is waiting."""
         return len(self._pending) >= self.every
 
-    def flush(self, rate: float) -> None:
-        """Writes the mean of the waiting steps as one row.
+    def take(self, rate: float) -> dict[str, float]:
+        """The means of the waiting steps, `lr` and `seconds` of a step; empty where none waits.
 
         Raises:
             NotFiniteError: a loss was NaN or infinite; names its step and cases.
         """
         if not self._pending:
-            return
+            return {}
         table = torch.stack([torch.stack(values) for _, _, values in self._pending]).cpu()
         bad = (~table.isfinite()).any(1)
         if bad.any():
             step, cases, values = self._pending[int(bad.float().argmax())]
             names = [n for n, v in zip(self._names, values, strict=True) if not v.isfinite()]
             raise NotFiniteError(
-                f"step {step}: the loss is not finite ({', '.join(names)}); "
-                f"cases {', '.join(cases)}: look at these scans, or lower training.lr in the plan"
+                f"step {step}: the loss is not finite ({', '.join(names)}); cases "
+                f"{', '.join(cases)}: look at these scans, or lower training.lr in the plan and "
+                "--resume"
             )
-        seconds = self._seconds / len(self._pending)
         row = dict(zip(self._names, table.mean(0).tolist(), strict=True))
-        step = self._pending[-1][0] + 1
-        self.row(step, {**row, "lr": rate, "seconds": seconds})
-        note = f"loss {row['total']:.3f}  {seconds:.2f} s/step"
-        self._bar.update(self._task, completed=step, note=note)
+        row |= {"lr": rate, "seconds": self._seconds / len(self._pending)}
         self._pending.clear()
         self._seconds = 0.0
+        return row
 
-    def row(self, step: int, values: dict[str, float]) -> None:
-        """Appends one CSV row and the same to TensorBoard."""
+
+class Table(Listener):
+    """Writes each row to a CSV file; rows past a checkpoint that is gone on from are dropped."""
+
+    def started(self, course: Course) -> None:
+        """Opens the file; what a run that was cut off had written stays."""
+        path = course.run.log
+        kept = _rows_before(path, course.first)
+        self._file = path.open("w", newline="", encoding="utf-8")
+        self._writer: csv.DictWriter[str] | None = None
+        if kept:
+            self._start(list(kept[0])).writerows(kept)
+
+    def _start(self, fields: list[str]) -> "csv.DictWriter[str]":
+        self._writer = csv.DictWriter(self._file, fields, restval="")
+        self._writer.writeheader()
+        return self._writer
+
+    def row(self, step: int, values: Mapping[str, float]) -> None:
+        """Appends it."""
         writer = self._writer or self._start(["step", *values, "validation"])
         writer.writerow({"step": step, **{k: f"{v:.6g}" for k, v in values.items()}})
         self._file.flush()
-        for name, value in values.items():
-            self._board.add_scalar(name, value, step)
 
-    def close(self) -> None:
-        """Closes files and the bar."""
-        self._bar.stop()
-        self._board.close()
-        self._file.close()
+    def validated(self, step: int, score: float, best: bool) -> None:
+        """Appends the score."""
+        self.row(step, {"validation": score})
+
+    def closed(self) -> None:
+        """Closes the file, if it was opened."""
+        if hasattr(self, "_file"):
+            self._file.close()
+
+
+class TensorBoard(Listener):
+    """Writes the same rows for TensorBoard.
+
+    Raises:
+        CrlnError: it is not installed.
+    """
+
+    def __init__(self) -> None:
+        self._writer: SummaryWriter | None = None
+        try:
+            import tensorboard  # noqa: F401
+        except ImportError as error:
+            raise CrlnError(
+                "--tensorboard: it is not installed; pip install 'crln[tensorboard]'"
+            ) from error
+
+    def started(self, course: Course) -> None:
+        """Opens its folder."""
+        from torch.utils.tensorboard import SummaryWriter
+
+        folder = course.run.path / "tensorboard"
+        self._writer = SummaryWriter(str(folder), purge_step=course.first)
+
+    def row(self, step: int, values: Mapping[str, float]) -> None:
+        """A point on each curve."""
+        assert self._writer
+        for name, value in values.items():
+            self._writer.add_scalar(name, value, step)
+
+    def validated(self, step: int, score: float, best: bool) -> None:
+        """A point on the score's curve."""
+        self.row(step, {"validation": score})
+
+    def closed(self) -> None:
+        """Closes its files."""
+        if self._writer:
+            self._writer.close()
 
 
 def _rows_before(path: Path, first: int) -> list[dict[str, str]]:

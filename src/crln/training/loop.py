@@ -1,148 +1,206 @@
 """The training loop: read it top to bottom; it never asks which method it runs."""
 
+import math
 import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor
 
-from crln.cohort import Case, Cohort, save_split, unlabelled_pool
-from crln.errors import CrlnError
-from crln.methods import Batch, Method, Step, build_method, spelled_out
+from crln.cohort import Cohort, save_split
+from crln.methods import Batch, Method, Step, build_method
+from crln.methods.base import SemiSupervised
 from crln.parallel.launch import by_first
 from crln.planning import Plan
 from crln.planning.bounds import check_batch
-from crln.preparation import PreparedCase, prepare_cohort
+from crln.preparation import PreparedCase
 from crln.runs import RunFolder
-from crln.runs.checkpoint import Progress, load_checkpoint, save_checkpoint
+from crln.runs.checkpoint import Origin, Progress, load_checkpoint, save_checkpoint
 from crln.runs.lifecycle import finish_run, keep_best, run_facts, start_run
-from crln.training.log import Log
+from crln.training.bar import show_progress
+from crln.training.cases import find_pool, prepare_parts
+from crln.training.listeners import Course, Listener, Phase
+from crln.training.log import Losses, Table, TensorBoard
 from crln.training.optimiser import build_optimiser, set_learning_rate
+from crln.training.options import Training
+from crln.training.resume import schedule_notes
+from crln.training.start_from import take_weights
+from crln.training.stop import Stop
 from crln.training.stream import PatchStream
 from crln.training.validation import Validation
 
 
 @dataclass(frozen=True)
-class Intervals:
-    """Steps between events; None: a share of the training that suits most.
+class Task:
+    """What every process is told.
 
     Attributes:
-        log: between rows of the log; default a fiftieth, at most 10.
-        checkpoint: between checkpoints; default a twentieth, at most 500.
-        validation: between validations; default a tenth.
+        cohort: split into its parts.
+        plan: with every option of the method.
+        out: the model folder.
+        options: settled: method, seed and precision are given.
+        listeners: of the user.
     """
 
-    log: int | None = None
-    checkpoint: int | None = None
-    validation: int | None = None
-
-    def settled(self, total: int) -> tuple[int, int, int]:
-        """The three numbers for a training of `total` steps."""
-        return (
-            self.log or max(1, min(10, total // 50)),
-            self.checkpoint or max(1, min(500, total // 20)),
-            self.validation or max(1, total // 10),
-        )
+    cohort: Cohort
+    plan: Plan
+    out: Path
+    options: Training
+    listeners: tuple[Listener, ...] = ()
 
 
-def learn(
-    fabric: Fabric,
-    *,
-    cohort: Cohort,
-    plan: Plan,
-    out: Path,
-    method: str,
-    seed: int,
-    precision: str,
-    resume: bool,
-    overwrite: bool,
-    transductive: bool,
-    cache: Path | None,
-    progress: bool,
-    intervals: Intervals,
-) -> RunFolder:
-    """What each process does; the first one alone logs, validates and writes."""
-    plan = spelled_out(method, plan)
+@dataclass
+class Session:
+    """A training that is ready to take steps.
+
+    Attributes:
+        fabric: device, precision, and the other processes.
+        task: what was asked for.
+        run: the model folder.
+        origin: what is learnt by and from.
+        learner: the method, on its device.
+        optimiser: of the learner.
+        streams: of labelled and unlabelled patches.
+        scoring: the validation.
+        state: how far it has come.
+        told: who listens; in other processes than the first nobody.
+        stop: whether it is to end early.
+    """
+
+    fabric: Fabric
+    task: Task
+    run: RunFolder
+    origin: Origin
+    learner: Method
+    optimiser: torch.optim.Optimizer
+    streams: Sequence[PatchStream]
+    scoring: Validation
+    state: Progress
+    told: Sequence[Listener]
+    stop: Stop
+
+
+def learn(fabric: Fabric, task: Task, stop: Stop | None = None) -> RunFolder:
+    """What each process does; the first one alone tells listeners, validates and writes."""
+    told: list[Listener] = []
+    if fabric.is_global_zero:
+        told = [Table(), *([TensorBoard()] if task.options.tensorboard else []), *task.listeners]
+        told += [show_progress()] if task.options.progress else []
+    with ExitStack() as stack:
+        for listener in told:
+            stack.callback(listener.closed)
+        session = _begin(fabric, task, told, stop or Stop())
+        if isinstance(session, RunFolder):
+            return session
+        run, state, learner = session.run, session.state, session.learner
+        if not _take_steps(session):
+            session.stop.raise_if_interrupted(run.path, state.step, task.plan.training.iterations)
+            return run
+        run = by_first(fabric, lambda: finish_run(run, learner, state))
+        for listener in told:
+            listener.finished(run)
+        return run
+
+
+def _begin(fabric: Fabric, task: Task, told: Sequence[Listener], stop: Stop) -> Session | RunFolder:
+    """All that comes before the first step; a run that is finished already is given back."""
+    cohort, plan, options = task.cohort, task.plan, task.options
+    method, seed = str(options.method), int(options.seed or 0)
     torch.manual_seed(seed)  # decides the first weights; each step seeds its own draws
     learner = build_method(method, plan)
     check_batch(plan, method, learner.uses_unlabelled)
-    pool = _unlabelled(cohort, learner, method, transductive)
+    notes: list[str] = []
+    if options.start_from:
+        notes.append(take_weights(learner, options.start_from))
+    pool = find_pool(cohort, learner, options)
     # Every file is read before the folder is made: a fault in the data leaves nothing behind.
-    prepare = partial(_prepare, fabric, plan, cache)
-    validation = Validation(prepare(cohort.validation), plan, fabric.device)
-    streams = make_streams(fabric, learner, seed, prepare(cohort.labelled), prepare(pool))
-    facts = run_facts(cohort, method, seed, fabric.device, precision, len(pool))
-    facts["processes"] = fabric.world_size
-    run = by_first(fabric, lambda: start_run(out, plan, facts, resume=resume, overwrite=overwrite))
+    parts = (cohort.validation, cohort.labelled, pool)
+    validation, labelled, unlabelled = prepare_parts(fabric, parts, plan, options, told)
+    origin = by_first(fabric, lambda: Origin.of(plan, [*cohort.labelled, *cohort.validation]))
+    facts = run_facts(
+        cohort, fabric.device, len(pool), method=method, seed=seed, precision=options.precision,
+        transductive=options.transductive, processes=fabric.world_size,
+        start_from=str(options.start_from) if options.start_from else None,
+    )  # fmt: skip
+    how = {"resume": options.resume, "overwrite": options.overwrite}
+    run = by_first(fabric, lambda: start_run(task.out, plan, facts, origin, **how))
     if by_first(fabric, lambda: run.finished):
         return run
     if fabric.is_global_zero:
         save_split(cohort, run.split)
-
     learner = learner.to(fabric.device)
     learner.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
     optimiser = build_optimiser(learner, plan.training)
-    resumed = by_first(fabric, lambda: resume and run.checkpoint.exists())
-    state = load_checkpoint(run.checkpoint, learner, optimiser) if resumed else Progress()
+    state = Progress()
+    if by_first(fabric, lambda: options.resume and run.checkpoint.exists()):
+        state = load_checkpoint(run.checkpoint, learner, optimiser)
+        notes = schedule_notes(run, state.step)
     total = plan.training.iterations
+    course = Course(run, state.step, total, _phases(learner, total), tuple(notes), stop.ask)
+    for listener in told:
+        listener.started(course)
+    return Session(
+        fabric, task, run, origin, learner, optimiser,
+        make_streams(fabric, learner, seed, labelled, unlabelled),
+        Validation(validation, plan, fabric.device), state, told, stop,
+    )  # fmt: skip
+
+
+def _take_steps(at: Session) -> bool:
+    """The loop; whether it came to its end, or was stopped."""
+    fabric, plan, state, intervals = at.fabric, at.task.plan, at.state, at.task.options.intervals
+    total, seed = plan.training.iterations, int(at.task.options.seed or 0)
     log_every, checkpoint_every, validate_every = intervals.settled(total)
-    step = make_step(fabric, learner, optimiser)
-    with ExitStack() as stack:
-        log = None
-        if fabric.is_global_zero:
-            log = Log(run.log, total, state.step, log_every, progress)
-            stack.callback(log.close)
-        for index, batches in enumerate(batches_ahead(streams, state.step, total), state.step):
+    step = make_step(fabric, at.learner, at.optimiser)
+    losses, saved = Losses(log_every), time.perf_counter()
+    with at.stop.on_signals():
+        for index, batches in enumerate(batches_ahead(at.streams, state.step, total), state.step):
             began = time.perf_counter()
-            rate = set_learning_rate(optimiser, plan.training, index)
-            losses = step(Step(index, total, seed), [fabric.to_device(b) for b in batches])
-            if log is None:
-                continue  # and wait for the first process in the next step
+            rate = set_learning_rate(at.optimiser, plan.training, index)
+            terms = step(Step(index, total, seed), [fabric.to_device(b) for b in batches])
             seconds = time.perf_counter() - began
-            log.add(index, losses, [case for s in streams for case in s.cases_of(index)], seconds)
-            state.step, state.seconds = index + 1, state.seconds + seconds
-            last = state.step == total
-            checkpoint = last or state.step % checkpoint_every == 0
-            validate = bool(validation) and (last or state.step % validate_every == 0)
-            if log.due or checkpoint or validate:
-                log.flush(rate)  # raises where a loss is not finite, before anything is saved
-            if validate:
-                score = validation.score(learner)
-                log.row(state.step, {"validation": score})
-                keep_best(run, learner, state, score)
-            if checkpoint:
-                save_checkpoint(run.checkpoint, learner, optimiser, state)
-    return by_first(fabric, lambda: finish_run(run, learner, state))
+            last = index + 1 == total
+            stopped = not last and at.stop.agreed(fabric, (index + 1) % log_every == 0)
+            if fabric.is_global_zero:  # the others wait for it in the next step
+                cases = [case for stream in at.streams for case in stream.cases_of(index)]
+                losses.add(index, terms, cases, seconds)
+                state.step, state.seconds = index + 1, state.seconds + seconds
+                row = losses.due
+                overdue = row and time.perf_counter() - saved > intervals.seconds
+                checkpoint = last or stopped or overdue or state.step % checkpoint_every == 0
+                validate = bool(at.scoring) and (last or state.step % validate_every == 0)
+                if row or checkpoint or validate:
+                    # Raises where a loss is not finite, before anything is saved.
+                    values = losses.take(rate)
+                    for listener in at.told:
+                        listener.row(state.step, values)
+                if validate:
+                    score = at.scoring.score(at.learner)
+                    best = keep_best(at.run, at.learner, state, score)
+                    for listener in at.told:
+                        listener.validated(state.step, score, best)
+                if checkpoint:
+                    save_checkpoint(at.run.checkpoint, at.learner, at.optimiser, state, at.origin)
+                    saved = time.perf_counter()
+                    for listener in at.told:
+                        listener.saved(state.step)
+            if stopped:
+                return False
+    return True
 
 
-def _unlabelled(cohort: Cohort, learner: Method, name: str, transductive: bool) -> tuple[Case, ...]:
-    """The scans to learn from without labels; CrlnError where either kind is missing."""
-    if not cohort.labelled:
-        raise CrlnError(f"{cohort.root}: no labelled case to learn from; put outlines in labels/")
+def _phases(learner: Method, total: int) -> tuple[Phase, ...]:
+    """Labels alone, then all scans; of a method without a labelled start one of them."""
     if not learner.uses_unlabelled:
-        return ()
-    pool = unlabelled_pool(cohort, transductive=transductive)
-    if not pool:
-        raise CrlnError(
-            f"{cohort.root}: {name} learns from unlabelled scans and there are none; "
-            "ask for fewer --labelled, or use --method supervised"
-        )
-    return pool
-
-
-def _prepare(
-    fabric: Fabric, plan: Plan, cache: Path | None, cases: Sequence[Case]
-) -> list[PreparedCase]:
-    """The prepared cases; processes prepare a part of them each."""
-    if fabric.world_size > 1:
-        prepare_cohort(cases[fabric.global_rank :: fabric.world_size], plan, cache)
-        fabric.barrier()
-    return prepare_cohort(cases, plan, cache)
+        return (Phase("labels alone", total),)
+    start = 0
+    if isinstance(learner, SemiSupervised):
+        start = min(total, math.ceil(learner.plan.training.labelled_start * total))
+    return tuple(Phase(*each) for each in (("labels alone", start), ("all scans", total)))
 
 
 def make_streams(

@@ -1,0 +1,75 @@
+"""What a training goes on with: its own method, seed and options, or a longer budget."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
+
+from crln.errors import CrlnError
+from crln.methods import spelled_out
+from crln.planning import Plan
+from crln.planning.plan import TrainingPlan
+from crln.runs import RunFolder, open_run
+from crln.runs.folder import FACTS
+from crln.training.optimiser import learning_rate_factor
+from crln.training.options import Training
+
+
+def settled(options: Training, plan: Plan, out: Path) -> tuple[Training, Plan]:
+    """The options with what was left open, and the plan with every option of the method.
+
+    A run that is resumed says what was left open; otherwise it is CRLN, seed 0, 32 bits.
+
+    Raises:
+        CrlnError: the run to resume has another method, seed or precision than is asked for.
+    """
+    if options.resume and (out / FACTS).exists():
+        facts = open_run(out).facts
+        for name in ("method", "seed", "precision"):
+            asked, had = getattr(options, name), getattr(facts, name)
+            if asked not in (None, had):
+                raise CrlnError(
+                    f"{out}: the run has {name} {had}, not {asked}; resume it with its own settings"
+                )
+        options = replace(
+            options,
+            method=facts.method, seed=facts.seed, precision=cast(Any, facts.precision),
+            transductive=options.transductive or facts.transductive,
+            start_from=Path(facts.start_from) if facts.start_from else None,
+        )  # fmt: skip
+    else:
+        options = replace(
+            options,
+            method=options.method or "crln",
+            seed=options.seed or 0,
+            precision=options.precision or "32",
+        )
+    if options.start_from:  # the weights know what labels alone could teach
+        plan = plan.updated({"training": {"labelled_start": 0.0}})
+    return options, spelled_out(str(options.method), plan)
+
+
+def schedule_notes(run: RunFolder, step: int) -> list[str]:
+    """What of the schedule is otherwise from `step` on, where the plan was changed."""
+    changes = [change for change in run.facts.changes if change.step == step]
+    if not changes:
+        return []
+    now = run.plan.training
+    before = now.model_copy(
+        update={change.field.removeprefix("training."): change.before for change in changes}
+    )
+    fields = ", ".join(f"{change.field} {change.before} -> {change.now}" for change in changes)
+    sentence = (
+        f"goes on after step {step} with {fields}: the learning rate of the next step is "
+        f"{_rate(now, step):.3g} (was to be {_rate(before, step):.3g}), then as the schedule of "
+        f"{now.iterations} steps says"
+    )
+    if now.iterations != before.iterations and now.labelled_start:
+        ends = round(now.labelled_start * now.iterations)
+        sentence += f"; labels alone teach until step {ends}"
+    return [sentence]
+
+
+def _rate(plan: TrainingPlan, step: int) -> float:
+    return plan.lr * learning_rate_factor(
+        step, plan.iterations, schedule=plan.schedule, power=plan.power, warmup=plan.warmup
+    )
