@@ -31,7 +31,7 @@ def test_what_a_later_version_adds_is_kept(tmp_path: Path) -> None:
         ),
         ("method: crln\nseed: many\n", "damaged: seed: .*restore the model folder"),
         ("method: crln\n", "damaged: no method and seed"),
-        ("[1, 2", r"run.yaml: .*not readable"),
+        ("[1, 2", r"run.yaml: .*restore the model folder"),
     ],
 )
 def test_what_is_wrong_with_the_file_is_said(tmp_path: Path, text: str, fault: str) -> None:
