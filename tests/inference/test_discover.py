@@ -64,6 +64,45 @@ def test_a_year_is_no_channel(tmp_path: Path) -> None:
     assert ids == ["heart_2021", "heart_2022"]
 
 
+def test_a_missing_channel_is_refused_as_training_refuses_it(tmp_path: Path) -> None:
+    """Of `case_0007` without `_0000` nobody knows whether it is a channel or a case."""
+    for number, (channels, names) in enumerate(
+        [
+            (1, ["case_0007"]),
+            (2, ["a_0000", "a_0001", "b_0001"]),
+            (2, ["a_0000", "b_0000"]),
+        ]
+    ):
+        folder = tmp_path / str(number)
+        for name in names:
+            scan(folder / "images" / f"{name}.nii.gz")
+        message = r"looks like channel \d{4} of case .*which has no channel \d{4}; add that file"
+        with pytest.raises(CrlnError, match=message):
+            discover_inputs([folder / "images"], channels=channels)
+        if number < 2:
+            with pytest.raises(CrlnError, match=message):
+                load_cohort(folder)
+
+
+def test_a_scan_that_is_named_outright_may_end_in_digits(tmp_path: Path) -> None:
+    path = scan(tmp_path / "knee_1203.nii.gz")
+    assert [case.id for case in discover_inputs([path])] == ["knee_1203"]
+
+
+def test_names_are_taken_as_training_takes_them(tmp_path: Path) -> None:
+    for name in ("a_0000", "other"):
+        scan(tmp_path / "images" / f"{name}.nii.gz")
+    predicted = {case.id for case in discover_inputs([tmp_path / "images"])}
+    assert predicted == {case.id for case in load_cohort(tmp_path)} == {"a_0000", "other"}
+
+
+def test_a_case_beside_its_own_channels_is_refused(tmp_path: Path) -> None:
+    for name in ("a", "a_0000", "a_0001"):
+        scan(tmp_path / f"{name}.nii.gz")
+    with pytest.raises(CrlnError, match="of the same case as"):
+        discover_inputs([tmp_path], channels=2)
+
+
 def test_a_cohort_folder_gives_all_its_cases_without_labels(phantom: Path) -> None:
     cases = discover_inputs([phantom])
     assert {case.id for case in cases} == {case.id for case in load_cohort(phantom)}
@@ -112,7 +151,7 @@ def test_an_unreadable_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     def refuse(_: Path) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("crln.inference.discover._is_one", lambda path: False)
+    monkeypatch.setattr("crln.inference.discover.is_scan", lambda path: False)
     monkeypatch.setattr(Path, "iterdir", refuse)
     with pytest.raises(CrlnError, match=r"cannot be read \(Permission denied\)"):
         discover_inputs([tmp_path])

@@ -2,7 +2,6 @@
 
 from crln.cohort.case import Case, Cohort, Label, check_complete
 from crln.cohort.layouts import load_cohort
-from crln.cohort.listing import group_channels
 from crln.cohort.phantom import make_phantom
 from crln.cohort.split import apply_split, read_split, save_split, split_cohort, unlabelled_pool
 
@@ -12,7 +11,6 @@ __all__ = [
     "Label",
     "apply_split",
     "check_complete",
-    "group_channels",
     "load_cohort",
     "make_phantom",
     "read_split",

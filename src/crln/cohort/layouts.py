@@ -5,11 +5,11 @@ from pathlib import Path
 
 from crln.cohort.case import Cohort
 from crln.cohort.description import read_description
-from crln.cohort.listing import group_channels, list_folder, pair_labels, scans_by_stem
+from crln.cohort.listing import pair_labels
 from crln.cohort.names import Names, read_names
 from crln.cohort.parts import find_lists, sort_into_parts
 from crln.errors import CrlnError
-from crln.imaging import is_archive
+from crln.imaging import group_channels, is_archive, list_folder, scans_by_name
 
 _DESCRIPTION = "cohort.yaml"
 # root / "2018LA_Seg_Training Set" / case / mri_norm2.h5
@@ -69,9 +69,9 @@ def _load_decathlon(root: Path) -> Cohort:
 
 def _load_pairs(root: Path, layout: str, image_folders: list[str], label_folder: str) -> Cohort:
     folders = [root / name for name in image_folders if (root / name).exists()]
-    scans = scans_by_stem(entry for folder in folders for entry in list_folder(folder))
+    scans = scans_by_name(entry for folder in folders for entry in list_folder(folder))
     labels_at = root / label_folder
-    labels = scans_by_stem(list_folder(labels_at)) if labels_at.exists() else {}
+    labels = scans_by_name(list_folder(labels_at)) if labels_at.exists() else {}
     images = group_channels(scans, labels)
     names = read_names(root / "dataset.json")
     count = len(next(iter(images.values()), ()))
@@ -105,7 +105,7 @@ def _find_archives(root: Path) -> list[Path]:
 
 def _load_archives(root: Path, archives: list[Path]) -> Cohort:
     """Layout (c): h5 archives, each with its scan and its label."""
-    scans = scans_by_stem(archives)
+    scans = scans_by_name(archives)
     images = {id: (path,) for id, path in scans.items()}
     lists = find_lists([root, *(entry for entry in list_folder(root) if entry.is_dir())])
     return sort_into_parts(Cohort(root, "h5"), pair_labels(images, scans), lists)

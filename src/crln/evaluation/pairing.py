@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from crln.errors import CrlnError
-from crln.imaging import is_archive, is_scan, scan_stem
+from crln.imaging import MASKS, is_archive, is_scan, list_folder, scans_by_name
 
 
 def find_masks(path: Path) -> dict[str, Path]:
@@ -17,15 +17,9 @@ def find_masks(path: Path) -> dict[str, Path]:
     path = Path(path)
     if not path.exists():
         raise CrlnError(f"{path}: no such file or folder; give the masks' folder")
-    masks: dict[str, Path] = {}
-    for file in _candidates(path):
-        first = masks.setdefault(scan_stem(file), file)
-        if first != file:
-            raise CrlnError(f"{file}: of the same case as {first}; keep one of the two")
+    masks = scans_by_name(_candidates(path), "of the same case as {}; keep one of the two")
     if not masks:
-        raise CrlnError(
-            f"{path}: no mask in it (NIfTI, NRRD, MetaImage or h5); give another folder"
-        )
+        raise CrlnError(f"{path}: no mask in it ({MASKS}); give another folder")
     return masks
 
 
@@ -88,10 +82,10 @@ def _candidates(path: Path) -> Iterable[Path]:
     if path.is_file():
         return [path]
     found = []
-    for entry in sorted(path.iterdir()):
+    for entry in list_folder(path):
         # The research archives keep one folder a case, with an h5 file in it.
         if entry.is_dir():
-            found += [file for file in sorted(entry.iterdir()) if is_archive(file)]
+            found += [file for file in list_folder(entry) if is_archive(file)]
         elif is_scan(entry):
             found.append(entry)
     return found

@@ -3,6 +3,7 @@
 from crln.imaging.format import Format, Output
 from crln.imaging.formats import (
     KNOWN,
+    MASKS,
     is_archive,
     is_dicom_folder,
     is_scan,
@@ -12,11 +13,13 @@ from crln.imaging.formats import (
     scan_suffix,
 )
 from crln.imaging.grid import Grid, Shape, Spacing, Volume, check_same_grid
+from crln.imaging.listing import group_channels, list_folder, scans_by_name
 from crln.imaging.read import read_grid, read_image, read_label
 from crln.imaging.write import refuse_input, write_mask, write_scalar
 
 __all__ = [
     "KNOWN",
+    "MASKS",
     "Format",
     "Grid",
     "Output",
@@ -24,9 +27,11 @@ __all__ = [
     "Spacing",
     "Volume",
     "check_same_grid",
+    "group_channels",
     "is_archive",
     "is_dicom_folder",
     "is_scan",
+    "list_folder",
     "output_suffix",
     "read_grid",
     "read_image",
@@ -35,6 +40,7 @@ __all__ = [
     "scan_format",
     "scan_stem",
     "scan_suffix",
+    "scans_by_name",
     "write_mask",
     "write_scalar",
 ]

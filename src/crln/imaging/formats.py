@@ -1,5 +1,6 @@
 """The formats, and which of them a file is of by its name."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from crln.errors import CrlnError
@@ -21,7 +22,15 @@ FORMATS: tuple[Format, ...] = (
 )
 """A new format is one file and one line here."""
 
-KNOWN = f"{', '.join(f.name for f in FORMATS[:-1])} or {FORMATS[-1].name}"
+
+def _either(formats: Sequence[Format]) -> str:
+    return f"{', '.join(f.name for f in formats[:-1])} or {formats[-1].name}"
+
+
+KNOWN = _either(FORMATS)
+"""What scans are read from, for a message."""
+MASKS = _either([format for format in FORMATS if format.writes])
+"""What masks are read from and written to, for a message."""
 
 _FORMAT_OF = {suffix: format for format in FORMATS for suffix in format.suffixes}
 _DICM = slice(128, 132)  # where a DICOM file says that it is one
