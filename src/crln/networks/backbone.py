@@ -15,6 +15,7 @@ class Backbone(nn.Module):
         strides: along X, Y, Z, how many voxels of the image a voxel of each feature map stands for.
 
     Example:
+        >>> from crln.networks.vnet import VNet
         >>> backbone = VNet(1, strides=[(2, 2, 1), (2, 2, 1), (2, 2, 2), (2, 2, 2)])
         >>> backbone.strides
         ((1, 1, 1), (2, 2, 1), (4, 4, 1), (8, 8, 2))
