@@ -6,46 +6,51 @@ Run: python benchmarks/augmentation.py
 """
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 
 import torch
 from torch import Tensor
 
-from crln.augmentation import PaperViews, RichViews, build_views
-from crln.augmentation.recipe import Recipe
+from crln.augmentation import Kind, Views, build_views
 from crln.planning import Plan
 from crln.profiling import Timing, repeat
 from harness import Measured, main, say
 
 PATCHES = {"la": (112, 112, 80), "pancreas": (96, 96, 96), "hippocampus": (32, 48, 32)}
 
-EVERYTHING = Recipe(**dict.fromkeys(
+EVERYTHING = dict.fromkeys(
     ("rotation", "zoom", "noise", "blur", "brightness", "contrast", "low_resolution",
-     "inverted_gamma", "gamma", "cutmix"), 1.0))  # fmt: skip
+     "inverted_gamma", "gamma", "cutmix"), 1.0)  # fmt: skip
 
 
-def batch(views: PaperViews | RichViews, read: bool) -> tuple[Tensor, Tensor, Tensor]:
-    size = views.read_size if read else views.patch
+def batch(size: tuple[int, ...]) -> tuple[Tensor, Tensor, Tensor]:
     images = torch.rand(2, 1, *size).contiguous(memory_format=torch.channels_last_3d)
     return images, torch.randint(0, 2, (2, *size)), torch.rand(2, *size)
+
+
+def make(views: Views, kind: Kind, patches: Sequence[Tensor], generator: torch.Generator) -> None:
+    """As methods do: images and labels, of a strong view the confidence too."""
+    images, labels, confidence = patches
+    view = views.draw(kind, *images.shape[:2], generator)
+    view.images(images), view.labels(labels)
+    if kind == "strong":
+        view.maps(confidence)
 
 
 def timings(kind: str, patch: tuple[int, int, int], repeats: int) -> dict[str, Timing]:
     plan = Plan(patch_size=patch, views={"kind": kind, "mirror_axes": (0, 1), "rotate90": True})
     views = build_views(plan)
-    assert isinstance(views, PaperViews | RichViews)
-    images, target, _ = batch(views, read=True)
-    patches = batch(views, read=False)
+    read, patches = batch(views.read_size), batch(patch)
     generator = torch.Generator().manual_seed(0)
     calls: dict[str, Callable[[], object]] = {
-        "labelled": lambda: views.labelled(images, target, generator),
-        "weak": lambda: views.weak(images, target, generator),
-        "strong": lambda: views.strong(*patches, generator),
+        "labelled": lambda: make(views, "labelled", read, generator),
+        "weak": lambda: make(views, "weak", read, generator),
+        "strong": lambda: make(views, "strong", patches, generator),
     }
     if kind == "rich":
-        worst = RichViews(plan, strong=EVERYTHING)
-        calls["strong, every change"] = lambda: worst.strong(*patches, generator)
+        worst = build_views(plan.updated({"views": {"options": {"strong": EVERYTHING}}}))
+        calls["strong, every change"] = lambda: make(worst, "strong", patches, generator)
     return {name: repeat(call, repeats, 2) for name, call in calls.items()}
 
 

@@ -21,6 +21,7 @@ from crln.planning import Plan
 from crln.planning.plan import (
     InferencePlan,
     Intensity,
+    LossPlan,
     NetworkPlan,
     TeacherPlan,
     TrainingPlan,
@@ -115,7 +116,7 @@ def documented(page: str, heading: str) -> dict[str, str]:
     return {name: cell.strip() for name, cell in rows}
 
 
-TABLES = ("labels", "intensity", "network", "views", "teacher", "training", "inference")
+TABLES = ("labels", "intensity", "network", "views", "loss", "teacher", "training", "inference")
 """Fields of the plan whose defaults stand in a table of their own."""
 
 SECTIONS: dict[str, Any] = {
@@ -124,6 +125,7 @@ SECTIONS: dict[str, Any] = {
     "## `intensity`": Intensity,
     "## `network`": NetworkPlan,
     "## `views`": ViewsPlan,
+    "## `loss`": LossPlan,
     "## `teacher`": TeacherPlan,
     "## `training`": TrainingPlan,
     "## `inference`": InferencePlan,

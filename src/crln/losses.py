@@ -5,6 +5,7 @@ is IGNORE counts nowhere; where every voxel is ignored, each loss is 0, and so i
 one method alone minimises lies with that method.
 """
 
+from collections.abc import Sequence
 from typing import Literal
 
 import torch
@@ -56,29 +57,61 @@ def soft_dice_loss(
         epsilon: e.
     """
     log_probability = full_precision(logits).log_softmax(1)
-    return _soft_dice(log_probability, target, squared, foreground, over, epsilon)
+    return _soft_dice(log_probability, target, None, squared, foreground, over, epsilon)
 
 
-def segmentation_loss(logits: Tensor, target: Tensor) -> Tensor:
-    """seg(z, y) = 1/2 (cross-entropy + soft Dice), Dice squared and of the foreground.
+def segmentation_loss(
+    logits: Tensor,
+    target: Tensor,
+    terms: Sequence[str] = ("dice_ce",),
+    weights: Tensor | None = None,
+) -> Tensor:
+    """What a label teaches: seg(z, y) = 1/2 (cross-entropy + soft Dice), or the terms of a plan.
+
+    Dice is squared and of the foreground.
 
     Args:
         logits: (B, K, X, Y, Z).
         target: (B, X, Y, Z), int64, class or IGNORE.
+        terms: of `SHARES`, averaged.
+        weights: (K,), a class's weight among voxels in cross-entropy and among classes in Dice.
+
+    Example:
+        >>> logits, target = torch.zeros(1, 2, 4, 4, 4), torch.zeros(1, 4, 4, 4).long()
+        >>> segmentation_loss(logits, target, ["cross_entropy"])
+        tensor(0.6931)
     """
-    log_probability = full_precision(logits).log_softmax(1)  # once for both terms
-    dice = _soft_dice(log_probability, target)
-    return 0.5 * (_negative_log_likelihood(log_probability, target) + dice)
+    log_probability = full_precision(logits).log_softmax(1)  # once for both
+    weights = None if weights is None else weights.to(log_probability)
+    total = torch.zeros((), device=target.device)
+    for share, loss in zip(
+        zip(*(SHARES[name] for name in terms), strict=True),
+        (_negative_log_likelihood, _soft_dice),
+        strict=True,
+    ):
+        if any(share):
+            total = total + sum(share) / len(terms) * loss(log_probability, target, weights)
+    return total
 
 
-def _negative_log_likelihood(log_probability: Tensor, target: Tensor) -> Tensor:
-    total = F.nll_loss(log_probability, target, ignore_index=IGNORE, reduction="sum")
-    return total / (target != IGNORE).sum().clamp(min=1)
+SHARES = {"dice_ce": (0.5, 0.5), "cross_entropy": (1.0, 0.0), "dice": (0.0, 1.0)}
+"""What a term of a plan's loss is: shares of cross-entropy and of soft Dice."""
+
+
+def _negative_log_likelihood(
+    log_probability: Tensor, target: Tensor, weights: Tensor | None = None
+) -> Tensor:
+    total = F.nll_loss(log_probability, target, weights, ignore_index=IGNORE, reduction="sum")
+    valid = target != IGNORE
+    if weights is None:
+        return total / valid.sum().clamp(min=1)
+    return total / (weights[target.clamp(min=0)] * valid).sum().clamp(min=SMALLEST)
 
 
 def _soft_dice(
     log_probability: Tensor,
     target: Tensor,
+    weights: Tensor | None = None,
     squared: bool = True,
     foreground: bool = True,
     over: Over = "batch",
@@ -92,7 +125,9 @@ def _soft_dice(
     axes = (2, 3, 4) if over == "sample" else (0, 2, 3, 4)
     overlap = 2 * (probability * truth).sum(axes)
     dice = (overlap + epsilon) / (size.sum(axes) + truth.sum(axes) + epsilon)
-    return 1 - dice.mean()
+    if weights is None:
+        return 1 - dice.mean()
+    return 1 - (dice * weights[first:]).sum(-1).mean() / weights[first:].sum()
 
 
 def consistency_loss(student: Tensor, teacher: Tensor, valid: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
 import numpy as np
 import torch
 
-from crln.augmentation.draws import device_generator, factor, happens, host_random
+from crln.augmentation.views import device_generator, factor, happens, host_random
 
 
 def test_successive_calls_differ_and_equal_seeds_agree() -> None:

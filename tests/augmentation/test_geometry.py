@@ -8,13 +8,14 @@ from torch.nn import functional as F
 from crln.augmentation.geometry import (
     KEYS,
     Turn,
+    Warp,
+    Zoom,
     affine_matrix,
     centre_crop,
     cubic_matrix,
     draw_turn,
+    sampling_grid,
     separable,
-    warp,
-    zoom_in_plane,
     zoom_positions,
 )
 from crln.labels import IGNORE
@@ -83,7 +84,8 @@ def test_warp_against_scipy() -> None:
     image = torch.randn(2, *source)
     target, confidence = torch.randint(-1, 3, source), torch.rand(source)
     matrix = affine_matrix((20.0, -15.0, 30.0), 0.8, (1.0, 1.0, 2.0))
-    warped, label, sure = warp(image, target, confidence, matrix, size)
+    warp = Warp(matrix, size)
+    warped, label, sure = warp.image(image), warp.map(target, IGNORE), warp.map(confidence, 0)
     for c in range(2):
         expected = scipy_warp(image[c].double().numpy(), matrix, size, 1, 0)
         np.testing.assert_allclose(warped[c], expected, atol=1e-4)
@@ -95,12 +97,30 @@ def test_warp_against_scipy() -> None:
 
 def test_identity_warp_is_the_centre_crop() -> None:
     image, target = torch.randn(1, 10, 8, 12), torch.randint(0, 5, (10, 8, 12))
-    warped, label, sure = warp(
-        image, target, None, affine_matrix((0, 0, 0), 1, (1, 1, 1)), (6, 8, 6)
-    )
+    warp = Warp(affine_matrix((0, 0, 0), 1, (1, 1, 1)), (6, 8, 6))
+    warped, label = warp.image(image), warp.map(target, IGNORE)
     torch.testing.assert_close(warped, centre_crop(image, (6, 8, 6)), atol=1e-5, rtol=0)
     assert torch.equal(label, centre_crop(target, (6, 8, 6)))
-    assert sure is None
+
+
+@pytest.mark.parametrize("source", [(13, 11, 12), (16, 20, 10)])
+def test_a_map_is_sampled_where_grid_sample_would(source: tuple[int, int, int]) -> None:
+    """And any type of it exactly, past what float32 holds."""
+    random = np.random.default_rng(0)
+    size = (9, 12, 8)
+    number = torch.arange(source[0] * source[1] * source[2]).view(source)
+    for _ in range(20):
+        matrix = affine_matrix(random.uniform(-40, 40, 3), random.uniform(0.6, 1.5), (1, 1, 2))
+        warp = Warp(matrix, size)
+        grid = sampling_grid(matrix, source, size, number.device)
+        raised = (number + 1).float()[None, None]  # 0 is what comes from outside
+        expected = F.grid_sample(raised, grid, mode="nearest", align_corners=True)[0, 0].long() - 1
+        assert torch.equal(warp.map(number, -1), expected)
+        large = warp.map(number + 2**60, -1)
+        assert torch.equal(large, torch.where(expected < 0, -1, expected + 2**60))
+        assert torch.equal(warp.map(torch.ones(source, dtype=torch.bool), False), expected >= 0)
+        soft = torch.stack([number, -number]).double()  # channels travel too
+        assert torch.equal(warp.map(soft, 0.0)[1], -expected.clamp(min=0).double())
 
 
 def test_separable_against_einsum() -> None:
@@ -134,7 +154,8 @@ def test_zoom_against_loops(zoom: float) -> None:
     shape = (9, 8, 3)
     target, confidence = torch.randint(0, 4, shape), torch.rand(shape)
     image = torch.ones(2, *shape)
-    zoomed, label, sure = zoom_in_plane(image, target, confidence, zoom)
+    change = Zoom(zoom)
+    zoomed, label, sure = change.image(image), change.map(target, IGNORE), change.map(confidence, 0)
     for x, y, z in np.ndindex(*shape):
         source = [round((v - (n - 1) / 2) / zoom + (n - 1) / 2) for v, n in ((x, 9), (y, 8))]
         inside = 0 <= source[0] < 9 and 0 <= source[1] < 8
@@ -149,8 +170,7 @@ def test_zoom_against_loops(zoom: float) -> None:
 def test_zoom_agrees_with_grid_sample_on_smooth_images() -> None:
     x, y = torch.meshgrid(torch.arange(20.0), torch.arange(16.0), indexing="ij")
     image = (torch.sin(x / 5) + torch.cos(y / 4))[None, :, :, None].repeat(1, 1, 1, 2)
-    blank = torch.zeros(20, 16, 2)
-    zoomed, _, _ = zoom_in_plane(image, blank.long(), blank, 1.4)
+    zoomed = Zoom(1.4).image(image)
     theta = torch.tensor([[[1 / 1.4, 0, 0], [0, 1 / 1.4, 0]]])
     grid = F.affine_grid(theta, (1, 1, 20, 16), align_corners=True)
     expected = F.grid_sample(image[None, ..., 0], grid, mode="bicubic", align_corners=True)[0]

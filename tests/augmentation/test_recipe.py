@@ -2,8 +2,9 @@ import numpy as np
 import torch
 
 from crln.augmentation import intensity
-from crln.augmentation.recipe import LABELLED, WEAK, Recipe, Tint, draw_tint
+from crln.augmentation.recipe import Recipe, RichOptions, Tint, draw_tint
 
+OPTIONS = RichOptions()
 ALWAYS = Recipe(
     noise=1, blur=1, brightness=1, contrast=1, low_resolution=1, inverted_gamma=1, gamma=1
 )
@@ -11,13 +12,13 @@ ALWAYS = Recipe(
 
 def test_weak_view_keeps_intensities() -> None:
     random = np.random.default_rng(0)
-    assert all(draw_tint(WEAK, random, (8, 8, 8)) == Tint() for _ in range(50))
+    assert all(draw_tint(OPTIONS, OPTIONS.weak, random, (8, 8, 8)) == Tint() for _ in range(50))
 
 
 def test_drawn_numbers_stay_in_their_ranges() -> None:
     random = np.random.default_rng(0)
     for _ in range(200):
-        tint = draw_tint(ALWAYS, random, (40, 32, 16), coarse_axes=(2,))
+        tint = draw_tint(OPTIONS, ALWAYS, random, (40, 32, 16), coarse_axes=(2,))
         assert tint.noise is not None
         assert 0 <= tint.noise <= 0.1
         assert all(0.5 <= sigma <= 1 for sigma in tint.blur or [0])
@@ -31,10 +32,10 @@ def test_drawn_numbers_stay_in_their_ranges() -> None:
 
 def test_each_change_comes_as_often_as_the_recipe_says() -> None:
     random = np.random.default_rng(0)
-    tints = [draw_tint(LABELLED, random, (16, 16, 16)) for _ in range(4000)]
+    tints = [draw_tint(OPTIONS, OPTIONS.labelled, random, (16, 16, 16)) for _ in range(4000)]
     for name in vars(Tint()):
         share = np.mean([getattr(tint, name) is not None for tint in tints])
-        assert abs(share - getattr(LABELLED, name)) < 0.02, name
+        assert abs(share - getattr(OPTIONS.labelled, name)) < 0.02, name
 
 
 def test_tint_applies_all_in_order() -> None:
@@ -52,3 +53,15 @@ def test_tint_applies_all_in_order() -> None:
 def test_empty_tint_is_the_channel_itself() -> None:
     channel = torch.randn(4, 4, 4)
     assert Tint()(channel, torch.Generator()) is channel
+
+
+def test_ranges_are_options() -> None:
+    options = RichOptions(gamma=(0.2, 3.0), noise=(5.0, 6.0))
+    tint = draw_tint(options, ALWAYS, np.random.default_rng(0), (8, 8, 8))
+    assert 5 <= (tint.noise or 0) <= 6
+    gammas = [
+        draw_tint(options, ALWAYS, np.random.default_rng(seed), (8, 8, 8)).gamma or 1
+        for seed in range(50)
+    ]
+    assert min(gammas) < 0.5
+    assert max(gammas) > 2

@@ -2,18 +2,25 @@ import numpy as np
 import pytest
 import torch
 
-from crln.augmentation.geometry import Turn, affine_matrix, centre_crop, warp
+from crln.augmentation import Kind, View, build_views
+from crln.augmentation.geometry import Crop, Placed, Turn, Warp, affine_matrix, centre_crop
 from crln.augmentation.recipe import Recipe, Tint
-from crln.augmentation.rich import Placement, RichViews, margined, odd_axis, place, tint
+from crln.augmentation.rich import RichViews, margined, odd_axis, tint
 from crln.labels import IGNORE
 from crln.planning.plan import Plan
 
-GEOMETRY = Recipe(rotation=1.0, zoom=1.0)
+GEOMETRY = Recipe(rotation=1, zoom=1).model_dump()
+
+
+def rich(plan: Plan, **options: object) -> RichViews:
+    views = build_views(plan.updated({"views": {"options": options}}))
+    assert isinstance(views, RichViews)
+    return views
 
 
 def test_margin_is_an_eighth_on_both_sides() -> None:
-    assert margined((112, 112, 80)) == (140, 140, 100)
-    assert margined((32, 48, 16)) == (40, 60, 20)
+    assert margined((112, 112, 80), 1 / 8) == (140, 140, 100)
+    assert margined((32, 48, 16), 1 / 8) == (40, 60, 20)
 
 
 @pytest.mark.parametrize(
@@ -27,40 +34,44 @@ def test_margin_is_an_eighth_on_both_sides() -> None:
     ],
 )
 def test_odd_axis(patch: tuple, spacing: tuple, expected: int | None) -> None:
-    assert odd_axis(patch, spacing) == expected
+    assert odd_axis(patch, spacing, 3) == expected
 
 
 def test_anisotropic_patch_turns_about_its_odd_axis_only() -> None:
-    view = RichViews(Plan(patch_size=(64, 64, 16), spacing=(1, 1, 4)), labelled=GEOMETRY)
+    view = rich(Plan(patch_size=(64, 64, 16), spacing=(1, 1, 4)), labelled=GEOMETRY)
     for seed in range(20):
-        matrix = view._draw_placement(GEOMETRY, np.random.default_rng(seed)).matrix
-        assert matrix is not None
+        source = view._draw_placing(view.options.labelled, np.random.default_rng(seed)).source
+        assert isinstance(source, Warp)
+        matrix = source.matrix
         zoom = 1 / matrix[2][2]
         assert 0.7 <= zoom <= 1.4
         assert [matrix[2][0], matrix[2][1], matrix[0][2], matrix[1][2]] == [0, 0, 0, 0]
         assert matrix[0][0] * zoom >= np.cos(np.radians(30)) - 1e-9
 
 
-def test_place_against_its_parts() -> None:
+def test_a_view_against_its_parts() -> None:
     images, target = torch.randn(2, 2, 20, 20, 20), torch.randint(0, 3, (2, 20, 20, 20))
     confidence = torch.rand(2, 20, 20, 20)
-    matrix = affine_matrix((10, 20, -30), 0.9, (1, 1, 1))
-    turn = Turn(True, (1,))
     size = (16, 16, 16)
-    placements = [Placement(None, Turn(mirrored=(2,))), Placement(matrix, turn)]
-    views, targets, sure = place(images, target, confidence, placements, size)
+    warp = Warp(affine_matrix((10, 20, -30), 0.9, (1, 1, 1)), size)
+    turn = Turn(True, (1,))
+    placings = [Placed(Crop(size), Turn(mirrored=(2,))), Placed(warp, turn)]
+    view = View(size, placings, None, [None, None])
+    views, targets, sure = view.images(images), view.labels(target), view.maps(confidence)
     assert torch.equal(views[0], centre_crop(images[0], size).flip(-1))
     assert torch.equal(targets[0], centre_crop(target[0], size).flip(-1))
-    expected = warp(images[1], target[1], confidence[1], matrix, size)
-    assert sure is not None
-    for result, volume in zip((views[1], targets[1], sure[1]), expected, strict=True):
-        assert torch.equal(result, turn(volume))
+    assert torch.equal(views[1], turn(warp.image(images[1])))
+    assert torch.equal(targets[1], turn(warp.map(target[1], IGNORE)))
+    assert torch.equal(sure[1], turn(warp.map(confidence[1], 0)))
 
 
 def test_tint_changes_the_channels_it_should() -> None:
     views = torch.randn(2, 2, 8, 8, 8)
     kept = views.clone()
-    tint(views, [[Tint(), Tint(brightness=2.0)], [Tint(contrast=0.5), Tint()]], torch.Generator())
+    for view, tints in zip(
+        views, ([Tint(), Tint(brightness=2.0)], [Tint(contrast=0.5), Tint()]), strict=True
+    ):
+        tint(tints, view, torch.Generator())
     assert torch.equal(views[0, 0], kept[0, 0])
     assert torch.equal(views[0, 1], 2 * kept[0, 1])
     assert not torch.equal(views[1, 0], kept[1, 0])
@@ -68,16 +79,17 @@ def test_tint_changes_the_channels_it_should() -> None:
 
 
 @pytest.mark.parametrize("name", ["labelled", "weak"])
-def test_label_follows_image(name: str) -> None:
+def test_label_follows_image(name: Kind) -> None:
     """Image and label both hold the voxel's number along X, which interpolation reproduces."""
     plan = Plan(patch_size=(16, 16, 16), views={"mirror_axes": (0, 2), "rotate90": True})
-    view = RichViews(plan, labelled=GEOMETRY, weak=GEOMETRY)
+    view = rich(plan, labelled=GEOMETRY, weak=GEOMETRY)
     x = torch.arange(view.read_size[0])[:, None, None].expand(view.read_size)
     target = x.expand(2, *view.read_size)
     images = torch.stack([target, torch.ones_like(target)], 1).float()
     generator, outside = torch.Generator().manual_seed(0), []
     for _ in range(10):
-        image, label = getattr(view, name)(images, target, generator)
+        drawn = view.draw(name, 2, 2, generator)
+        image, label = drawn.images(images), drawn.labels(target)
         outside.append((label == IGNORE).float().mean())
         covered = image[:, 1] > 0.9999  # no corner of the interpolation lies outside
         assert covered.float().mean() > 0.6
@@ -86,11 +98,12 @@ def test_label_follows_image(name: str) -> None:
 
 
 def test_strong_mixes_images_labels_and_confidence_alike() -> None:
-    view = RichViews(Plan(patch_size=(16, 16, 16)), strong=Recipe(rotation=0, zoom=0, cutmix=1))
+    mixing = Recipe(rotation=0, zoom=0, cutmix=1).model_dump()
+    view = rich(Plan(patch_size=(16, 16, 16)), strong=mixing)
     sample = torch.arange(2).view(2, 1, 1, 1).expand(2, 16, 16, 16)
-    image, label, sure = view.strong(
-        sample[:, None].float(), sample, sample.float(), torch.Generator().manual_seed(0)
-    )
+    drawn = view.draw("strong", 2, 1, torch.Generator().manual_seed(0))
+    image = drawn.images(sample[:, None].float())
+    label, sure = drawn.labels(sample), drawn.maps(sample.float())
     assert torch.equal(image[:, 0], sure)
     assert torch.equal(label.float(), sure)
     pasted = [(label[b] != b).float().mean() for b in range(2)]

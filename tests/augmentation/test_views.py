@@ -1,7 +1,7 @@
 """What holds for every set of views."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import nibabel as nib
 import numpy as np
@@ -10,13 +10,17 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from crln.augmentation import PaperViews, RichViews, build_views
+from crln.augmentation import Kind, Views, build_views
+from crln.augmentation.paper import PaperViews
 from crln.augmentation.recipe import Recipe
+from crln.augmentation.rich import RichViews
+from crln.errors import CrlnError
 from crln.labels import IGNORE
 from crln.planning.plan import Plan
 
 PATCH = (32, 16, 16)
-EVERYTHING = Recipe(*(1.0, 30.0, 1.0, (0.7, 1.4)), *(1.0,) * 8)
+OFTEN = [name for name in Recipe.model_fields if name not in ("degrees", "zoom_range")]
+EVERYTHING = dict.fromkeys(OFTEN, 1.0)
 
 pytestmark = pytest.mark.parametrize("kind", ["paper", "rich"])
 
@@ -31,25 +35,31 @@ def plan_of(kind: str, channels: int = 2) -> Plan:
     )
 
 
-def views_of(kind: str) -> PaperViews | RichViews:
+def views_of(kind: str) -> Views:
     if kind == "paper":
-        return PaperViews(plan_of(kind))
-    return RichViews(plan_of(kind), EVERYTHING, EVERYTHING, EVERYTHING)
+        return build_views(plan_of(kind))
+    always = dict.fromkeys(("labelled", "weak", "strong"), EVERYTHING)
+    return build_views(plan_of(kind).updated({"views": {"options": always}}))
 
 
-def inputs(view: PaperViews | RichViews, batch: int = 2) -> tuple[Tensor, Tensor]:
+def inputs(view: Views, batch: int = 2) -> tuple[Tensor, Tensor]:
     torch.manual_seed(0)
     images = torch.randn(batch, 2, *view.read_size)
     target = torch.randint(IGNORE, 3, (batch, *view.read_size))
     return images.contiguous(memory_format=torch.channels_last_3d), target
 
 
-def all_views(view: PaperViews | RichViews, images: Tensor, target: Tensor, seed: int) -> list:
+def all_views(views: Views, images: Tensor, target: Tensor, seed: int) -> list:
     generator = torch.Generator().manual_seed(seed)
-    labelled = view.labelled(images, target, generator)
-    weak = view.weak(images, target, generator)
-    confidence = weak[0][:, 0].abs()
-    return [*labelled, *weak, *view.strong(*weak, confidence, generator)]
+    labelled, weak, strong = (
+        views.draw(kind, *images.shape[:2], generator) for kind in get_args(Kind)
+    )
+    known, shown, classes = labelled.images(images), weak.images(images), weak.labels(target)
+    confidence = shown[:, 0].abs()
+    return [
+        *(known, labelled.labels(target), shown, classes),
+        *(strong.images(shown), strong.labels(classes), strong.maps(confidence)),
+    ]
 
 
 def test_plan_names_its_views(kind: str) -> None:
@@ -94,6 +104,56 @@ def test_mixed_precision_leaves_views_exact(kind: str) -> None:
         results = all_views(view, images.requires_grad_(), target, seed=1)
     assert all(torch.equal(a, b) for a, b in zip(results, expected, strict=True))
     assert not any(result.requires_grad for result in results)
+
+
+def test_a_drawn_view_is_the_same_however_often_it_is_applied(kind: str) -> None:
+    views = views_of(kind)
+    images, target = inputs(views)
+    view = views.draw("labelled", 2, 2, torch.Generator().manual_seed(3))
+    first = view.labels(target), view.images(images)
+    assert torch.equal(view.images(images), first[1])
+    assert torch.equal(view.labels(target), first[0])
+
+
+def test_any_map_travels_as_the_labels_do(kind: str) -> None:
+    """Of any type, exactly, channels too; what comes from outside is what is asked for."""
+    views = views_of(kind)
+    drawn = views.draw("strong", 2, 2, torch.Generator().manual_seed(5))
+    shape = (2, *PATCH)
+    number = torch.arange(2 * PATCH[0] * PATCH[1] * PATCH[2]).view(shape)
+    place = drawn.labels(number)
+    assert (place == IGNORE).any()
+    assert (place != IGNORE).any()
+    origin, outside = place.clamp(min=0), place == IGNORE
+    for values, filler in (
+        (torch.rand(shape) > 0.5, False),
+        (torch.rand(shape, dtype=torch.float64), 0.25),
+        (number + 2**40, -7),
+        (torch.rand(2, 3, *PATCH), 0.0),
+    ):
+        flat = values.movedim(1, -1) if values.ndim == 5 else values
+        taken = flat.flatten(0, 3)[origin.flatten()].view(*shape, *flat.shape[4:])
+        expected = taken.movedim(-1, 1) if values.ndim == 5 else taken
+        hole = outside[:, None].expand_as(values) if values.ndim == 5 else outside
+        found = drawn.maps(values, filler)
+        assert found.dtype == values.dtype
+        assert torch.equal(found, expected.masked_fill(hole, filler))
+
+
+def test_views_come_in_any_size(kind: str) -> None:
+    size = (19, 17, 24)
+    views = build_views(plan_of(kind), size)
+    assert views.draw("weak", 1, 2, torch.Generator()).size == size
+    assert all(read >= side for read, side in zip(views.read_size, size, strict=True))
+    images = torch.rand(1, 2, *views.read_size)
+    drawn = views.draw("labelled", 1, 2, torch.Generator().manual_seed(0))
+    assert drawn.images(images).shape == (1, 2, *size)
+
+
+def test_an_unknown_option_of_the_views_is_named(kind: str) -> None:
+    plan = plan_of(kind).updated({"views": {"options": {"noises": 1}}})
+    with pytest.raises(CrlnError, match=rf"views\.options\.noises.*; {kind} has .*noise"):
+        build_views(plan)
 
 
 class NoSync(TorchDispatchMode):
@@ -145,6 +205,6 @@ def test_real_label_keeps_its_classes_and_volume(kind: str, data_root: Path) -> 
     before = (target > 0).sum()
     generator = torch.Generator().manual_seed(0)
     for _ in range(5):
-        _, after = view.weak(images, target, generator)
+        after = view.draw("weak", 1, 1, generator).labels(target)
         assert set(after.unique().tolist()) <= {IGNORE, 0, 1, 2}
         assert 0.5 < (after > 0).sum() / before < 1.9

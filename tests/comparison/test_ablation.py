@@ -40,7 +40,7 @@ def test_each_learns(name: str, tiny_plan: Plan) -> None:
     losses["total"].backward()
     assert all(loss.isfinite() for loss in losses.values())
     assert method.student.head.weight.grad is not None
-    assert method.eval().logits(torch.zeros(1, 1, 16, 16, 16)).isfinite().all()
+    assert method.eval().predictor()(torch.zeros(1, 1, 16, 16, 16)).isfinite().all()
 
 
 def test_what_is_left_out_is_gone(tiny_plan: Plan) -> None:

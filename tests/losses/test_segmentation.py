@@ -131,3 +131,35 @@ def test_gradients_are_right(squared: bool, over: str) -> None:
     assert torch.autograd.gradcheck(
         lambda z: soft_dice_loss(z, target, squared=squared, over=over), logits
     )
+
+
+def test_a_plans_terms_are_averaged() -> None:
+    logits, target = make_case()
+    ce, dice = cross_entropy(logits, target), soft_dice_loss(logits, target)
+    for terms, expected in (
+        (("cross_entropy",), ce),
+        (("dice",), dice),
+        (("cross_entropy", "dice"), (ce + dice) / 2),
+        (("dice_ce", "dice"), (0.5 * ce + 1.5 * dice) / 2),
+    ):
+        torch.testing.assert_close(segmentation_loss(logits, target, terms), expected)
+
+
+def test_class_weights_weigh_voxels_and_classes() -> None:
+    logits, target = make_case()
+    weights = (0.5, 2.0, 0.0)
+    total = count = 0.0
+    for b, x, y, z in np.ndindex(*target.shape):
+        if (label := int(target[b, x, y, z])) != IGNORE:
+            total -= weights[label] * math.log(softmax(logits[b, :, x, y, z].numpy())[label])
+            count += weights[label]
+    found = segmentation_loss(logits, target, ["cross_entropy"], torch.tensor(weights))
+    assert found.item() == pytest.approx(total / count, rel=1e-5)
+    found = segmentation_loss(logits, target, ["dice"], torch.tensor(weights))
+    only = soft_dice_loss(torch.stack([logits[:, 1], logits[:, [0, 2]].logsumexp(1)], 1)[:, [1, 0]],
+                          torch.where(target == IGNORE, IGNORE, (target == 1).long()))  # fmt: skip
+    torch.testing.assert_close(found, only)  # the class of weight 0 counts nowhere
+    even = segmentation_loss(logits, target, weights=torch.ones(3))
+    torch.testing.assert_close(even, segmentation_loss(logits, target))
+    nobody = torch.full_like(target, IGNORE)
+    assert segmentation_loss(logits, nobody, weights=torch.tensor(weights)).item() < 1

@@ -10,7 +10,7 @@ from torch import nn
 
 from crln.labels import IGNORE
 from crln.methods import Step
-from crln.methods.ad_mt import AlternateTeaching
+from crln.methods.ad_mt import AlternateTeaching, brightness_contrast
 from crln.methods.teacher import Teacher
 
 
@@ -97,3 +97,13 @@ def test_the_first_teachers_view_is_brighter_or_darker_and_sometimes_noisy(
     assert (quiet.amax((1, 2, 3, 4)) <= 2).all()  # the range is kept,
     shift = (quiet - images).mean((1, 2, 3, 4))
     assert shift.min() < -0.1 < 0.1 < shift.max()  # though means move
+
+
+@pytest.mark.parametrize(("contrast", "brightness"), [(0.6, 0.4), (1.5, -0.5)])
+def test_brightness_and_contrast_against_numpy(contrast: float, brightness: float) -> None:
+    channel = torch.randn(7, 6, 5, generator=torch.Generator().manual_seed(4))
+    values = channel.numpy()
+    unit = contrast * (values - values.min()) / np.ptp(values)
+    expected = np.clip(unit + brightness * unit.mean(), 0, 1) * np.ptp(values) + values.min()
+    found = brightness_contrast(channel, contrast, brightness)
+    np.testing.assert_allclose(found, expected, atol=1e-5)

@@ -40,10 +40,9 @@ def test_each_learns_the_other_s_label(tiny_plan: Plan, cutmix: bool) -> None:
     found = method.losses(labelled, unlabelled, STEP)
 
     generator = STEP.generator("views", "cpu")
-    x, y = method.views.labelled(labelled.images, labelled.labels, generator)
-    known = unlabelled.inside.long() - 1
-    u, known = method.views.weak(unlabelled.images, known, generator)
-    labels = [f(u).argmax(1).masked_fill(known == IGNORE, IGNORE) for f in method.students]
+    x, y = method.labelled_view(labelled, generator)
+    u, inside = method.weak_view(unlabelled, generator)
+    labels = [f(u).argmax(1).masked_fill(~inside, IGNORE) for f in method.students]
     if cutmix:
         mix = draw_cutmix(host_random(generator), len(u), tiny_plan.patch_size)
         mixed = mix(u)

@@ -48,7 +48,7 @@ def test_agreement_is_weighed_in_on_every_patch(make_method: Make, make_patches:
 def test_the_first_decoder_predicts(make_method: Make, tiny_plan: Plan) -> None:
     method = make_method("mcnet").eval()
     images = torch.randn(1, 1, *tiny_plan.patch_size)
-    torch.testing.assert_close(method.logits(images), method.student.every(images)[0])
+    torch.testing.assert_close(method.predictor()(images), method.student.every(images)[0])
 
 
 def test_another_backbone_is_refused(make_method: Make, tiny_plan: Plan) -> None:

@@ -9,8 +9,7 @@ import yaml
 
 from crln.errors import CrlnError
 from crln.labels import IGNORE
-from crln.methods import METHODS, Batch, Method, Step, build_method, spelled_out
-from crln.methods.base import SemiSupervised
+from crln.methods import METHODS, Batch, Method, SemiSupervised, Step, build_method, spelled_out
 from crln.planning import Plan
 
 STEP = Step(index=3, total=4, seed=0)
@@ -178,9 +177,9 @@ def test_learning_lowers_the_loss(method: Method) -> None:
 def test_the_predictor_gives_logits_of_the_patch(method: Method) -> None:
     method.eval()
     patch = torch.randn(1, 1, 32, 16, 16)
-    logits = method.logits(patch)
+    logits = method.predictor()(patch)
     assert logits.shape == (1, method.plan.classes, 32, 16, 16)
-    torch.testing.assert_close(method.logits(patch), logits)
+    torch.testing.assert_close(method.predictor()(patch), logits)
 
 
 def test_only_what_learns_takes_gradients(method: Method) -> None:
@@ -196,13 +195,31 @@ def test_the_state_round_trips(method: Method, tiny_plan: Plan) -> None:
     other = build_method(name, tiny_plan)
     other.load_state_dict(method.state_dict())
     patch = torch.randn(1, 1, 16, 16, 16)
-    torch.testing.assert_close(method.eval().logits(patch), other.eval().logits(patch))
+    torch.testing.assert_close(method.eval().predictor()(patch), other.eval().predictor()(patch))
 
 
 def test_it_runs_under_bfloat16_autocast(method: Method) -> None:
     with torch.autocast("cpu", torch.bfloat16):
         losses = losses_of(method)
     assert all(loss.isfinite() and loss.dtype == torch.float32 for loss in losses.values())
+
+
+@pytest.mark.parametrize("name", [n for n in sorted(METHODS) if not METHODS[n].own_loss])
+def test_the_plans_loss_is_what_labels_teach(name: str, tiny_plan: Plan) -> None:
+    found = []
+    for loss in ("dice_ce", "cross_entropy", {"class_weights": [1.0] + [3.0] * 9}):
+        if isinstance(loss, dict):
+            loss = {"class_weights": loss["class_weights"][: tiny_plan.classes]}
+        torch.manual_seed(0)
+        plan = tiny_plan.updated({"training": {"labelled_start": 1.0}}).updated({"loss": loss})
+        found.append(losses_of(build_method(name, plan))["total"].item())
+    assert len(set(found)) == 3
+
+
+@pytest.mark.parametrize("name", ["bcp", "diffrect"])
+def test_a_loss_that_a_method_would_not_heed_is_refused(name: str, tiny_plan: Plan) -> None:
+    with pytest.raises(CrlnError, match=f"plan: loss: {name} teaches labels by the loss of its"):
+        build_method(name, tiny_plan.updated({"loss": ["dice"]}))
 
 
 def test_an_unknown_method_lists_the_known_ones(tiny_plan: Plan) -> None:
@@ -224,6 +241,7 @@ def test_a_spelled_out_plan_names_every_option(name: str, tiny_plan: Plan) -> No
     given = kind.Options.model_validate(plan.options.get(name, {})).model_dump()
     assert whole.options.get(name, {}) == given
     assert whole.updated({"options": plan.options}) == whole
+    assert whole.views.options["strong"]["cutmix"] == 1
     assert {n: o for n, o in whole.options.items() if n != name} == {
         n: o for n, o in plan.options.items() if n != name
     }

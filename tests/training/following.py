@@ -18,13 +18,14 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-import crln.methods
-from crln.augmentation import build_views
+import crln.methods.base
+from crln.augmentation import View, build_views
 from crln.inference import accelerate
 from crln.labels import IGNORE
 from crln.methods import Batch, Method, Step, build_method
 from crln.parallel.launch import Launch, run_processes
 from crln.planning import Plan
+from crln.planning.plan import Triple
 from crln.training.loop import make_step
 from crln.training.optimiser import build_optimiser
 
@@ -34,24 +35,31 @@ PATCHES = 2
 class Views32:
     """Views are made in 32 bits, whatever the networks have."""
 
-    def __init__(self, plan: Plan) -> None:
-        self.views = build_views(plan)
+    def __init__(self, plan: Plan, size: Triple) -> None:
+        self.views = build_views(plan, size)
         self.read_size = self.views.read_size
 
+    def draw(self, *given: Any) -> "View32":
+        return View32(self.views.draw(*given))
+
+
+class View32:
+    def __init__(self, view: View) -> None:
+        self.view = view
+
     def __getattr__(self, name: str) -> Any:
-        def view(*given: Any) -> tuple[Tensor, ...]:
+        def apply(values: Tensor, *given: Any, **named: Any) -> Tensor:
             bits = torch.get_default_dtype()
             torch.set_default_dtype(torch.float32)
-            made = getattr(self.views, name)(*(_to(value, torch.float32) for value in given))
+            made = getattr(self.view, name)(_to(values, torch.float32), *given, **named)
             torch.set_default_dtype(bits)
-            return tuple(_to(value, bits) for value in made)
+            return _to(made, bits)
 
-        return view
+        return apply
 
 
-def _to(value: Any, kind: torch.dtype) -> Any:
-    floating = isinstance(value, Tensor) and value.is_floating_point()
-    return value.to(kind) if floating else value
+def _to(values: Tensor, kind: torch.dtype) -> Tensor:
+    return values.to(kind) if values.is_floating_point() else values
 
 
 def patches(method: Method, step: int, numbers: range) -> Batch:
@@ -123,7 +131,7 @@ def outlined(method: Method, plan: Plan) -> dict[str, list[float]]:
 
 def work(fabric: Fabric, plan: Plan, jobs: list[str], out: Path) -> None:
     torch.set_num_threads(1)
-    crln.methods.build_views = crln.methods.tracoco.build_views = Views32
+    crln.methods.base.build_views = Views32
     found = {}
     for job in jobs:
         name, steps, bits, side = job.split(":")

@@ -1,6 +1,5 @@
-"""Views of a batch: weak, strong, labelled; drawn on the host, computed on the device."""
+"""Views of a batch: labelled, weak, strong; drawn on the host, computed on the device."""
 
-from crln.augmentation.build import build_views
 from crln.augmentation.cutmix import (
     IN_PLANE,
     SOLID,
@@ -11,24 +10,48 @@ from crln.augmentation.cutmix import (
     draw_cutmix_box,
     swap_box,
 )
-from crln.augmentation.draws import device_generator, happens, host_random
-from crln.augmentation.intensity import add_noise, brightness_contrast
-from crln.augmentation.paper import PaperViews
-from crln.augmentation.recipe import Recipe
-from crln.augmentation.rich import RichViews
-from crln.augmentation.views import Views
+from crln.augmentation.intensity import add_noise
+from crln.augmentation.views import (
+    Kind,
+    View,
+    Views,
+    device_generator,
+    happens,
+    host_random,
+)
+from crln.planning.plan import Plan, Section, Triple, options_of
+from crln.registry import VIEWS
+
+
+def build_views(plan: Plan, size: Triple | None = None) -> Views:
+    """The views of `plan.views.kind`.
+
+    Args:
+        plan: patch, spacing, and what its views may do.
+        size: X, Y, Z of a view; default the patch.
+
+    Raises:
+        CrlnError: no such views, or an option that they do not have.
+    """
+    kind: type[Views] = VIEWS[plan.views.kind]
+    return kind(plan, views_options(plan), size or plan.patch_size)
+
+
+def views_options(plan: Plan) -> Section:
+    """The plan's `views.options` over the defaults of its views."""
+    kind: type[Views] = VIEWS[plan.views.kind]
+    return options_of(kind.Options, plan.views.options, "views.options", plan.views.kind)
+
 
 __all__ = [
     "IN_PLANE",
     "SOLID",
     "Box",
     "CutMix",
-    "PaperViews",
-    "Recipe",
-    "RichViews",
+    "Kind",
+    "View",
     "Views",
     "add_noise",
-    "brightness_contrast",
     "build_views",
     "device_generator",
     "draw_copy_paste_box",
@@ -37,4 +60,5 @@ __all__ = [
     "happens",
     "host_random",
     "swap_box",
+    "views_options",
 ]

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from crln.augmentation.draws import happens
+from crln.augmentation.views import happens
 from crln.planning.plan import Triple
 
 IN_PLANE = (0, 1)

@@ -1,6 +1,6 @@
 """Where each voxel of a view comes from: mirroring and quarter turns, affine maps, in-plane zoom.
 
-All functions take one sample, (C, X, Y, Z) or (X, Y, Z), and plain numbers drawn beforehand.
+All take one sample, (C, X, Y, Z) or (X, Y, Z), and plain numbers drawn beforehand.
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from crln.labels import IGNORE
 from crln.planning.plan import Triple
 
 Matrix = tuple[tuple[float, ...], ...]
@@ -37,6 +36,22 @@ class Turn:
         """The turned (..., X, Y, Z); a view where nothing is mirrored."""
         turned = volume.transpose(-3, -2) if self.swap else volume
         return turned.flip([axis - 3 for axis in self.mirrored]) if self.mirrored else turned
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A resampling or crop, then a turn: a `Placing`."""
+
+    source: "Crop | Warp | Zoom"
+    turn: Turn
+
+    def image(self, image: Tensor) -> Tensor:
+        """See `Placing`."""
+        return self.turn(self.source.image(image))
+
+    def map(self, values: Tensor, outside: float) -> Tensor:
+        """See `Placing`."""
+        return self.turn(self.source.map(values, outside))
 
 
 def draw_turn(
@@ -104,32 +119,78 @@ def sampling_grid(matrix: Matrix, source: Triple, size: Triple, device: torch.de
     return grid
 
 
-def warp(
-    image: Tensor,
-    target: Tensor,
-    confidence: Tensor | None,
-    matrix: Matrix,
-    size: Triple,
-) -> tuple[Tensor, Tensor, Tensor | None]:
-    """Resamples one sample once: image trilinear, target and confidence nearest.
+class Crop:
+    """The central `size` voxels as they are."""
 
-    Outside the source the image is 0, the target IGNORE and the confidence 0.
+    def __init__(self, size: Triple) -> None:
+        self.size = size
+
+    def image(self, image: Tensor) -> Tensor:
+        """See `Placing`."""
+        return centre_crop(image, self.size)
+
+    def map(self, values: Tensor, outside: float) -> Tensor:
+        """See `Placing`."""
+        return centre_crop(values, self.size)
+
+
+class Warp:
+    """An affine map: images trilinear, maps by the nearest voxel, both through one sampling grid.
 
     Args:
-        image: (C, X, Y, Z).
-        target: (X, Y, Z) int64.
-        confidence: (X, Y, Z) or None.
         matrix: see `affine_matrix`.
         size: of the result.
     """
-    x, y, z = target.shape
-    grid = sampling_grid(matrix, (x, y, z), size, image.device)
-    # Padding is zero, so targets are moved up: 0 means IGNORE while they are being sampled.
-    maps = [(target - IGNORE).to(image.dtype)] + ([] if confidence is None else [confidence])
-    image = F.grid_sample(image[None], grid, mode="bilinear", align_corners=True)[0]
-    nearest = F.grid_sample(torch.stack(maps)[None], grid, mode="nearest", align_corners=True)[0]
-    target = nearest[0].to(target.dtype) + IGNORE
-    return image, target, None if confidence is None else nearest[1]
+
+    def __init__(self, matrix: Matrix, size: Triple) -> None:
+        self.matrix, self.size = matrix, size
+        self._grid: Tensor | None = None
+        self._nearest: tuple[Tensor, Tensor] | None = None
+
+    def image(self, image: Tensor) -> Tensor:
+        """See `Placing`."""
+        grid = self._sampled(image)
+        return F.grid_sample(image[None], grid, mode="bilinear", align_corners=True)[0]
+
+    def map(self, values: Tensor, outside: float) -> Tensor:
+        """See `Placing`."""
+        if self._nearest is None:
+            self._nearest = nearest_voxels(self._sampled(values), _sides(values))
+        voxels, inside = self._nearest
+        taken = values.flatten(-3).index_select(-1, voxels.flatten())
+        return taken.unflatten(-1, self.size).masked_fill_(~inside, outside)
+
+    def _sampled(self, volume: Tensor) -> Tensor:
+        if self._grid is None:
+            self._grid = sampling_grid(self.matrix, _sides(volume), self.size, volume.device)
+        return self._grid
+
+
+def nearest_voxels(grid: Tensor, source: Triple) -> tuple[Tensor, Tensor]:
+    """What `grid_sample` (nearest, align_corners=True) would take, as indices for any type of map.
+
+    Args:
+        grid: (1, *size, 3), see `sampling_grid`.
+        source: X, Y, Z of what is sampled.
+
+    Returns:
+        Flat indices into the source, clamped, and which lie inside: both (*size).
+    """
+    voxels = inside = None
+    for row, n in enumerate(source):
+        place = (grid[0, ..., 2 - row] + 1).mul_((n - 1) / 2).round_()
+        here = _inside(place, n)
+        place = place.clamp_(0, n - 1).long()
+        voxels = place if voxels is None else voxels.mul_(n).add_(place)
+        inside = here if inside is None else inside.logical_and_(here)
+    assert voxels is not None
+    assert inside is not None
+    return voxels, inside
+
+
+def _sides(volume: Tensor) -> Triple:
+    x, y, z = volume.shape[-3:]
+    return x, y, z
 
 
 def separable(volume: Tensor, matrices: Sequence[Tensor | None]) -> Tensor:
@@ -170,30 +231,29 @@ def cubic_matrix(positions: Tensor) -> Tensor:
     return torch.where(inside[:, None], weights / weights.sum(1, keepdim=True), 0.0)
 
 
-def zoom_in_plane(
-    image: Tensor, target: Tensor, confidence: Tensor, zoom: float
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Enlarges (zoom > 1) or shrinks one sample in the X-Y plane about its centre; shape stays.
+class Zoom:
+    """Enlarges (zoom > 1) or shrinks in the X-Y plane about the centre; the shape stays.
 
-    Image by cubic convolution, target and confidence by the nearest voxel; what shrinking brings in
-    from outside is 0, IGNORE and 0.
-
-    Args:
-        image: (C, X, Y, Z).
-        target: (X, Y, Z) int64.
-        confidence: (X, Y, Z).
-        zoom: > 0.
+    Images by cubic convolution, maps by the nearest voxel.
     """
-    positions = [zoom_positions(side, zoom, image.device) for side in target.shape[:2]]
-    nearest = [p.round() for p in positions]
-    inside_x, inside_y = (_inside(p, len(p)) for p in nearest)
-    outside = ~(inside_x[:, None] & inside_y)[..., None]
-    x, y = (p.long().clamp(0, len(p) - 1) for p in nearest)
-    return (
-        separable(image, [*map(cubic_matrix, positions), None]),
-        target[x[:, None], y].masked_fill_(outside, IGNORE),
-        confidence[x[:, None], y].masked_fill_(outside, 0),
-    )
+
+    def __init__(self, zoom: float) -> None:
+        self.zoom = zoom
+
+    def image(self, image: Tensor) -> Tensor:
+        """See `Placing`."""
+        return separable(image, [*map(cubic_matrix, self._positions(image)), None])
+
+    def map(self, values: Tensor, outside: float) -> Tensor:
+        """See `Placing`."""
+        nearest = [p.round() for p in self._positions(values)]
+        inside_x, inside_y = (_inside(p, len(p)) for p in nearest)
+        x, y = (p.long().clamp(0, len(p) - 1) for p in nearest)
+        inside = (inside_x[:, None] & inside_y)[..., None]
+        return values[..., x[:, None], y, :].masked_fill_(~inside, outside)
+
+    def _positions(self, volume: Tensor) -> list[Tensor]:
+        return [zoom_positions(side, self.zoom, volume.device) for side in _sides(volume)[:2]]
 
 
 def _inside(positions: Tensor, side: int) -> Tensor:

@@ -55,17 +55,6 @@ def scale_contrast(channel: Tensor, factor: float) -> Tensor:
     return torch.lerp(mean, channel, factor).clamp_(low, high)
 
 
-def brightness_contrast(channel: Tensor, contrast: float, brightness: float) -> Tensor:
-    """Contrast c, brightness b: c v + b mean(c v) of values v scaled to 0..1, then clipped.
-
-    As AD-MT's code has it: zero is the least value, not the mean.
-    """
-    low, high = torch.aminmax(channel)
-    span = high - low + EPSILON
-    unit = (channel - low).div_(span).mul_(contrast)
-    return unit.add_(unit.mean() * brightness).clamp_(0, 1).mul_(span).add_(low)
-
-
 def gamma(channel: Tensor, exponent: float, *, invert: bool = False) -> Tensor:
     """Raises the channel, its range scaled to 0..1, to `exponent`; mean and std are kept.
 

@@ -4,116 +4,81 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from pydantic import Field
 from torch import Tensor
 
-from crln.augmentation.batch import empty_views, exact
-from crln.augmentation.cutmix import IN_PLANE, CutMix, draw_cutmix
-from crln.augmentation.draws import device_generator, happens, host_random
-from crln.augmentation.geometry import Turn, draw_turn, zoom_in_plane
-from crln.planning.plan import Plan
+from crln.augmentation.cutmix import IN_PLANE, draw_cutmix
+from crln.augmentation.geometry import Crop, Placed, Turn, Zoom, draw_turn
+from crln.augmentation.recipe import Range
+from crln.augmentation.views import Kind, View, Views, happens, host_random
+from crln.planning.plan import Section
 
-BRIGHTNESS = (0.75, 1.25)
-ZOOM = (0.5, 1.5)
-NOISE = 0.1
-NOISE_LIMIT = 0.2
-P_BRIGHTNESS, P_NOISE, P_TURN = 0.8, 0.5, 0.5
+
+class PaperOptions(Section):
+    """The paper's numbers; 'how often' is of a strong view's samples."""
+
+    brightness: Range = Field(default=(0.75, 1.25), description="factor, weak and strong")
+    zoom: Range = Field(default=(0.5, 1.5), description="factor in plane")
+    noise: float = Field(default=0.1, ge=0, description="std")
+    noise_limit: float = Field(default=0.2, ge=0, description="noise is clipped to +- this")
+    brightened: float = Field(default=0.8, ge=0, le=1, description="how often: brightness")
+    noisy: float = Field(default=0.5, ge=0, le=1, description="how often: noise")
+    turned: float = Field(default=0.5, ge=0, le=1, description="how often: turns and mirroring")
 
 
 @dataclass(frozen=True)
-class StrongChanges:
-    """What one sample's strong view does, apart from CutMix."""
+class Light:
+    """A factor on a sample's intensities, then noise: a `Change`."""
 
-    zoom: float
-    turn: Turn
     brightness: float
-    noisy: bool
+    noise: float = 0.0
+    limit: float = 0.0
+
+    def __call__(self, view: Tensor, generator: torch.Generator) -> None:
+        """Changes (C, X, Y, Z) in place."""
+        view *= self.brightness
+        if self.noise:
+            field = torch.empty_like(view).normal_(0, self.noise, generator=generator)
+            view += field.clamp_(-self.limit, self.limit)
 
 
-class PaperViews:
+class PaperViews(Views):
     """Weak: quarter turn, mirroring, brightness. Strong: zoom, CutMix, brightness, noise, turn.
 
     Turns and mirroring only as `plan.views` allows; the labelled view is a weak view. A strong
     view's turn comes before CutMix here rather than last: the same set of views, and the pasted
-    part is turned on its own. Parameters are drawn on the host: the generator is a CPU generator.
+    part is turned on its own.
     """
 
-    def __init__(self, plan: Plan) -> None:
-        self.read_size = plan.patch_size
-        self.patch = plan.patch_size
-        self.plan = plan.views
+    Options = PaperOptions
+    options: PaperOptions
 
-    @exact
-    def labelled(
-        self, images: Tensor, target: Tensor, generator: torch.Generator
-    ) -> tuple[Tensor, Tensor]:
-        """See `Views.labelled`."""
-        return self.weak(images, target, generator)
-
-    @exact
-    def weak(
-        self, images: Tensor, target: Tensor, generator: torch.Generator
-    ) -> tuple[Tensor, Tensor]:
-        """See `Views.weak`."""
+    def draw(self, kind: Kind, samples: int, channels: int, generator: torch.Generator) -> View:
+        """See `Views.draw`."""
         random = host_random(generator)
-        views, targets = empty_views(images), torch.empty_like(target)
-        for b in range(len(images)):
-            turn = self._turn(random)
-            brightness = random.uniform(*BRIGHTNESS) if self.plan.brightness else 1.0
-            torch.mul(turn(images[b]), brightness, out=views[b])
-            targets[b] = turn(target[b])
-        return views, targets
+        if kind != "strong":
+            drawn = [self._draw_weak(random) for _ in range(samples)]
+            return View(self.size, [p for p, _ in drawn], None, [c for _, c in drawn])
+        strong = [self._draw_strong(random) for _ in range(samples)]
+        mix = draw_cutmix(random, samples, self.size, IN_PLANE)
+        noise = int(random.integers(2**62))
+        return View(self.size, [p for p, _ in strong], mix, [c for _, c in strong], noise)
 
-    @exact
-    def strong(
-        self, images: Tensor, target: Tensor, confidence: Tensor, generator: torch.Generator
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """See `Views.strong`."""
-        random = host_random(generator)
-        changes = [self._draw_strong(random) for _ in range(len(images))]
-        mix = draw_cutmix(random, len(images), self.patch, IN_PLANE)
-        return apply_strong(
-            images, target, confidence, changes, mix, device_generator(random, images.device)
-        )
+    def _draw_weak(self, random: np.random.Generator) -> tuple[Placed, Light | None]:
+        turn = self._turn(random)
+        if not self.plan.views.brightness:
+            return Placed(Crop(self.size), turn), None
+        return Placed(Crop(self.size), turn), Light(random.uniform(*self.options.brightness))
+
+    def _draw_strong(self, random: np.random.Generator) -> tuple[Placed, Light]:
+        options = self.options
+        zoom = Zoom(random.uniform(*options.zoom))
+        turn = self._turn(random) if happens(random, options.turned) else Turn()
+        bright = happens(random, options.brightened)
+        brightness = random.uniform(*options.brightness) if bright else 1.0
+        noise = options.noise if happens(random, options.noisy) else 0.0
+        return Placed(zoom, turn), Light(brightness, noise, options.noise_limit)
 
     def _turn(self, random: np.random.Generator) -> Turn:
-        return draw_turn(random, self.patch, self.plan.rotate90, self.plan.mirror_axes)
-
-    def _draw_strong(self, random: np.random.Generator) -> StrongChanges:
-        return StrongChanges(
-            zoom=random.uniform(*ZOOM),
-            turn=self._turn(random) if happens(random, P_TURN) else Turn(),
-            brightness=random.uniform(*BRIGHTNESS) if happens(random, P_BRIGHTNESS) else 1.0,
-            noisy=happens(random, P_NOISE),
-        )
-
-
-def apply_strong(
-    images: Tensor,
-    target: Tensor,
-    confidence: Tensor,
-    changes: list[StrongChanges],
-    mix: CutMix,
-    noise: torch.Generator,
-) -> tuple[Tensor, Tensor, Tensor]:
-    """The strong views of a batch, given what was drawn for each sample.
-
-    Args:
-        images: (B, C, X, Y, Z).
-        target: (B, X, Y, Z) pseudo-labels.
-        confidence: (B, X, Y, Z).
-        changes: one a sample.
-        mix: which box of which sample goes where, after zoom and turn.
-        noise: generator on the device.
-    """
-    views = empty_views(images)
-    targets, confidences = torch.empty_like(target), torch.empty_like(confidence)
-    for b, change in enumerate(changes):
-        zoomed = zoom_in_plane(images[b], target[b], confidence[b], change.zoom)
-        views[b], targets[b], confidences[b] = (change.turn(volume) for volume in zoomed)
-    views, targets, confidences = mix(views), mix(targets), mix(confidences)
-    for view, change in zip(views, changes, strict=True):
-        view *= change.brightness
-        if change.noisy:
-            field = torch.empty_like(view).normal_(0, NOISE, generator=noise)
-            view += field.clamp_(-NOISE_LIMIT, NOISE_LIMIT)
-    return views, targets, confidences
+        views = self.plan.views
+        return draw_turn(random, self.size, views.rotate90, views.mirror_axes)

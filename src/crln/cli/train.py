@@ -113,9 +113,8 @@ def _choose_plan(
 
 def _as_published(plan: "Plan", path: Path | None, method: str) -> "Plan":
     """The plan with the optimiser and rates of the method's paper."""
-    from crln.methods import find_method
+    from crln.methods import published_rates
 
     if path:
         raise CrlnError(f"--plan {path} and --published exclude each other; give one")
-    rates = find_method(method).published.training(plan.training.iterations)
-    return plan.updated({"training": rates})
+    return plan.updated({"training": published_rates(method, plan.training.iterations)})

@@ -8,8 +8,9 @@ from pydantic import ValidationError
 
 from crln.errors import CrlnError
 from crln.files import fault_of, from_yaml
-from crln.methods import METHODS
+from crln.methods import published_rates
 from crln.planning import Plan
+from crln.registry import METHODS
 
 EVERY_LABEL = "supervised_all"
 """The upper bound: `supervised` with every label that the test does not need."""
@@ -51,7 +52,7 @@ class Variant:
             plan = base.updated(self.changes)
             if not self.published:
                 return plan
-            rates = METHODS[self.method].published.training(plan.training.iterations)
+            rates = published_rates(self.method, plan.training.iterations)
             return base.updated({"training": rates}).updated(self.changes)
         except ValidationError as error:
             raise CrlnError(f"{self.name}: {fault_of(error)}; correct the option") from error

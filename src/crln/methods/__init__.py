@@ -1,72 +1,79 @@
-"""Ways of learning: one file and one line of the registry each."""
+"""Ways of learning: a file or a package each, found by name."""
 
-from pydantic import ValidationError
+from typing import Any
 
-from crln.augmentation import build_views
+from crln.augmentation import views_options
 from crln.errors import CrlnError
-from crln.files import fault_of
-from crln.methods.ad_mt import AlternateTeaching
-from crln.methods.base import Batch, Method, Step
-from crln.methods.bcp import BidirectionalCopyPaste
-from crln.methods.crln.method import CRLN
-from crln.methods.cross_pseudo import CrossPseudo
-from crln.methods.diffrect.method import DiffRect
-from crln.methods.mcnet import MCNet
-from crln.methods.mean_teacher import MeanTeacher
+from crln.methods.base import (
+    Batch,
+    Method,
+    Ramped,
+    Seen,
+    SemiSupervised,
+    Step,
+    summed,
+    unheard,
+    weighted,
+)
 from crln.methods.published import Published
-from crln.methods.supervised import Supervised
-from crln.methods.tracoco import TraCoCo
+from crln.methods.teacher import Teacher
 from crln.planning import Plan
-from crln.planning.plan import Section
-
-METHODS: dict[str, type[Method]] = {
-    "ad_mt": AlternateTeaching,
-    "bcp": BidirectionalCopyPaste,
-    "cross_pseudo": CrossPseudo,
-    "crln": CRLN,
-    "diffrect": DiffRect,
-    "mcnet": MCNet,
-    "mean_teacher": MeanTeacher,
-    "supervised": Supervised,
-    "tracoco": TraCoCo,
-}
+from crln.planning.plan import LossPlan, Section, options_of
+from crln.registry import METHODS
 
 
 def find_method(name: str) -> type[Method]:
     """The class of a method; CrlnError where there is none of that name."""
-    if name not in METHODS:
-        raise CrlnError(f"no method {name!r}; choose one of {', '.join(sorted(METHODS))}")
-    return METHODS[name]
+    kind: type[Method] = METHODS[name]
+    return kind
 
 
 def build_method(name: str, plan: Plan) -> Method:
     """The method `name` with the plan's options for it.
 
     Raises:
-        CrlnError: no such method, or an option that it does not have.
+        CrlnError: no such method, an option that it does not have, or a loss that it does not take.
     """
-    return find_method(name)(plan, _options(name, plan), build_views(plan))
+    kind = find_method(name)
+    if kind.own_loss and plan.loss != LossPlan():
+        raise CrlnError(
+            f"plan: loss: {name} teaches labels by the loss of its paper; take the field out, "
+            "or choose another method"
+        )
+    return kind(plan, _options(name, plan))
 
 
 def spelled_out(name: str, plan: Plan) -> Plan:
-    """The plan with every option of the method `name`: what it says, no later default can change.
+    """The plan with every option of the method `name` and of its views.
+
+    What a plan says, no later default can change.
 
     Raises:
         CrlnError: no such method, or an option that it does not have.
     """
     options = _options(name, plan).model_dump(mode="json")
-    return plan.updated({"options": {name: options}} if options else {})
+    views = views_options(plan).model_dump(mode="json")
+    changes = {"views": {"options": views}}
+    return plan.updated(changes | ({"options": {name: options}} if options else {}))
+
+
+def published_rates(name: str, iterations: int) -> dict[str, Any]:
+    """Changes of a plan's `training`: what the method `name` was published with.
+
+    Raises:
+        CrlnError: no such method, or its authors say nothing of rates.
+    """
+    published = find_method(name).published
+    if published is None:
+        raise CrlnError(f"{name}: no published optimiser is known; leave out --published")
+    return published.training(iterations)
 
 
 def _options(name: str, plan: Plan) -> Section:
-    method = find_method(name)
-    try:
-        return method.Options.model_validate(plan.options.get(name, {}))
-    except ValidationError as error:
-        known = ", ".join(method.Options.model_fields)
-        raise CrlnError(
-            f"plan: options.{name}.{fault_of(error)}; {name} has {known or 'no options'}"
-        ) from error
+    options: Section = options_of(
+        find_method(name).Options, plan.options.get(name, {}), f"options.{name}", name
+    )
+    return options
 
 
 __all__ = [
@@ -74,8 +81,16 @@ __all__ = [
     "Batch",
     "Method",
     "Published",
+    "Ramped",
+    "Seen",
+    "SemiSupervised",
     "Step",
+    "Teacher",
     "build_method",
     "find_method",
+    "published_rates",
     "spelled_out",
+    "summed",
+    "unheard",
+    "weighted",
 ]

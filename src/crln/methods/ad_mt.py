@@ -10,29 +10,23 @@ from torch import Tensor, nn
 
 from crln.augmentation import (
     SOLID,
-    Views,
     add_noise,
-    brightness_contrast,
     device_generator,
     draw_cutmix,
     happens,
     host_random,
 )
 from crln.labels import IGNORE
-from crln.losses import cross_entropy, entropy, segmentation_loss
-from crln.methods.base import Batch, SemiSupervised, Step
+from crln.losses import cross_entropy, entropy
+from crln.methods.base import Ramped, Seen, SemiSupervised, Step, unheard, weighted
 from crln.methods.published import Published
 from crln.methods.teacher import Teacher
-from crln.networks import SegmentationNetwork, build_backbone
 from crln.planning import Plan
 from crln.planning.plan import Section
 from crln.seeding import numpy_generator
 
-COLOUR = 0.8
-"""How often a channel's brightness and contrast change in the first teacher's turn."""
-
-NOISE = 0.2
-"""How often it is given noise."""
+EPSILON = 1e-7
+"""Keeps a constant patch from dividing by zero."""
 
 
 class AlternateTeaching(SemiSupervised):
@@ -49,7 +43,7 @@ class AlternateTeaching(SemiSupervised):
 
     published: ClassVar[Published] = Published(15000, 0.01, "poly", "code for LA")
 
-    class Options(Section):
+    class Options(Ramped):
         """Published constants (LA: 15,000 steps, the ramp over the first 6,000)."""
 
         weight: float = Field(default=2.0, ge=0, description="w, when the ramp is over")
@@ -61,32 +55,31 @@ class AlternateTeaching(SemiSupervised):
         delay: float = Field(
             default=80 / 15000, ge=0, lt=1, description="share before the teachers average"
         )
+        jittered: float = Field(
+            default=0.8, ge=0, le=1, description="first turns, how often: brightness and contrast"
+        )
         jitter: float = Field(default=0.5, ge=0, description="brightness and contrast, +- this")
+        noisy: float = Field(default=0.2, ge=0, le=1, description="first turns, how often: noise")
         noise: float = Field(
             default=1.0, ge=0, description="largest, as a share of a channel's std; least: a tenth"
         )
 
     options: Options
 
-    def __init__(self, plan: Plan, options: Section, views: Views) -> None:
-        super().__init__(plan, options, views)
-        backbone = build_backbone(plan.network, len(plan.channels))
-        self.student = SegmentationNetwork(backbone, plan.classes)
+    def __init__(self, plan: Plan, options: Section) -> None:
+        super().__init__(plan, options)
+        self.student = self.new_network()
         # Norm statistics follow the student's, as published.
         teaching = plan.teacher.model_copy(update={"norm": "ema"})
         self.teachers = nn.ModuleList(Teacher(self.student, teaching) for _ in range(2))
 
     def from_labels(self, images: Tensor, target: Tensor, step: Step) -> dict[str, Tensor]:
         """Supervised loss."""
-        supervised = segmentation_loss(self.student(images), target)
-        nothing = torch.zeros_like(supervised)
-        return {"total": supervised, "supervised": supervised, "unsupervised": nothing}
+        return unheard(self.supervise(self.student(images), target), "unsupervised")
 
-    def from_both(self, labelled: Batch, unlabelled: Batch, step: Step) -> dict[str, Tensor]:
+    def from_both(self, seen: Seen, step: Step) -> dict[str, Tensor]:
         """Supervised loss and the cross-entropy against the fused teachers."""
-        generator = step.generator("views", "cpu")
-        images, target = self.views.labelled(labelled.images, labelled.labels, generator)
-        weak, inside = self.weak_view(unlabelled, generator)
+        images, target, weak, inside, generator = seen
         random = host_random(generator)
         mix = (
             draw_cutmix(random, len(weak), self.plan.patch_size, SOLID)
@@ -98,14 +91,9 @@ class AlternateTeaching(SemiSupervised):
             [len(images), len(weak), len(strong)]
         )
         pseudo = self._pseudo_label(weak, guess).masked_fill(~inside, IGNORE)
-        supervised = segmentation_loss(logits, target)
+        supervised = self.supervise(logits, target)
         unsupervised = cross_entropy(guess_strong, mix(pseudo) if mix else pseudo)
-        weight = self.options.weight * self.ramp(step, self.options.ramp)
-        return {
-            "total": supervised + weight * unsupervised,
-            "supervised": supervised,
-            "unsupervised": unsupervised,
-        }
+        return weighted(supervised, self.weight(step), unsupervised=unsupervised)
 
     @torch.no_grad()
     def _pseudo_label(self, weak: Tensor, student: Tensor) -> Tensor:
@@ -133,10 +121,10 @@ class AlternateTeaching(SemiSupervised):
         views = torch.empty_like(images)
         for b, c in np.ndindex(*images.shape[:2]):
             channel = images[b, c]
-            if happens(random, COLOUR):
+            if happens(random, options.jittered):
                 contrast, brightness = options.jitter * random.uniform(-1, 1, 2)
                 channel = brightness_contrast(channel, 1 + float(contrast), float(brightness))
-            if happens(random, NOISE):
+            if happens(random, options.noisy):
                 strength = options.noise * random.uniform(0.1, 1)
                 channel = add_noise(channel, strength, noise)
             views[b, c] = channel
@@ -162,3 +150,14 @@ class AlternateTeaching(SemiSupervised):
 def _turn_ends(seed: int, total: int, longest: int) -> np.ndarray:
     """The step after each turn's last; turns are 1..longest steps, uniformly."""
     return numpy_generator(seed, 0, "turns").integers(1, longest, total, endpoint=True).cumsum()
+
+
+def brightness_contrast(channel: Tensor, contrast: float, brightness: float) -> Tensor:
+    """Contrast c, brightness b: c v + b mean(c v) of values v scaled to 0..1, then clipped.
+
+    As AD-MT's code has it: zero is the least value, not the mean.
+    """
+    low, high = torch.aminmax(channel)
+    span = high - low + EPSILON
+    unit = (channel - low).div_(span).mul_(contrast)
+    return unit.add_(unit.mean() * brightness).clamp_(0, 1).mul_(span).add_(low)

@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 
-from crln.augmentation import Views
-from crln.labels import IGNORE
+from crln.augmentation import build_views
+from crln.losses import segmentation_loss
 from crln.methods.published import Published
+from crln.networks import SegmentationNetwork, build_backbone
 from crln.planning import Plan
 from crln.planning.plan import Section, Triple
 from crln.seeding import derive
@@ -58,37 +60,99 @@ class Step:
         return derive(self.seed, self.index, purpose)
 
 
+class Seen(NamedTuple):
+    """What a step shows the networks.
+
+    Attributes:
+        images: labelled views (B, C, X, Y, Z), at the views' output size.
+        target: of these, (B, X, Y, Z), int64: class or IGNORE.
+        weak: weak views of the unlabelled patches, (B, C, X, Y, Z).
+        inside: (B, X, Y, Z), bool: which of their voxels are in the scan.
+        generator: on the CPU, of further views and boxes.
+    """
+
+    images: Tensor
+    target: Tensor
+    weak: Tensor
+    inside: Tensor
+    generator: torch.Generator
+
+
 class Method(nn.Module):
     """A way of learning: owns its networks, turns batches into losses.
+
+    Args:
+        plan: every decision of the training.
+        options: of this method, validated.
 
     Attributes:
         Options: its hyper-parameters; the plan's `options[name]` overrides the defaults.
         uses_unlabelled: False: the stream delivers labelled patches only.
-        published: the optimiser and rates of its paper, for who asks for them.
+        own_loss: True: labels teach by a loss of the paper; the plan must not ask for another.
+        published: the optimiser and rates of its paper, for who asks for them; None: none known.
     """
 
     class Options(Section):
         """No options."""
 
     uses_unlabelled: ClassVar[bool] = True
-    published: ClassVar[Published]
+    own_loss: ClassVar[bool] = False
+    published: ClassVar[Published | None] = None
 
-    def __init__(self, plan: Plan, options: Section, views: Views) -> None:
+    def __init__(self, plan: Plan, options: Section) -> None:
         super().__init__()
         self.plan = plan
         self.options = options
-        self.views = views
+        self.views = build_views(plan, self.view_size)
+        weights = plan.loss.class_weights
+        self._class_weights: Tensor | None
+        given = None if weights is None else torch.tensor(weights)
+        self.register_buffer("_class_weights", given, persistent=False)
+
+    @property
+    def view_size(self) -> Triple:
+        """X, Y, Z of a labelled or weak view."""
+        return self.plan.patch_size
 
     @property
     def read_size(self) -> Triple:
         """Voxels along X, Y, Z that the stream must cut, at least the patch."""
         return self.views.read_size
 
+    def new_network(self) -> SegmentationNetwork:
+        """The plan's backbone with a head, newly initialised."""
+        backbone = build_backbone(self.plan.network, len(self.plan.channels))
+        return SegmentationNetwork(backbone, self.plan.classes)
+
+    def labelled_view(
+        self, patches: Batch, generator: torch.Generator, views: int = 1
+    ) -> tuple[Tensor, Tensor]:
+        """Labelled views and their targets, one view after the other of every patch.
+
+        Args:
+            patches: labelled ones.
+            generator: on the CPU.
+            views: of each patch.
+        """
+        images, labels = patches[:2]
+        if views > 1:
+            images, labels = torch.cat([images] * views), torch.cat([labels] * views)
+        view = self.views.draw("labelled", len(images), images.shape[1], generator)
+        return view.images(images), view.labels(labels)
+
     def weak_view(self, patches: Batch, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """The weak view of unlabelled patches, and which of its voxels are in the scan (bool)."""
-        known = patches.inside.long() + IGNORE  # 0 inside, IGNORE outside, as views carry labels
-        images, known = self.views.weak(patches.images, known, generator)
-        return images, known != IGNORE
+        view = self.views.draw("weak", len(patches.images), patches.images.shape[1], generator)
+        return view.images(patches.images), view.maps(patches.inside, outside=False)
+
+    def supervise(self, logits: Tensor, target: Tensor) -> Tensor:
+        """What a label teaches: `plan.loss`.
+
+        Args:
+            logits: (B, K, X, Y, Z).
+            target: (B, X, Y, Z), class or IGNORE.
+        """
+        return segmentation_loss(logits, target, self.plan.loss.terms, self._class_weights)
 
     def losses(self, labelled: Batch, unlabelled: Batch | None, step: Step) -> dict[str, Tensor]:
         """The loss terms of one step; `total` is what is minimised, the others are logged."""
@@ -101,9 +165,12 @@ class Method(nn.Module):
         """The network that outlines scans: (B, C, X, Y, Z) -> logits (B, K, X, Y, Z)."""
         raise NotImplementedError
 
-    def logits(self, patch: Tensor) -> Tensor:
-        """Logits (B, K, X, Y, Z) of a patch, as used at prediction."""
-        return self.predictor()(patch)
+
+class Ramped(Section):
+    """A weight of what unlabelled patches teach, and how long it takes to reach it."""
+
+    weight: float = Field(default=0.1, ge=0, description="w, when the ramp is over")
+    ramp: float = Field(default=1.0, gt=0, description="share of training that w ramps up over")
 
 
 class SemiSupervised(Method):
@@ -116,11 +183,15 @@ class SemiSupervised(Method):
     def losses(self, labelled: Batch, unlabelled: Batch | None, step: Step) -> dict[str, Tensor]:
         """The terms of one step; both stages have the same ones, since the log is a table."""
         assert unlabelled is not None
-        if step.progress >= self.plan.training.labelled_start:
-            return self.from_both(labelled, unlabelled, step)
-        images, labels = (torch.cat([part, part]) for part in labelled[:2])
         generator = step.generator("views", "cpu")
-        return self.from_labels(*self.views.labelled(images, labels, generator), step)
+        if step.progress >= self.plan.training.labelled_start:
+            return self.from_both(self.see(labelled, unlabelled, generator), step)
+        return self.from_labels(*self.labelled_view(labelled, generator, views=2), step)
+
+    def see(self, labelled: Batch, unlabelled: Batch, generator: torch.Generator) -> Seen:
+        """Both views of a step."""
+        images, target = self.labelled_view(labelled, generator)
+        return Seen(images, target, *self.weak_view(unlabelled, generator), generator)
 
     def from_labels(self, images: Tensor, target: Tensor, step: Step) -> dict[str, Tensor]:
         """The terms where labels alone teach; those that need unlabelled patches are 0.
@@ -132,20 +203,41 @@ class SemiSupervised(Method):
         """
         raise NotImplementedError
 
-    def from_both(self, labelled: Batch, unlabelled: Batch, step: Step) -> dict[str, Tensor]:
-        """The terms of the paper, from patches as the stream delivers them."""
+    def from_both(self, seen: Seen, step: Step) -> dict[str, Tensor]:
+        """The terms of the paper."""
         raise NotImplementedError
+
+    def weight(self, step: Step) -> float:
+        """W of what unlabelled patches teach at this step, of `Ramped` options."""
+        assert isinstance(self.options, Ramped)
+        return self.options.weight * self.ramp(step, self.options.ramp)
 
     def ramp(self, step: Step, share: float) -> float:
         """The Gaussian ramp over `share` of the training, 0..1, of what unlabelled patches teach.
 
         One that would be over before the first of them starts with it, and is as much shorter as
-        the rest of the training: at full weight at once, labels are unlearnt; see
-        docs/explanation/decisions/ramps.md.
+        the rest of the training: at full weight at once, labels are unlearnt (see the decisions in
+        docs/explanation).
         """
         start = self.plan.training.labelled_start
         first = 0.0 if share > start else start
         return gaussian_ramp(step.index - first * step.total, share * (1 - first) * step.total)
+
+
+def weighted(supervised: Tensor, weight: float, **terms: Tensor) -> dict[str, Tensor]:
+    """The terms of a step, the total being `supervised` + `weight` times the sum of the others."""
+    total = supervised + weight * torch.stack(list(terms.values())).sum()
+    return {"total": total, "supervised": supervised, **terms}
+
+
+def summed(terms: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The terms of a step, the total being their sum."""
+    return {"total": torch.stack(list(terms.values())).sum(), **terms}
+
+
+def unheard(supervised: Tensor, *names: str) -> dict[str, Tensor]:
+    """The terms of a step where labels alone teach: the others are 0."""
+    return weighted(supervised, 0.0, **dict.fromkeys(names, torch.zeros_like(supervised)))
 
 
 def gaussian_ramp(step: float, length: float) -> float:

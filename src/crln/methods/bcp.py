@@ -7,13 +7,12 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from crln.augmentation import Box, Views, draw_copy_paste_box, host_random, swap_box
+from crln.augmentation import Box, draw_copy_paste_box, host_random, swap_box
 from crln.labels import IGNORE, largest_components
 from crln.losses import cross_entropy, soft_dice_loss
 from crln.methods.base import Batch, Method, Step
 from crln.methods.published import Published
 from crln.methods.teacher import Teacher
-from crln.networks import SegmentationNetwork, build_backbone
 from crln.planning import Plan
 from crln.planning.plan import Section
 
@@ -28,6 +27,7 @@ class BidirectionalCopyPaste(Method):
     region).
     """
 
+    own_loss = True
     published: ClassVar[Published] = Published(
         17000,
         0.01,
@@ -47,10 +47,9 @@ class BidirectionalCopyPaste(Method):
 
     options: Options
 
-    def __init__(self, plan: Plan, options: Section, views: Views) -> None:
-        super().__init__(plan, options, views)
-        backbone = build_backbone(plan.network, len(plan.channels))
-        self.student = SegmentationNetwork(backbone, plan.classes)
+    def __init__(self, plan: Plan, options: Section) -> None:
+        super().__init__(plan, options)
+        self.student = self.new_network()
         self.teacher = Teacher(self.student, plan.teacher)
 
     def losses(self, labelled: Batch, unlabelled: Batch | None, step: Step) -> dict[str, Tensor]:
@@ -60,12 +59,11 @@ class BidirectionalCopyPaste(Method):
         box = draw_copy_paste_box(host_random(generator), self.plan.patch_size, self.options.box)
         if self._pretraining(step):
             # A second view of each patch, in another's place: no mix is another's mirror image.
-            images, target = (torch.cat([part, part]) for part in labelled[:2])
-            both, classes = self.views.labelled(images, target, generator)
+            both, classes = self.labelled_view(labelled, generator, views=2)
             (images, partner), (target, labels) = both.chunk(2), classes.chunk(2)
             partner, labels, weight = partner.roll(1, 0), labels.roll(1, 0), 1.0
         else:
-            images, target = self.views.labelled(labelled.images, labelled.labels, generator)
+            images, target = self.labelled_view(labelled, generator)
             partner, inside = self.weak_view(unlabelled, generator)
             labels, weight = self._pseudo_label(partner, inside), self.options.pseudo_weight
         count = min(len(images), len(partner))

@@ -6,12 +6,11 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from crln.augmentation import Views, draw_cutmix, host_random
+from crln.augmentation import draw_cutmix, host_random
 from crln.labels import IGNORE
-from crln.losses import cross_entropy, segmentation_loss
-from crln.methods.base import Batch, SemiSupervised, Step
+from crln.losses import cross_entropy
+from crln.methods.base import Ramped, Seen, SemiSupervised, Step, unheard, weighted
 from crln.methods.published import Published
-from crln.networks import SegmentationNetwork, build_backbone
 from crln.planning import Plan
 from crln.planning.plan import Section
 
@@ -28,21 +27,16 @@ class CrossPseudo(SemiSupervised):
         30000, 0.01, "poly", "SSL4MIS, the 3D version's default"
     )
 
-    class Options(Section):
+    class Options(Ramped):
         """Constants of the published 3D version (30,000 steps, the ramp over all of them)."""
 
-        weight: float = Field(default=0.1, ge=0, description="w, when the ramp is over")
-        ramp: float = Field(default=1.0, gt=0, description="share of training that w ramps up over")
         cutmix: bool = Field(default=False, description="mix unlabelled patches and pseudo-labels")
 
     options: Options
 
-    def __init__(self, plan: Plan, options: Section, views: Views) -> None:
-        super().__init__(plan, options, views)
-        self.students = nn.ModuleList(
-            SegmentationNetwork(build_backbone(plan.network, len(plan.channels)), plan.classes)
-            for _ in range(2)
-        )
+    def __init__(self, plan: Plan, options: Section) -> None:
+        super().__init__(plan, options)
+        self.students = nn.ModuleList(self.new_network() for _ in range(2))
         # Different kinds of start, as published: Kaiming for the first, Xavier for the second.
         for module in self.students[1].modules():
             if isinstance(module, nn.Conv3d | nn.ConvTranspose3d):
@@ -51,17 +45,11 @@ class CrossPseudo(SemiSupervised):
     def from_labels(self, images: Tensor, target: Tensor, step: Step) -> dict[str, Tensor]:
         """Both supervised losses."""
         supervised = self._supervised([student(images) for student in self.students], target)
-        return {
-            "total": supervised,
-            "supervised": supervised,
-            "crossed": torch.zeros_like(supervised),
-        }
+        return unheard(supervised, "crossed")
 
-    def from_both(self, labelled: Batch, unlabelled: Batch, step: Step) -> dict[str, Tensor]:
+    def from_both(self, seen: Seen, step: Step) -> dict[str, Tensor]:
         """Both supervised losses and both cross-entropies."""
-        generator = step.generator("views", "cpu")
-        images, target = self.views.labelled(labelled.images, labelled.labels, generator)
-        weak, inside = self.weak_view(unlabelled, generator)
+        images, target, weak, inside, generator = seen
         if self.options.cutmix:
             with torch.no_grad():
                 labels = self._labels([student(weak) for student in self.students], inside)
@@ -76,17 +64,11 @@ class CrossPseudo(SemiSupervised):
         crossed = torch.stack(
             [cross_entropy(guesses[0], labels[1]), cross_entropy(guesses[1], labels[0])]
         )
-        weight = self.options.weight * self.ramp(step, self.options.ramp)
-        return {
-            "total": supervised + weight * crossed.sum(),
-            "supervised": supervised,
-            "crossed": crossed.sum(),
-        }
+        return weighted(supervised, self.weight(step), crossed=crossed.sum())
 
-    @staticmethod
-    def _supervised(logits: list[Tensor], target: Tensor) -> Tensor:
+    def _supervised(self, logits: list[Tensor], target: Tensor) -> Tensor:
         """sum_k seg(f_k(x), y)."""
-        return torch.stack([segmentation_loss(z, target) for z in logits]).sum()
+        return torch.stack([self.supervise(z, target) for z in logits]).sum()
 
     @staticmethod
     def _labels(guesses: list[Tensor], inside: Tensor) -> list[Tensor]:

@@ -7,17 +7,15 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from crln.augmentation import Views
 from crln.errors import CrlnError
 from crln.labels import IGNORE
 from crln.losses import (
     full_precision,
     mean_squared_difference,
-    segmentation_loss,
     sharpen,
     soft_dice_loss,
 )
-from crln.methods.base import Batch, SemiSupervised, Step
+from crln.methods.base import Ramped, Seen, SemiSupervised, Step, unheard, weighted
 from crln.methods.published import Published
 from crln.networks import Patchwise, VNetDecoder, VNetEncoder
 from crln.networks.vnet import Upsampling
@@ -69,7 +67,7 @@ class MCNet(SemiSupervised):
 
     published: ClassVar[Published] = Published(15000, 0.01, "constant", "code for LA")
 
-    class Options(Section):
+    class Options(Ramped):
         """Published constants (15,000 steps, the ramp over the first 6,000)."""
 
         decoders: int = Field(default=3, ge=2, le=3, description="3: MC-Net+, 2: MC-Net")
@@ -80,8 +78,8 @@ class MCNet(SemiSupervised):
 
     options: Options
 
-    def __init__(self, plan: Plan, options: Section, views: Views) -> None:
-        super().__init__(plan, options, views)
+    def __init__(self, plan: Plan, options: Section) -> None:
+        super().__init__(plan, options)
         if plan.network.kind != "vnet":
             raise CrlnError("plan: mcnet's decoders are those of a V-Net; set network.kind: vnet")
         self.student = Branches(plan, self.options.decoders)
@@ -89,17 +87,11 @@ class MCNet(SemiSupervised):
     def from_labels(self, images: Tensor, target: Tensor, step: Step) -> dict[str, Tensor]:
         """What labels teach every decoder."""
         supervised = self._supervised(self.student.every(images), target)
-        return {
-            "total": supervised,
-            "supervised": supervised,
-            "agreement": torch.zeros_like(supervised),
-        }
+        return unheard(supervised, "agreement")
 
-    def from_both(self, labelled: Batch, unlabelled: Batch, step: Step) -> dict[str, Tensor]:
+    def from_both(self, seen: Seen, step: Step) -> dict[str, Tensor]:
         """What labels teach every decoder, and the agreement of every ordered pair."""
-        generator = step.generator("views", "cpu")
-        images, target = self.views.labelled(labelled.images, labelled.labels, generator)
-        weak, inside = self.weak_view(unlabelled, generator)
+        images, target, weak, inside, _ = seen
         logits = [full_precision(z) for z in self.student.every(torch.cat([images, weak]))]
         known = len(images)
         supervised = self._supervised([z[:known] for z in logits], target)
@@ -110,19 +102,14 @@ class MCNet(SemiSupervised):
         agreement = torch.stack(
             [mean_squared_difference(soft[i], sharp[j], valid) for i, j in pairs]
         ).sum()
-        weight = self.options.weight * self.ramp(step, self.options.ramp)
-        return {
-            "total": supervised + weight * agreement,
-            "supervised": supervised,
-            "agreement": agreement,
-        }
+        return weighted(supervised, self.weight(step), agreement=agreement)
 
     def _supervised(self, logits: list[Tensor], target: Tensor) -> Tensor:
         """sum_k seg(f_k(x), y), or 0.5 sum_k Dice(p_k, y)."""
         if self.options.dice_alone:
             dice = [soft_dice_loss(z, target, squared=False) for z in logits]
             return 0.5 * torch.stack(dice).sum()
-        return torch.stack([segmentation_loss(z, target) for z in logits]).sum()
+        return torch.stack([self.supervise(z, target) for z in logits]).sum()
 
     def predictor(self) -> nn.Module:
         """The encoder and the first decoder."""

@@ -7,12 +7,18 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from crln.augmentation import Views
-from crln.losses import consistency_loss, entropy, segmentation_loss
-from crln.methods.base import Batch, SemiSupervised, Step, gaussian_ramp
+from crln.losses import consistency_loss, entropy
+from crln.methods.base import (
+    Ramped,
+    Seen,
+    SemiSupervised,
+    Step,
+    gaussian_ramp,
+    unheard,
+    weighted,
+)
 from crln.methods.published import Published
 from crln.methods.teacher import Teacher
-from crln.networks import SegmentationNetwork, build_backbone
 from crln.planning import Plan
 from crln.planning.plan import Section
 
@@ -23,55 +29,46 @@ class MeanTeacher(SemiSupervised):
     L = seg(f(x), y) + w(t) mean (p_student(u) - p_teacher(u + n))^2; the student takes x and u in
     one batch, as published. With `uncertainty` (UA-MT) the mean is over the voxels where the
     entropy of the teacher's mean over several noisy passes with dropout is below
-    (0.75 + 0.25 ramp(t)) ln K; published for K = 2.
+    (h + (1 - h) ramp(t)) ln K, h the `threshold`; published for K = 2.
     """
 
     published: ClassVar[Published] = Published(6000, 0.01, "step", "UA-MT's code for LA")
 
-    class Options(Section):
+    class Options(Ramped):
         """Published constants (UA-MT and its baseline: 6,000 steps, the ramp over all of them)."""
 
-        weight: float = Field(default=0.1, ge=0, description="w, when the ramp is over")
-        ramp: float = Field(default=1.0, gt=0, description="share of training that w ramps up over")
         noise: float = Field(default=0.1, ge=0, description="std of n, clipped at twice that")
         uncertainty: bool = Field(
             default=False, description="UA-MT: only where the teacher is sure"
         )
         passes: int = Field(default=8, ge=2, description="teacher passes for the uncertainty")
+        threshold: float = Field(
+            default=0.75, ge=0, le=1, description="of the entropy at first, as a share of ln K"
+        )
 
     options: Options
 
-    def __init__(self, plan: Plan, options: Section, views: Views) -> None:
-        super().__init__(plan, options, views)
-        backbone = build_backbone(plan.network, len(plan.channels))
-        self.student = SegmentationNetwork(backbone, plan.classes)
+    def __init__(self, plan: Plan, options: Section) -> None:
+        super().__init__(plan, options)
+        self.student = self.new_network()
         self.teacher = Teacher(self.student, plan.teacher)
 
     def from_labels(self, images: Tensor, target: Tensor, step: Step) -> dict[str, Tensor]:
         """Supervised loss."""
-        supervised = segmentation_loss(self.student(images), target)
-        nothing = torch.zeros_like(supervised)
-        return {"total": supervised, "supervised": supervised, "consistency": nothing}
+        return unheard(self.supervise(self.student(images), target), "consistency")
 
-    def from_both(self, labelled: Batch, unlabelled: Batch, step: Step) -> dict[str, Tensor]:
+    def from_both(self, seen: Seen, step: Step) -> dict[str, Tensor]:
         """Supervised loss and consistency."""
-        generator = step.generator("views", "cpu")
-        images, target = self.views.labelled(labelled.images, labelled.labels, generator)
-        weak, inside = self.weak_view(unlabelled, generator)
+        images, target, weak, inside, _ = seen
         noise = step.generator("noise", weak.device)
         with torch.no_grad():
             taught = self.teacher.network(self._noisy(weak, noise))
             if self.options.uncertainty:
                 inside = inside & self._sure(weak, noise, step)
         logits, known = self.student(torch.cat([images, weak])), len(images)
-        supervised = segmentation_loss(logits[:known], target)
+        supervised = self.supervise(logits[:known], target)
         consistency = consistency_loss(logits[known:], taught, inside)
-        weight = self.options.weight * self.ramp(step, self.options.ramp)
-        return {
-            "total": supervised + weight * consistency,
-            "supervised": supervised,
-            "consistency": consistency,
-        }
+        return weighted(supervised, self.weight(step), consistency=consistency)
 
     def _noisy(self, images: Tensor, generator: torch.Generator) -> Tensor:
         """U + n, n Gaussian, clipped at two standard deviations."""
@@ -85,7 +82,8 @@ class MeanTeacher(SemiSupervised):
             for _ in range(self.options.passes)
         )
         mean = sum(passes, torch.zeros((), device=images.device)) / self.options.passes
-        share = 0.75 + 0.25 * gaussian_ramp(step.index, step.total)
+        first = self.options.threshold
+        share = first + (1 - first) * gaussian_ramp(step.index, step.total)
         return entropy(mean) < share * math.log(self.plan.classes)
 
     def update(self, step: Step) -> None:

@@ -7,18 +7,13 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from crln.augmentation import CutMix, Views, build_views, draw_cutmix, host_random
+from crln.augmentation import CutMix, draw_cutmix, host_random
 from crln.labels import IGNORE
-from crln.losses import entropy, full_precision, segmentation_loss
-from crln.methods.base import Batch, SemiSupervised, Step
+from crln.losses import entropy, full_precision
+from crln.methods.base import Batch, Ramped, Seen, SemiSupervised, Step, unheard, weighted
 from crln.methods.published import Published
-from crln.networks import SegmentationNetwork, build_backbone
 from crln.planning import Plan
 from crln.planning.plan import Section, Triple
-
-SHIFT = 16
-"""Voxels per axis by which the field that two crops are cut from exceeds a patch; a thin side
-of the patch by as many as it has."""
 
 
 class TraCoCo(SemiSupervised):
@@ -34,7 +29,7 @@ class TraCoCo(SemiSupervised):
         9000, 0.05, "poly", "documentation of the code for LA"
     )
 
-    class Options(Section):
+    class Options(Ramped):
         """Published constants for LA with 8 labels (9,000 steps, the ramp over the first 160)."""
 
         weight: float = Field(default=0.3, ge=0, description="w, when the ramp is over")
@@ -44,16 +39,23 @@ class TraCoCo(SemiSupervised):
         positive: float = Field(default=0.65, ge=0, le=1, description="CRC: sure of a class")
         negative: float = Field(default=0.1, ge=0, le=1, description="CRC: sure of its absence")
         noise: float = Field(default=0.2, ge=0, description="inputs + U(-noise, noise)")
+        shift: int = Field(
+            default=16,
+            ge=0,
+            description="voxels a side that the crops' field exceeds a patch by",
+        )
 
     options: Options
 
-    def __init__(self, plan: Plan, options: Section, views: Views) -> None:
-        field = tuple(side + min(side, SHIFT) for side in plan.patch_size)
-        super().__init__(plan, options, build_views(plan.model_copy(update={"patch_size": field})))
-        self.students = nn.ModuleList(
-            SegmentationNetwork(build_backbone(plan.network, len(plan.channels)), plan.classes)
-            for _ in range(2)
-        )
+    def __init__(self, plan: Plan, options: Section) -> None:
+        super().__init__(plan, options)
+        self.students = nn.ModuleList(self.new_network() for _ in range(2))
+
+    @property
+    def view_size(self) -> Triple:
+        """The field that two crops are cut from."""
+        x, y, z = (side + min(side, self.options.shift) for side in self.plan.patch_size)
+        return x, y, z
 
     def from_labels(self, images: Tensor, target: Tensor, step: Step) -> dict[str, Tensor]:
         """Supervision of both networks on two crops."""
@@ -61,20 +63,17 @@ class TraCoCo(SemiSupervised):
         _, crops, truths = self._crops(images, target, host_random(generator), step)
         logits = self._logits(crops)
         supervised = self._supervised(logits, truths)
-        nothing = torch.zeros_like(supervised)
-        return {
-            "total": supervised,
-            "supervised": supervised,
-            "crossed": nothing,
-            "translation": nothing,
-        }
+        return unheard(supervised, "crossed", "translation")
 
-    def from_both(self, labelled: Batch, unlabelled: Batch, step: Step) -> dict[str, Tensor]:
+    def see(self, labelled: Batch, unlabelled: Batch, generator: torch.Generator) -> Seen:
+        """Both views of a step, drawn after where the crops start (`from_both`)."""
+        host_random(generator)
+        return super().see(labelled, unlabelled, generator)
+
+    def from_both(self, seen: Seen, step: Step) -> dict[str, Tensor]:
         """Supervision, cross supervision and translation consistency of both networks."""
-        generator = step.generator("views", "cpu")
-        random = host_random(generator)
-        images, target = self.views.labelled(labelled.images, labelled.labels, generator)
-        weak, inside = self.weak_view(unlabelled, generator)
+        random = host_random(step.generator("views", "cpu"))
+        images, target, weak, inside, _ = seen
         known = len(images)
         starts, crops, truths = self._crops(
             torch.cat([images, weak]), torch.cat([target, inside.long() + IGNORE]), random, step
@@ -86,21 +85,18 @@ class TraCoCo(SemiSupervised):
         translation = sum(self._translation(pair, starts, truths[0]) for pair in logits)
         mix = draw_cutmix(random, len(weak), self.plan.patch_size)
         crossed = self._crossed(logits, crops, truths, known, mix)
-        weight = self.options.weight * self.ramp(step, self.options.ramp)
-        return {
-            "total": supervised + weight * (crossed + translation),
-            "supervised": supervised,
-            "crossed": crossed,
-            "translation": torch.as_tensor(translation),
-        }
+        return weighted(
+            supervised, self.weight(step), crossed=crossed, translation=torch.as_tensor(translation)
+        )
 
     def _crops(
         self, images: Tensor, truth: Tensor, random: np.random.Generator, step: Step
     ) -> tuple[np.ndarray, list[Tensor], list[Tensor]]:
         """Where two crops of the noisy field start, their images and what is true in them."""
         field = self._noisy(images, step)
-        shift = np.minimum(self.plan.patch_size, SHIFT)
-        starts = random.integers(0, SHIFT, (2, 3), endpoint=True) * shift // SHIFT
+        most = self.options.shift
+        shift = np.minimum(self.plan.patch_size, most)
+        starts = random.integers(0, most, (2, 3), endpoint=True) * shift // max(1, most)
         crops = [_cut(field, start, self.plan.patch_size) for start in starts]
         return starts, crops, [_cut(truth, start, self.plan.patch_size) for start in starts]
 
@@ -108,11 +104,10 @@ class TraCoCo(SemiSupervised):
         """Of each network, for each crop."""
         return [[full_precision(student(crop)) for crop in crops] for student in self.students]
 
-    @staticmethod
-    def _supervised(logits: list[list[Tensor]], truths: list[Tensor]) -> Tensor:
+    def _supervised(self, logits: list[list[Tensor]], truths: list[Tensor]) -> Tensor:
         """sum_k seg(f_k(x), y), mean over the crops."""
         pairs = [pair for own in logits for pair in zip(own, truths, strict=True)]
-        return torch.stack([segmentation_loss(z, y) for z, y in pairs]).sum() / len(truths)
+        return torch.stack([self.supervise(z, y) for z, y in pairs]).sum() / len(truths)
 
     def _noisy(self, images: Tensor, step: Step) -> Tensor:
         """Inputs + U(-noise, noise)."""

@@ -4,31 +4,21 @@ from collections.abc import Callable
 
 from torch import Tensor, nn
 
-from crln.errors import CrlnError
 from crln.networks.backbone import Backbone
 from crln.networks.blocks import Pointwise
 from crln.networks.patchwise import Patchwise
-from crln.networks.unet import UNet3D
-from crln.networks.vnet import VNet
 from crln.planning.plan import NetworkPlan
-
-BACKBONES: dict[str, Callable[[NetworkPlan, int], Backbone]] = {
-    "unet": lambda plan, channels: UNet3D(channels, plan.widths, plan.dropout, plan.strides),
-    "vnet": lambda plan, channels: VNet(channels, plan.widths, plan.dropout, strides=plan.strides),
-}
-"""By `network.kind`: from the plan's network and the number of channels."""
+from crln.registry import NETWORKS
 
 
 def build_backbone(plan: NetworkPlan, in_channels: int) -> Backbone:
-    """The plan's backbone, without heads.
+    """The plan's backbone, without heads: what is installed under the name `plan.kind`.
 
     Raises:
-        CrlnError: there is none of that kind.
+        CrlnError: there is none of that name.
     """
-    if plan.kind not in BACKBONES:
-        known = ", ".join(sorted(BACKBONES))
-        raise CrlnError(f"plan: network.kind: no backbone {plan.kind!r}; choose one of {known}")
-    return BACKBONES[plan.kind](plan, in_channels)
+    build: Callable[[NetworkPlan, int], Backbone] = NETWORKS[plan.kind]
+    return build(plan, in_channels)
 
 
 class SegmentationNetwork(Patchwise):

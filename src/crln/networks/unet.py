@@ -18,7 +18,7 @@ from crln.networks.blocks import (
     make_norm,
     reached,
 )
-from crln.planning.plan import Triple
+from crln.planning.plan import NetworkPlan, Triple
 
 
 class UNet3D(Backbone):
@@ -90,3 +90,8 @@ class UNet3D(Backbone):
 
 def _double(inputs: int, outputs: int) -> nn.Sequential:
     return nn.Sequential(conv3(inputs, outputs, "instance"), conv3(outputs, outputs, "instance"))
+
+
+def from_plan(plan: NetworkPlan, channels: int) -> UNet3D:
+    """The backbone that a plan asks for, for images of so many channels."""
+    return UNet3D(channels, plan.widths, plan.dropout, plan.strides)

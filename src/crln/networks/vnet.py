@@ -18,7 +18,7 @@ from crln.networks.blocks import (
     make_norm,
     reached,
 )
-from crln.planning.plan import Triple
+from crln.planning.plan import NetworkPlan, Triple
 
 Upsampling = Literal["transposed", "trilinear", "nearest"]
 
@@ -159,3 +159,8 @@ def _upsample(inputs: int, outputs: int, kind: Upsampling, stride: Triple) -> nn
         nn.Upsample(scale_factor=stride, mode=kind, **smooth),
         nn.Conv3d(inputs, outputs, 3, padding=1),
     )
+
+
+def from_plan(plan: NetworkPlan, channels: int) -> VNet:
+    """The backbone that a plan asks for, for images of so many channels."""
+    return VNet(channels, plan.widths, plan.dropout, strides=plan.strides)

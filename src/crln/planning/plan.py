@@ -10,19 +10,24 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    ValidationError,
     ValidationInfo,
     field_validator,
     model_validator,
 )
 
+from crln.errors import CrlnError
 from crln.files import checked, read_yaml, to_yaml
 from crln.files import fault_of as fault_of
 from crln.labels import LabelSpace
 from crln.planning.bounds import Axes, Steps
+from crln.registry import NETWORKS, VIEWS, Registry
 
 Triple = tuple[int, int, int]
 Halving = Annotated[int, Field(ge=1, le=2)]
 """1: an axis keeps its voxels from one level to the next; 2: it has half as many."""
+
+LossTerm = Literal["dice_ce", "cross_entropy", "dice"]
 
 VERSION = 2
 """Of the format of plans; raised where an older reading would be a wrong one."""
@@ -60,7 +65,7 @@ class Intensity(Section):
 class NetworkPlan(Section):
     """The backbone and what CRLN adds to it (docs/explanation/method.md, section 2)."""
 
-    kind: str = Field(default="vnet", description="backbone: vnet or unet")
+    kind: str = Field(default="vnet", description="`vnet`, `unet`, or what a package adds")
     widths: tuple[Annotated[int, Field(ge=1)], ...] = Field(
         default=(16, 32, 64, 128, 256), min_length=2, description="channels per level, finest first"
     )
@@ -74,6 +79,9 @@ class NetworkPlan(Section):
     )
     embedding: int = Field(default=16, ge=1, description="E, width of the contrastive embedding")
     prototypes: int = Field(default=4, ge=1, description="N, prototypes per class")
+    options: dict[str, Any] = Field(
+        default_factory=dict, description="whatever else the network of a package takes"
+    )
 
     @field_validator("strides")
     @classmethod
@@ -91,6 +99,11 @@ class NetworkPlan(Section):
         x, y, z = (prod(axis) for axis in zip(*self.strides, strict=True))
         return x, y, z
 
+    @field_validator("kind")
+    @classmethod
+    def _network_is_installed(cls, kind: str) -> str:
+        return _installed(NETWORKS, kind)
+
 
 class ViewsPlan(Section):
     """Which random changes the patches get.
@@ -98,13 +111,52 @@ class ViewsPlan(Section):
     `paper`: docs/explanation/method.md, section 4. `rich`: what nnU-Net does to a labelled patch.
     """
 
-    kind: Literal["paper", "rich"] = "rich"
+    kind: str = Field(default="rich", description="`paper`, `rich`, or what a package adds")
     mirror_axes: Axes = Field(
         default=(),
         description="array axes (0, 1, 2 of X, Y, Z) along which patches may be mirrored",
     )
     rotate90: bool = Field(default=False, description="90-degree turns in the X-Y plane")
-    brightness: bool = Field(default=True, description="weak view: brightness x 0.75..1.25 (paper)")
+    brightness: bool = Field(default=True, description="weak view: brightness changes (paper)")
+    options: dict[str, Any] = Field(
+        default_factory=dict, description="numbers of these views that differ from their defaults"
+    )
+
+    @field_validator("kind")
+    @classmethod
+    def _views_are_installed(cls, kind: str) -> str:
+        return _installed(VIEWS, kind)
+
+
+class LossPlan(Section):
+    """What a label teaches, in every method whose paper does not say otherwise.
+
+    A name or a list of them is short for `terms`.
+    """
+
+    terms: tuple[LossTerm, ...] = Field(
+        default=("dice_ce",), min_length=1,
+        description="averaged: `dice_ce` (the mean of both others), `cross_entropy`, `dice`",
+    )  # fmt: skip
+    class_weights: tuple[float, ...] | None = Field(
+        default=None, description="one a class, background first; none: all alike"
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _names_alone(cls, given: Any) -> Any:
+        if isinstance(given, str):
+            return {"terms": (given,)}
+        return {"terms": given} if isinstance(given, list | tuple) else given
+
+    @field_validator("class_weights")
+    @classmethod
+    def _weights_weigh(cls, weights: tuple[float, ...] | None) -> tuple[float, ...] | None:
+        if weights is not None and (min(weights, default=0) < 0 or not any(weights[1:])):
+            raise ValueError(
+                f"class weights must not be negative, and one structure's above 0, got {weights}"
+            )
+        return weights
 
 
 class TeacherPlan(Section):
@@ -195,6 +247,7 @@ class Plan(Section):
     network: NetworkPlan = NetworkPlan()
     patch_size: Triple = Field(default=(64, 64, 64), validate_default=True)
     views: ViewsPlan = ViewsPlan()
+    loss: LossPlan = LossPlan()
     teacher: TeacherPlan = TeacherPlan()
     training: TrainingPlan = TrainingPlan()
     inference: InferencePlan = InferencePlan()
@@ -225,6 +278,11 @@ class Plan(Section):
     def _parts_agree(self) -> Self:
         if len(self.intensity) != len(self.channels):
             raise ValueError("intensity needs one entry per channel")
+        weights = self.loss.class_weights
+        if weights is not None and len(weights) != self.classes:
+            raise ValueError(
+                f"loss.class_weights must be one a class, {self.classes}, got {len(weights)}"
+            )
         if self.spacing is not None and any(not 0 < s < 1e3 for s in self.spacing):
             raise ValueError(f"spacing must be positive millimetres, got {list(self.spacing)}")
         return self
@@ -255,6 +313,33 @@ class Plan(Section):
             CrlnError: the file cannot be read, or a field is impossible (the field is named).
         """
         return checked(read_yaml(path, "give a plan"), cls, path, "edit the plan")
+
+
+def options_of(model: type[Section], given: dict[str, Any], where: str, owner: str) -> Any:
+    """`given` over the defaults of `model`, validated.
+
+    Args:
+        model: of the options.
+        given: what the plan says; nested parts may name some of their fields only.
+        where: the field of the plan, for messages.
+        owner: whose options they are, for messages.
+
+    Raises:
+        CrlnError: an option is unknown or impossible.
+    """
+    try:
+        return model.model_validate(_merged(model().model_dump(), given))
+    except ValidationError as error:
+        known = ", ".join(model.model_fields)
+        raise CrlnError(
+            f"plan: {where}.{fault_of(error)}; {owner} has {known or 'no options'}"
+        ) from error
+
+
+def _installed(registry: Registry, name: str) -> str:
+    if name not in registry:
+        raise ValueError(f"no {registry.noun} {name!r}; choose one of {', '.join(registry)}")
+    return name
 
 
 def _current(given: dict[str, Any]) -> dict[str, Any]:

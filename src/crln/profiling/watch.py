@@ -8,21 +8,29 @@ from typing import Any
 
 from torch import nn
 
+from crln.augmentation import View
 from crln.methods import Method
 from crln.methods.crln.dim import DynamicInteractionModule
 from crln.methods.crln.projection import ProjectionHead
 from crln.profiling.clock import Clock
 
-VIEWS = ("labelled", "weak", "strong")
+
+class _TimedView:
+    """A drawn view, each call counted to its kind."""
+
+    def __init__(self, view: View, part: str, clock: Clock) -> None:
+        for name in ("images", "labels", "maps"):
+            setattr(self, name, clock.timed(part, getattr(view, name)))
 
 
 class _TimedViews:
-    """A method's views, each call counted."""
+    """A method's views; what they draw is counted when it is applied."""
 
     def __init__(self, views: Any, clock: Clock) -> None:
-        self._views = views
-        for name in VIEWS:
-            setattr(self, name, clock.timed(f"{name} view", getattr(views, name)))
+        self._views, self._clock = views, clock
+
+    def draw(self, kind: str, *given: Any) -> _TimedView:
+        return _TimedView(self._views.draw(kind, *given), f"{kind} view", self._clock)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._views, name)
@@ -38,14 +46,14 @@ def watched(method: Method, clock: Clock) -> Iterator[None]:
     views = method.views
     with ExitStack() as stack:
         stack.callback(setattr, method, "views", views)
-        method.views = _TimedViews(views, clock)
+        method.views = _TimedViews(views, clock)  # type: ignore[assignment]
         for name, network in method.named_children():
             _watch_network(name, network, clock, stack)
-        module = sys.modules[type(method).__module__]
-        for name, value in list(vars(module).items()):
-            if isinstance(value, FunctionType) and value.__module__.startswith("crln.losses"):
-                stack.callback(setattr, module, name, value)
-                setattr(module, name, clock.timed(name.replace("_", " "), value))
+        for module in (sys.modules[type(method).__module__], sys.modules[Method.__module__]):
+            for name, value in list(vars(module).items()):
+                if isinstance(value, FunctionType) and value.__module__.startswith("crln.losses"):
+                    stack.callback(setattr, module, name, value)
+                    setattr(module, name, clock.timed(name.replace("_", " "), value))
         yield
 
 

@@ -10,7 +10,7 @@ from crln.labels import IGNORE
 from crln.losses import cross_entropy, soft_dice_loss
 from crln.methods import Batch, Step, build_method
 from crln.methods.base import gaussian_ramp
-from crln.methods.diffrect.method import DiffRect, carried, complementary_loss, label_distance
+from crln.methods.diffrect.method import DiffRect, complementary_loss, label_distance
 from crln.planning import Plan
 
 LAST, FIRST = Step(3, 4, 0), Step(0, 4, 0)
@@ -54,15 +54,14 @@ def test_every_term(tiny_plan: Plan) -> None:
     found = method.losses(labelled, unlabelled, LAST)
 
     views, noise = LAST.generator("views", "cpu"), LAST.generator("noise", "cpu")
-    x, y = method.views.labelled(labelled.images, labelled.labels, views)
-    known = unlabelled.inside.long() - 1
-    u, known = method.views.weak(unlabelled.images, known, views)
-    inside = known != IGNORE
-    strong, origin = method._strong(u, inside, views)
+    x, y = method.labelled_view(labelled, views)
+    u, inside = method.weak_view(unlabelled, views)
+    view = method.views.draw("strong", 2, 1, views)
+    strong = view.images(u)
     f, rectifier, classes = method.student, method.rectifier, tiny_plan.classes
-    joint, valid = torch.cat([x, u]), torch.cat([y, known]) != IGNORE
+    joint, valid = torch.cat([x, u]), torch.cat([y != IGNORE, inside])
     y_w = confident(f(joint), valid, threshold)
-    y_s = confident(f(strong), origin != IGNORE, threshold)
+    y_s = confident(f(strong), view.maps(inside, outside=False), threshold)
 
     to_drawn = rectifier.condition(joint, y_w, label_distance(y_w[:2], y, classes))
     z = rectifier.latent(joint, torch.cat([y, y_w[2:]]), to_drawn)
@@ -74,18 +73,18 @@ def test_every_term(tiny_plan: Plan) -> None:
 
     weight = 0.1 * gaussian_ramp(3, 4)
     absent = f(u).argmin(1).masked_fill(~inside, IGNORE)
-    expected = both(f(strong), carried(y_w[2:], origin)) + complementary_loss(
-        f(strong), carried(absent, origin)
+    expected = both(f(strong), view.labels(y_w[2:])) + complementary_loss(
+        f(strong), view.labels(absent)
     )
     assert float(found["unsupervised"]) == pytest.approx(float(weight * expected), rel=1e-4)
 
-    y_r = carried(confident(r[2:], valid[2:], threshold), origin)
+    y_r = view.labels(confident(r[2:], inside, threshold))
     to_weak = rectifier.condition(strong, y_s, label_distance(y_s, y_r, classes))
-    z = rectifier.latent(strong, carried(y_w[2:], origin), to_weak)
+    z = rectifier.latent(strong, view.labels(y_w[2:]), to_weak)
     denoised = rectifier.denoise(to_weak, z, noise)
     r_s = rectifier.decode(to_weak, denoised)
     absent = r[2:].argmin(1).masked_fill(~inside, IGNORE)
-    expected = both(r_s, y_r) + complementary_loss(r_s, carried(absent, origin))
+    expected = both(r_s, y_r) + complementary_loss(r_s, view.labels(absent))
     expected += squared(denoised, z)
     assert float(found["strong_to_weak"]) == pytest.approx(float(weight * expected), rel=1e-4)
 
@@ -126,21 +125,3 @@ def test_no_gradient_passes_between_student_and_rectifier(tiny_plan: Plan) -> No
         taught = [name for name, p in method.named_parameters() if p.grad is not None]
         assert taught
         assert all(name.startswith(learner) for name in taught)
-
-
-@pytest.mark.parametrize("kind", ["rich", "paper"])
-def test_maps_follow_the_strong_view(tiny_plan: Plan, kind: str) -> None:
-    """Where a label map is what the view itself would have carried."""
-    method = make_method(tiny_plan.updated({"views": {"kind": kind}}))
-    generator = torch.Generator().manual_seed(2)
-    weak = torch.randn(2, 1, *tiny_plan.patch_size, generator=generator)
-    labels = torch.randint(-1, 2, (2, *tiny_plan.patch_size), generator=generator)
-    for seed in range(5):
-        expected, target, _ = method.views.strong(
-            weak, labels, labels.float(), torch.Generator().manual_seed(seed)
-        )
-        strong, origin = method._strong(
-            weak, torch.ones_like(labels, dtype=torch.bool), torch.Generator().manual_seed(seed)
-        )
-        assert torch.equal(strong, expected)
-        assert torch.equal(carried(labels, origin), target)

@@ -12,10 +12,10 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
-from crln.augmentation import Views, draw_copy_paste_box, host_random, swap_box
+from crln.augmentation import draw_copy_paste_box, host_random, swap_box
 from crln.labels import IGNORE
-from crln.losses import cross_entropy, full_precision, segmentation_loss
-from crln.methods.base import Batch, SemiSupervised, Step
+from crln.losses import cross_entropy, full_precision
+from crln.methods.base import Seen, SemiSupervised, Step, summed
 from crln.methods.crln.contrastive import cooperative_positive_supervision, prototype_alignment
 from crln.methods.crln.dim import START
 from crln.methods.crln.network import LEVELS, RectifiedNetwork, interleave, separate
@@ -61,6 +61,7 @@ class CRLN(SemiSupervised):
         temperature: float = Field(default=0.5, gt=0, description="of the InfoNCE softmax")
         queries: int = Field(default=256, ge=1, description="uncertain voxels per class")
         negatives: int = Field(default=512, ge=1, description="negatives per query")
+        pool: int = Field(default=1024, ge=1, description="voxels of a class, to draw these from")
         warmup: float = Field(
             default=0.02, ge=0, le=1, description="share of training before rectification starts"
         )
@@ -87,8 +88,8 @@ class CRLN(SemiSupervised):
 
     options: Options
 
-    def __init__(self, plan: Plan, options: Section, views: Views) -> None:
-        super().__init__(plan, options, views)
+    def __init__(self, plan: Plan, options: Section) -> None:
+        super().__init__(plan, options)
         self.student = RectifiedNetwork(
             plan,
             signed=self.options.signed,
@@ -105,19 +106,17 @@ class CRLN(SemiSupervised):
         names = ["unsupervised"]
         if self.options.positive_weight:
             names += ["positive", "alignment"] if self._aligned else ["positive"]
-        return _totalled(terms | dict.fromkeys(names, torch.zeros((), device=images.device)))
+        return summed(terms | dict.fromkeys(names, torch.zeros((), device=images.device)))
 
-    def from_both(self, labelled: Batch, unlabelled: Batch, step: Step) -> dict[str, Tensor]:
+    def from_both(self, seen: Seen, step: Step) -> dict[str, Tensor]:
         """Every term of docs/explanation/method.md, section 3."""
         options, student = self.options, self.student
         rectified = options.relation and step.progress >= options.warmup
-        generator = step.generator("views", "cpu")
-        images, target = self.views.labelled(labelled.images, labelled.labels, generator)
-        weak, inside = self.weak_view(unlabelled, generator)
+        images, target, weak, inside, generator = seen
         taught = (weak, *self._pseudo_label(weak, inside, rectified))
-        seen, pseudo, confidence = self._student_views((images, target), taught, generator)
+        shown, pseudo, confidence = self._student_views((images, target), taught, generator)
 
-        features_x, features_u = self._student_features(images, seen)
+        features_x, features_u = self._student_features(images, shown)
         logits_x, logits_u = student.segmentation(features_x), student.segmentation(features_u)
         terms = self._label_terms(features_x, logits_x, target)
         trusted = pseudo.masked_fill(confidence < options.valid_confidence, IGNORE)
@@ -135,7 +134,7 @@ class CRLN(SemiSupervised):
             terms["positive"] = options.positive_weight * positive
             if self._aligned:
                 terms["alignment"] = alignment
-        return _totalled(terms)
+        return summed(terms)
 
     @property
     def _aligned(self) -> bool:
@@ -147,11 +146,11 @@ class CRLN(SemiSupervised):
     ) -> dict[str, Tensor]:
         """What labels teach: f(x), M(x) and, of the rectifier, a."""
         student = self.student
-        terms = {"supervised": segmentation_loss(logits, target)}
+        terms = {"supervised": self.supervise(logits, target)}
         if self.options.relation:
             relation = student.relation(features)
-            terms["relation"] = segmentation_loss(relation, target)
-            terms["rectifier"] = segmentation_loss(
+            terms["relation"] = self.supervise(relation, target)
+            terms["rectifier"] = self.supervise(
                 student.rectify(logits.detach(), relation.detach()), target
             )
         return terms
@@ -161,10 +160,16 @@ class CRLN(SemiSupervised):
     ) -> tuple[Tensor, ...]:
         """What the student sees of the unlabelled patches, view after view, and is taught there."""
         count = self.options.strong_views
-        views = [self.views.strong(*taught, generator) for _ in range(count)] or [taught]
+        views = [self._strong(taught, generator) for _ in range(count)] or [taught]
         if self.options.copy_paste:
             views.append(self._pasted(labelled, taught, generator))
         return tuple(torch.cat(parts) for parts in zip(*views, strict=True))
+
+    def _strong(self, taught: Taught, generator: torch.Generator) -> Taught:
+        """A strong view; a voxel that it brings in from outside is ignored, of confidence 0."""
+        weak, pseudo, confidence = taught
+        view = self.views.draw("strong", len(weak), weak.shape[1], generator)
+        return view.images(weak), view.labels(pseudo), view.maps(confidence)
 
     def _pasted(
         self, labelled: tuple[Tensor, Tensor], taught: Taught, generator: torch.Generator
@@ -181,15 +186,15 @@ class CRLN(SemiSupervised):
         )
         return image, label, confidence
 
-    def _student_features(self, images: Tensor, seen: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+    def _student_features(self, images: Tensor, shown: Tensor) -> tuple[list[Tensor], list[Tensor]]:
         """Decoder features of the labelled and of the unlabelled patches, finest first.
 
         In one pass both share batch statistics. What is coarser than the third level is not used.
         """
         if not self.options.joint_pass:
-            return self.student.features(images), self.student.features(seen)
-        both = self.student.features(interleave(images, seen))
-        parts = [separate(level, len(images), len(seen)) for level in both[:LEVELS]]
+            return self.student.features(images), self.student.features(shown)
+        both = self.student.features(interleave(images, shown))
+        parts = [separate(level, len(images), len(shown)) for level in both[:LEVELS]]
         return [labelled for labelled, _ in parts], [unlabelled for _, unlabelled in parts]
 
     @torch.no_grad()
@@ -222,6 +227,7 @@ class CRLN(SemiSupervised):
             prototypes if rectified else None,
             queries=options.queries,
             negatives=options.negatives,
+            pool=options.pool,
             xi=options.unassertiveness,
             temperature=options.temperature,
             confidence=options.confidence,
@@ -242,10 +248,6 @@ class CRLN(SemiSupervised):
     @property
     def _taught(self) -> RectifiedNetwork:
         return cast(RectifiedNetwork, self.teacher.network)
-
-
-def _totalled(terms: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {"total": torch.stack(list(terms.values())).sum(), **terms}
 
 
 class _Unrectified(nn.Module):

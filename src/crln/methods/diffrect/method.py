@@ -11,13 +11,12 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from crln.augmentation import Views
+from crln.augmentation import View
 from crln.labels import IGNORE
 from crln.losses import cross_entropy, entropy, full_precision, soft_dice_loss
-from crln.methods.base import Batch, SemiSupervised, Step
+from crln.methods.base import Ramped, Seen, SemiSupervised, Step, summed
 from crln.methods.diffrect.rectifier import Condition, LabelRectifier
 from crln.methods.published import Published
-from crln.networks import SegmentationNetwork, build_backbone
 from crln.planning import Plan
 from crln.planning.plan import Section
 
@@ -48,13 +47,12 @@ class DiffRect(SemiSupervised):
     The three optimiser steps of its loop are one: no gradient passes between the two networks.
     """
 
+    own_loss = True
     published: ClassVar[Published] = Published(30000, 0.01, "poly", "code for ACDC, in 2D")
 
-    class Options(Section):
+    class Options(Ramped):
         """Published constants (30,000 steps, the ramp over all of them)."""
 
-        weight: float = Field(default=0.1, ge=0, description="w, when the ramp is over")
-        ramp: float = Field(default=1.0, gt=0, description="share of training that w ramps up over")
         confidence: float = Field(
             default=0.8, ge=0, le=1, description="threshold of a pseudo-label"
         )
@@ -66,10 +64,10 @@ class DiffRect(SemiSupervised):
 
     options: Options
 
-    def __init__(self, plan: Plan, options: Section, views: Views) -> None:
-        super().__init__(plan, options, views)
+    def __init__(self, plan: Plan, options: Section) -> None:
+        super().__init__(plan, options)
         channels, classes = len(plan.channels), plan.classes
-        self.student = SegmentationNetwork(build_backbone(plan.network, channels), classes)
+        self.student = self.new_network()
         self.rectifier = LabelRectifier(
             channels, classes, plan.network.widths, self.options.steps, plan.network.strides
         )
@@ -88,14 +86,13 @@ class DiffRect(SemiSupervised):
             "strong_to_weak": nothing,
             "rectified": nothing,
         }
-        return {"total": torch.stack(list(terms.values())).sum(), **terms}
+        return summed(terms)
 
-    def from_both(self, labelled: Batch, unlabelled: Batch, step: Step) -> dict[str, Tensor]:
+    def from_both(self, seen: Seen, step: Step) -> dict[str, Tensor]:
         """The student's terms and the rectifier's."""
-        generator = step.generator("views", "cpu")
-        images, target = self.views.labelled(labelled.images, labelled.labels, generator)
-        weak, inside = self.weak_view(unlabelled, generator)
-        strong, origin = self._strong(weak, inside, generator)
+        images, target, weak, inside, generator = seen
+        view = self.views.draw("strong", len(weak), weak.shape[1], generator)
+        strong = view.images(weak)
         noise = step.generator("noise", weak.device)
         known = len(images)
         both, valid = torch.cat([images, weak]), torch.cat([target != IGNORE, inside])
@@ -106,42 +103,22 @@ class DiffRect(SemiSupervised):
         logits_s = self.student(strong)
         weight = self.options.weight * self.ramp(step, self.options.ramp)
         strong_to_weak = self._strong_to_weak(
-            strong, self._confident(logits_s, origin != IGNORE), carried(pseudo[known:], origin),
-            (drawn[known:], valid[known:]), origin, noise,
+            strong, self._confident(logits_s, view.maps(inside, outside=False)),
+            view.labels(pseudo[known:]), (drawn[known:], inside), view, noise,
         )  # fmt: skip
         terms = {
             "supervised": _both(logits[:known], target),
             "unsupervised": weight * self._agreement(
-                logits_s, carried(pseudo[known:], origin), logits[known:], valid[known:], origin
+                logits_s, view.labels(pseudo[known:]), logits[known:], inside, view
             ),
             "weak_to_drawn": _both(drawn[:known], target) + latent,
             "strong_to_weak": weight * strong_to_weak,
             "rectified": torch.zeros((), device=weak.device),
         }  # fmt: skip
         if step.progress >= self.options.start:
-            rectified = self._sampled(condition.of(slice(known, None)), valid[known:], noise)
+            rectified = self._sampled(condition.of(slice(known, None)), inside, noise)
             terms["rectified"] = _both(logits[known:], rectified)
-        return {"total": torch.stack(list(terms.values())).sum(), **terms}
-
-    def _strong(
-        self, weak: Tensor, inside: Tensor, generator: torch.Generator
-    ) -> tuple[Tensor, Tensor]:
-        """The strong view, and which voxel of the weak one each of its voxels shows.
-
-        The second is a flat index into (B, X, Y, Z), or IGNORE: any map can follow by `carried`.
-        """
-        voxels = inside[0].numel()
-        # A view carries integers of one patch exactly; over the whole batch they could grow past
-        # what float32 holds. So the sample travels as the "confidence".
-        place = torch.arange(voxels, device=weak.device).view(1, *inside.shape[1:])
-        sample = torch.arange(len(weak), device=weak.device, dtype=weak.dtype)
-        strong, place, sample = self.views.strong(
-            weak,
-            place.expand_as(inside).masked_fill(~inside, IGNORE),
-            sample.view(-1, 1, 1, 1).expand(inside.shape),
-            generator,
-        )
-        return strong, torch.where(place == IGNORE, IGNORE, place + voxels * sample.long())
+        return summed(terms)
 
     def _confident(self, logits: Tensor, valid: Tensor) -> Tensor:
         """(B, X, Y, Z): the most likely class; IGNORE where it is not sure or not valid."""
@@ -167,7 +144,7 @@ class DiffRect(SemiSupervised):
         pseudo: Tensor,
         better: Tensor,
         refined: tuple[Tensor, Tensor],
-        origin: Tensor,
+        view: View,
         noise: torch.Generator,
     ) -> Tensor:
         """S(r(strong u, y_s), y_r) + C' + the latent loss.
@@ -177,24 +154,24 @@ class DiffRect(SemiSupervised):
             pseudo: y_s.
             better: y_w on the strong view.
             refined: r(u, y_w), logits on the weak view, and which of its voxels are valid.
-            origin: see `_strong`.
+            view: the strong one of a weak one.
             noise: generator on the device.
         """
-        target = carried(self._confident(*refined), origin)
+        target = view.labels(self._confident(*refined))
         guidance = label_distance(pseudo, target, self.plan.classes)
         condition = self.rectifier.condition(images, pseudo, guidance)
         clean = self.rectifier.latent(images, better, condition)
         denoised = self.rectifier.denoise(condition, clean, noise)
         logits = self.rectifier.decode(condition, denoised)
-        return self._agreement(logits, target, *refined, origin) + _squared(denoised, clean)
+        return self._agreement(logits, target, *refined, view) + _squared(denoised, clean)
 
     @staticmethod
     def _agreement(
-        logits: Tensor, target: Tensor, weak: Tensor, valid: Tensor, origin: Tensor
+        logits: Tensor, target: Tensor, weak: Tensor, inside: Tensor, view: View
     ) -> Tensor:
         """S(logits, target) + C on a strong view, with what is least likely on the weak one."""
-        absent = weak.detach().argmin(1).masked_fill(~valid, IGNORE)
-        return _both(logits, target) + complementary_loss(logits, carried(absent, origin))
+        absent = weak.detach().argmin(1).masked_fill(~inside, IGNORE)
+        return _both(logits, target) + complementary_loss(logits, view.labels(absent))
 
     @torch.no_grad()
     def _sampled(self, condition: Condition, valid: Tensor, noise: torch.Generator) -> Tensor:
@@ -205,12 +182,6 @@ class DiffRect(SemiSupervised):
     def predictor(self) -> nn.Module:
         """The student, as published."""
         return self.student
-
-
-def carried(labels: Tensor, origin: Tensor) -> Tensor:
-    """A map of the weak view, (B, X, Y, Z), on the strong view; IGNORE where there is none."""
-    there = labels.flatten()[origin.clamp(min=0)]
-    return there.masked_fill(origin == IGNORE, IGNORE)
 
 
 def _both(logits: Tensor, target: Tensor) -> Tensor:
