@@ -77,7 +77,7 @@ def test_a_claim_is_given_back_when_its_work_fails(tmp_path: Path) -> None:
 
 def test_a_folder_without_locks_is_told(tmp_path: Path) -> None:
     (tmp_path / "case").mkdir()
-    with pytest.raises(CrlnError, match=r"case: cannot be locked \(.*\); give an --out on a local"):
+    with pytest.raises(CrlnError, match=r"case: cannot be locked \(.*\); choose a folder"):
         claim(tmp_path / "case", wait=False).__enter__()
 
 

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from threading import get_ident
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import yaml
@@ -40,7 +41,7 @@ def whole_file(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
     """
     if path.exists() and not overwrite:
         raise CrlnError(f"{path}: exists; give another output, or --overwrite")
-    target = path.with_name(f"partial-{os.getpid()}-{path.name}")
+    target = path.with_name(f"partial-{os.getpid()}.{get_ident()}-{path.name}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         target.touch()
@@ -278,7 +279,7 @@ def claim(path: Path, *, wait: bool) -> Iterator[bool]:
         return
     except (OSError, NotImplementedError) as error:
         raise CrlnError(
-            f"{path}: cannot be locked ({reason(error)}); give an --out on a local disk"
+            f"{path}: cannot be locked ({reason(error)}); choose a folder on a local disk"
         ) from error
     try:
         yield True

@@ -1,4 +1,5 @@
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import nibabel as nib
@@ -9,8 +10,9 @@ from crln.cohort import Case, Label
 from crln.errors import CrlnError
 from crln.labels import IGNORE
 from crln.planning.plan import Plan
+from crln.preparation import PreparedCase, default_cache, prepare_cohort
 from crln.preparation import cache as cache_module
-from crln.preparation import default_cache, prepare_cohort
+from crln.preparation.sources import content_of
 
 SHAPE = (20, 24, 18)
 WHOLE = ((0, 0, 0), SHAPE)
@@ -111,6 +113,82 @@ def test_a_changed_file_is_prepared_anew(
     np.testing.assert_array_equal(seen, array)
 
 
+@pytest.mark.parametrize("which", ["image", "label"])
+def test_a_file_of_the_same_size_and_time_is_told_by_its_content(
+    case: Case, tmp_path: Path, builds: list[str], which: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = case.images[0] if which == "image" else case.label.path
+    before = path.stat()
+    prepare_cohort([case], Plan(), tmp_path / "cache")
+    content = bytearray(path.read_bytes())
+    content[4] ^= 1  # in gzip's header: another file that holds the same voxels
+    path.write_bytes(content)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    prepare_cohort([case], Plan(), tmp_path / "cache")
+    assert builds == ["a", "a"]
+    assert f"{path}: has changed since it was prepared; it is prepared anew" in caplog.text
+
+
+def test_what_is_only_touched_moved_or_copied_is_not_prepared_anew(
+    case: Case, tmp_path: Path, builds: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    prepare_cohort([case], Plan(), tmp_path / "cache")
+    case.images[0].touch()
+    moved = Case("b", (case.images[0].rename(tmp_path / "moved.nii.gz"),), case.label)
+    prepare_cohort([moved], Plan(), tmp_path / "cache")
+    assert builds == ["a"]
+    assert not caplog.records
+
+
+def test_a_file_that_is_known_is_not_read_again(
+    case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = content_of(case.images[0], tmp_path / "sources")
+    monkeypatch.setattr("crln.preparation.sources._digest", None)
+    assert content_of(case.images[0], tmp_path / "sources") == first
+
+
+@pytest.mark.parametrize("name", ["image.b2nd", "label.b2nd", "foreground.npz", "case.json"])
+def test_flipped_bytes_are_noticed_at_the_start_and_told(
+    case: Case, tmp_path: Path, builds: list[str], name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    (prepared,) = prepare_cohort([case], Plan(), tmp_path / "cache")
+    before = prepared.read(*WHOLE)
+    content = bytearray((prepared.folder / name).read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + 20] = bytes(byte ^ 0x5A for byte in content[middle : middle + 20])
+    (prepared.folder / name).write_bytes(content)
+    (again,) = prepare_cohort([case], Plan(), tmp_path / "cache")
+    assert "damaged in the cache" in caplog.text
+    assert caplog.text.count("prepared anew") == 1
+    for one, other in zip(before, again.read(*WHOLE), strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert builds == ["a", "a"]
+
+
+def test_what_a_killed_preparation_left_is_removed(case: Case, tmp_path: Path) -> None:
+    (prepared,) = prepare_cohort([case], Plan(), tmp_path / "cache")
+    left = prepared.folder / ".partial-killed"
+    left.mkdir()
+    (left / "image.b2nd").write_text("half")
+    (prepared.folder / "case.json").unlink()
+    prepare_cohort([case], Plan(), tmp_path / "cache")
+    assert not left.exists()
+
+
+def test_several_fill_one_cache_at_once(case: Case, tmp_path: Path) -> None:
+    def work(_: int) -> PreparedCase:
+        return prepare_cohort([case], Plan(), tmp_path / "cache")[0]
+
+    with ThreadPoolExecutor(3) as pool:
+        found = list(pool.map(work, range(3)))
+    expected = prepare_cohort([case], Plan(), tmp_path / "alone")[0].read(*WHOLE)
+    for prepared in found:
+        for one, other in zip(prepared.read(*WHOLE), expected, strict=True):
+            np.testing.assert_array_equal(one, other)
+    assert not list((tmp_path / "cache").rglob(".partial-*"))
+
+
 @pytest.mark.parametrize("name", ["image.b2nd", "label.b2nd", "foreground.npz", "case.json"])
 def test_a_truncated_cache_is_rebuilt(
     case: Case, tmp_path: Path, builds: list[str], name: str
@@ -139,10 +217,10 @@ def test_a_folder_of_slices_is_known_by_all_of_them(tmp_path: Path) -> None:
     series.mkdir()
     for name in ("1.dcm", "2.dcm"):
         (series / name).write_text(name)
-    before = cache_module._key(Case("a", (series,)), Plan())
-    assert cache_module._key(Case("b", (series,)), Plan()) == before
-    (series / "2.dcm").write_text("longer than it was")
-    assert cache_module._key(Case("a", (series,)), Plan()) != before
+    before = content_of(series, tmp_path / "sources")
+    assert content_of(series, tmp_path / "sources") == before
+    (series / "2.dcm").write_text("3.dcm")  # as long as it was
+    assert content_of(series, tmp_path / "sources") != before
 
 
 def test_the_first_fault_ends_it(tmp_path: Path, builds: list[str]) -> None:

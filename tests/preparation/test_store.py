@@ -1,4 +1,4 @@
-import json
+import os
 from pathlib import Path
 
 import blosc2
@@ -102,15 +102,15 @@ def test_nothing_lies_beside_what_was_stored(folder: Path) -> None:
     assert {path.name for path in folder.iterdir()} == names
 
 
-@pytest.mark.parametrize("notes", ["", "[]", "{}", json.dumps({"bytes": {}, "shape": [1, 2]})])
+@pytest.mark.parametrize("notes", ["", "[]", "{}", '{"files": {}, "shape": [1, 2]}'])
 def test_notes_that_say_nothing_count_as_missing(folder: Path, notes: str) -> None:
     (folder / "case.json").write_text(notes)
-    assert load_case(Case("a", ()), folder) is None
+    assert load_case(Case("a", (Path("scan"),)), folder) is None
 
 
 def test_a_cache_that_was_removed_is_named(folder: Path, prepared: PreparedCase) -> None:
     (folder / "image.b2nd").unlink()
-    with pytest.raises(CrlnError, match=r"image\.b2nd: the cache cannot be read"):
+    with pytest.raises(CrlnError, match="case: damaged in the cache; start again to"):
         prepared.read((0, 0, 0), SHAPE)
 
 
@@ -124,3 +124,21 @@ def test_a_cache_that_cannot_be_written_is_named(
     with pytest.raises(CrlnError, match=r"No space left on device\); free space or set --cache"):
         store_case(tmp_path / "case", IMAGE, LABEL, 4)
     assert not list((tmp_path / "case").iterdir())
+
+
+@pytest.mark.parametrize("name", ["image.b2nd", "label.b2nd", "foreground.npz"])
+def test_what_was_damaged_after_the_start_is_made_anew_at_the_next(
+    folder: Path, prepared: PreparedCase, name: str
+) -> None:
+    content = bytearray((folder / name).read_bytes())
+    content[8:-8] = bytes(len(content) - 16)
+    (folder / name).write_bytes(content)
+    with pytest.raises(CrlnError, match="case: damaged in the cache; start again"):
+        prepared.foreground, prepared.read((0, 0, 0), SHAPE)
+    assert load_case(Case("a", (Path("scan"),)), folder) is None
+
+
+def test_a_cache_that_was_copied_is_taken(folder: Path) -> None:
+    for path in folder.iterdir():
+        os.utime(path, (1, 1))  # its times are lost
+    assert load_case(Case("a", ()), folder) is not None

@@ -41,6 +41,14 @@ Precision = Annotated[
     Literal["32", "bf16", "16"],
     typer.Option(help="Of the networks; losses are always computed in 32 bits."),
 ]
+Cache = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="DIR",
+        show_default="$CRLN_CACHE or ~/.cache/crln",
+        help="Where prepared scans are kept.",
+    ),
+]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace output that exists.")]
 
 

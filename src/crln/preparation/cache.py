@@ -14,10 +14,14 @@ from crln.errors import CrlnError
 from crln.imaging import check_same_grid, read_image, read_label
 from crln.planning.plan import Plan
 from crln.preparation.prepare import prepare_image, prepare_label
-from crln.preparation.store import PreparedCase, load_case, store_case
+from crln.preparation.sources import content_of
+from crln.preparation.store import PreparedCase, load_case, preparing, store_case
 
-FORMAT = 2
+FORMAT = 3
 """Raised when what is cached changes."""
+
+SOURCES = "sources"
+"""The folder, in the cache, of what is known of the files that scans were prepared from."""
 
 WORKERS = 2
 """Scans prepared at a time: one is read while another is resampled, in the memory of two."""
@@ -50,11 +54,11 @@ def prepare_cohort(
     root = Path(cache or default_cache())
     for case in cases:
         if case.label is not None:
-            sys.audit(
-                "crln.read", str(case.label.path), "label"
-            )  # a copy found in the cache counts too
-    folders = [root / _key(case, plan) for case in cases]
-    found = [load_case(case, folder) for case, folder in zip(cases, folders, strict=True)]
+            # a copy found in the cache counts too
+            sys.audit("crln.read", str(case.label.path), "label")
+    with ThreadPoolExecutor(WORKERS, thread_name_prefix="sources") as pool:
+        folders = list(pool.map(lambda case: root / _key(case, plan, root / SOURCES), cases))
+        found = list(pool.map(load_case, cases, folders))
     # Two cases may be links to one scan, and are then prepared once.
     missing = {
         folder: case
@@ -80,31 +84,27 @@ def prepare_cohort(
     ]
 
 
-def _key(case: Case, plan: Plan) -> str:
-    """Names what the cached arrays depend on: the files as they are and the plan's preparation."""
+def _key(case: Case, plan: Plan, sources: Path) -> str:
+    """Names what the cached arrays depend on: what is in the files, and the plan's preparation."""
     depends: list[Any] = [FORMAT, plan.spacing, plan.labels.values if case.label else None]
     if case.label and plan.labels.ignore is not None:
         depends.append(plan.labels.ignore)
     depends += [scheme.model_dump() for scheme in plan.intensity]
-    depends += [_identity(path) for path in case.images]
+    depends += [content_of(path, sources) for path in case.images]
     if case.label:
-        depends.append(_identity(case.label.path))
+        depends.append(content_of(case.label.path, sources))
     digest = hashlib.blake2b(json.dumps(depends).encode(), digest_size=16).hexdigest()
     return f"{digest[:2]}/{digest[2:]}"
 
 
-def _identity(path: Path) -> list[Any]:
-    """A file's path, size and time of change; of a DICOM folder, those of its slices."""
-    try:
-        files = sorted(path.iterdir()) if path.is_dir() else [path]
-        stats = [file.stat() for file in files]
-    except OSError as error:
-        raise CrlnError(f"{path}: cannot be read ({error.strerror}); check the path") from error
-    return [str(path.resolve()), [[stat.st_size, stat.st_mtime_ns] for stat in stats]]
-
-
 def _build(case: Case, plan: Plan, folder: Path) -> None:
-    """Prepares one case and puts it into the cache."""
+    """Prepares one case and puts it into the cache, unless another process has meanwhile."""
+    with preparing(folder):
+        if load_case(case, folder) is None:
+            _prepare(case, plan, folder)
+
+
+def _prepare(case: Case, plan: Plan, folder: Path) -> None:
     volume = read_image(case.images)
     image, placement = prepare_image(volume, plan, case.images[0])
     label = None
@@ -112,7 +112,8 @@ def _build(case: Case, plan: Plan, folder: Path) -> None:
         label_volume = read_label(case.label.path)
         check_same_grid(case.images[0], volume.grid, case.label.path, label_volume.grid)
         label = prepare_label(label_volume, plan, placement, case.label.path)
-    store_case(folder, image, label, plan.classes)
+    made = {"scan": str(case.images[0]), "plan": plan.name, "spacing": plan.spacing}
+    store_case(folder, image, label, plan.classes, made)
 
 
 def _read_back(case: Case, folder: Path) -> PreparedCase:

@@ -1,17 +1,25 @@
 """Prepared scans on disk, compressed in chunks, so that a patch costs only its own chunks."""
 
-import json
+import logging
+import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
+from zlib import crc32
 
 import blosc2
 import numpy as np
+from pydantic import BaseModel
 
 from crln.cohort import Case
 from crln.errors import CrlnError
+from crln.files import checked, claim, read_json, write_text
+from crln.imaging.faults import FILE_FAULTS
 from crln.labels import IGNORE
 from crln.planning.plan import Triple
 
@@ -22,6 +30,23 @@ CHUNK, BLOCK = 32, 16
 """Sides of what is compressed together, and of what is decompressed alone."""
 
 IMAGE, LABEL, FOREGROUND, NOTES = "image.b2nd", "label.b2nd", "foreground.npz", "case.json"
+LOCK, PARTIAL = ".lock", ".partial-"
+
+_log = logging.getLogger("crln")
+
+
+class Notes(BaseModel):
+    """What vouches for a case in the cache.
+
+    Attributes:
+        shape: X, Y, Z.
+        files: of each file: size, time of change in ns, checksum.
+        made: what it was made from, for who looks into the cache.
+    """
+
+    shape: tuple[int, int, int]
+    files: dict[str, tuple[int, int, int]]
+    made: dict[str, Any] = {}
 
 
 @dataclass(frozen=True)
@@ -42,8 +67,13 @@ class PreparedCase:
 
     @property
     def foreground(self) -> dict[int, np.ndarray]:
-        """Class -> (n, 3) voxels of it, at most `VOXELS_PER_CLASS`; empty without a label."""
-        return _read_foreground(self.folder / FOREGROUND) if self.labelled else {}
+        """Class -> (n, 3) voxels of it, at most `VOXELS_PER_CLASS`; empty without a label.
+
+        Raises:
+            CrlnError: the cache was removed or damaged meanwhile.
+        """
+        with _reading(self.folder):
+            return _read_foreground(self.folder / FOREGROUND) if self.labelled else {}
 
     def read(self, start: Triple, size: Triple) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """A patch, which may reach beyond the scan.
@@ -65,26 +95,35 @@ class PreparedCase:
             high = max(min(first + length, side), low)
             source.append(slice(low, high))
             target.append(slice(low - first, high - first) if high > low else slice(0))
-        stored = self._open(IMAGE)
-        image = np.zeros((stored.shape[0], *size), np.float32)
         label = np.full(size, IGNORE, np.int64)
         inside = np.zeros(size, np.bool_)
-        if all(part.stop > part.start for part in source):
-            image[(slice(None), *target)] = stored[(slice(None), *source)]
-            inside[tuple(target)] = True
-            if self.labelled:
-                label[tuple(target)] = self._open(LABEL)[tuple(source)]
+        with _reading(self.folder):
+            stored = _open(self.folder / IMAGE)
+            image = np.zeros((stored.shape[0], *size), np.float32)
+            if all(part.stop > part.start for part in source):
+                image[(slice(None), *target)] = stored[(slice(None), *source)]
+                inside[tuple(target)] = True
+                if self.labelled:
+                    label[tuple(target)] = _open(self.folder / LABEL)[tuple(source)]
         return image, label, inside
 
-    def _open(self, name: str) -> blosc2.NDArray:
-        path = self.folder / name
-        try:
-            # One thread: patches are cut while all cores train.
-            return blosc2.open(str(path), mode="r", dparams={"nthreads": 1})
-        except (OSError, RuntimeError) as error:
-            raise CrlnError(
-                f"{path}: the cache cannot be read; start again to rebuild it"
-            ) from error
+
+def _open(path: Path) -> blosc2.NDArray:
+    # One thread: patches are cut while all cores train.
+    return blosc2.open(str(path), mode="r", dparams={"nthreads": 1})
+
+
+@contextmanager
+def _reading(folder: Path) -> Iterator[None]:
+    """Within it, a fault of the cache becomes a CrlnError; the next start makes the case anew."""
+    try:
+        yield
+    except (*FILE_FAULTS, BadZipFile) as error:
+        with suppress(OSError):
+            (folder / NOTES).unlink()
+        raise CrlnError(
+            f"{folder}: damaged in the cache; start again to prepare it anew"
+        ) from error
 
 
 @lru_cache(maxsize=256)
@@ -94,19 +133,59 @@ def _read_foreground(path: Path) -> dict[int, np.ndarray]:
 
 
 def load_case(case: Case, folder: Path) -> PreparedCase | None:
-    """The cached case, or None where it is missing or damaged."""
-    try:
-        notes = json.loads((folder / NOTES).read_bytes())
-        for name, size in notes["bytes"].items():
-            if (folder / name).stat().st_size != size:
-                return None
-        x, y, z = notes["shape"]
-    except (OSError, ValueError, KeyError, TypeError):
+    """The cached case, or None where it is missing or, which is told, damaged."""
+    if not (folder / NOTES).exists():
         return None
-    return PreparedCase(case.id, folder, (x, y, z), case.label is not None)
+    notes = read_notes(folder)
+    if notes is None or not all(_whole(folder / name, *kept) for name, kept in notes.files.items()):
+        _log.warning("%s: damaged in the cache %s; it is prepared anew", case.images[0], folder)
+        with suppress(OSError):
+            (folder / NOTES).unlink()  # told once
+        return None
+    return PreparedCase(case.id, folder, notes.shape, case.label is not None)
 
 
-def store_case(folder: Path, image: np.ndarray, label: np.ndarray | None, classes: int) -> None:
+def read_notes(folder: Path) -> Notes | None:
+    """What vouches for a case in the cache; None where that is damaged or missing."""
+    with suppress(CrlnError):
+        return checked(read_json(folder / NOTES, ""), Notes, folder / NOTES, "")
+    return None
+
+
+def _whole(path: Path, size: int, time: int, checksum: int) -> bool:
+    """Whether a file is as it was stored; its content is read only where its time is another."""
+    try:
+        found = path.stat()
+        same = found.st_size == size
+        return same and (found.st_mtime_ns == time or _checksum(path) == checksum)
+    except OSError:
+        return False
+
+
+@contextmanager
+def preparing(folder: Path) -> Iterator[None]:
+    """Within it, no other process makes the case of this folder; what a dead one left is removed.
+
+    Raises:
+        CrlnError: the cache cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unwritable(folder, error) from error
+    with claim(folder / LOCK, wait=True):
+        for left in folder.glob(f"{PARTIAL}*"):
+            shutil.rmtree(left, ignore_errors=True)
+        yield
+
+
+def store_case(
+    folder: Path,
+    image: np.ndarray,
+    label: np.ndarray | None,
+    classes: int,
+    made: dict[str, Any] | None = None,
+) -> None:
     """Writes a case's arrays beside their place and renames them; the notes, last, vouch for them.
 
     Args:
@@ -114,27 +193,44 @@ def store_case(folder: Path, image: np.ndarray, label: np.ndarray | None, classe
         image: (C, X, Y, Z) float32.
         label: (X, Y, Z) classes, or None.
         classes: K.
+        made: what it was made from, for who looks into the cache.
 
     Raises:
         CrlnError: the cache cannot be written.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder, prefix=".partial-") as temporary:
+        with tempfile.TemporaryDirectory(dir=folder, prefix=PARTIAL) as temporary:
             beside = Path(temporary)
             _save(beside / IMAGE, image)
             if label is not None:
                 _save(beside / LABEL, label)
                 np.savez(beside / FOREGROUND, **_foreground(label, classes))
-            sizes = {path.name: path.stat().st_size for path in beside.iterdir()}
-            notes = {"shape": image.shape[1:], "bytes": sizes}
-            (beside / NOTES).write_text(json.dumps(notes), encoding="utf-8")
-            for name in (*sizes, NOTES):
+            files = {path.name: _described(path) for path in beside.iterdir()}
+            x, y, z = image.shape[1:]
+            notes = Notes(shape=(x, y, z), files=files, made=made or {})
+            for name in files:
                 (beside / name).replace(folder / name)
+        write_text(folder / NOTES, notes.model_dump_json())
     except (OSError, RuntimeError) as error:
-        raise CrlnError(
-            f"{folder}: cannot be written ({error}); free space or set --cache"
-        ) from error
+        raise _unwritable(folder, error) from error
+
+
+def _described(path: Path) -> tuple[int, int, int]:
+    found = path.stat()
+    return found.st_size, found.st_mtime_ns, _checksum(path)
+
+
+def _checksum(path: Path) -> int:
+    total = 0
+    with path.open("rb") as file:
+        while block := file.read(2**20):
+            total = crc32(block, total)
+    return total
+
+
+def _unwritable(folder: Path, error: Exception) -> CrlnError:
+    return CrlnError(f"{folder}: cannot be written ({error}); free space or set --cache")
 
 
 def _save(path: Path, array: np.ndarray) -> None:

@@ -1,0 +1,72 @@
+"""What the cache holds, and how it is emptied."""
+
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from crln.preparation.cache import SOURCES
+from crln.preparation.store import FOREGROUND, IMAGE, LABEL, LOCK, NOTES, PARTIAL, read_notes
+
+_OURS = {IMAGE, LABEL, FOREGROUND, NOTES, LOCK}
+
+
+@dataclass(frozen=True)
+class CachedScan:
+    """One prepared scan.
+
+    Attributes:
+        folder: in the cache.
+        scan: the file that it was made from; "" where that is not known.
+        plan: the name of the plan that it was made for first, and its spacing in mm.
+        bytes: on the disk.
+    """
+
+    folder: Path
+    scan: str
+    plan: str
+    bytes: int
+
+
+def list_cache(cache: Path) -> list[CachedScan]:
+    """The prepared scans, whole ones and what is left of others."""
+    return [_described(folder) for folder in _folders(cache)]
+
+
+def empty_cache(cache: Path) -> list[CachedScan]:
+    """Removes all prepared scans, and nothing else that may lie there; returns what there was."""
+    found = list_cache(cache)
+    for scan in found:
+        for path in _files(scan.folder):
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
+        for folder in (scan.folder, scan.folder.parent):
+            with suppress(OSError):  # not empty
+                folder.rmdir()
+    shutil.rmtree(cache / SOURCES, ignore_errors=True)
+    return found
+
+
+def _folders(cache: Path) -> Iterator[Path]:
+    for folder in sorted(cache.glob("??/*")):
+        ours = re.fullmatch("[0-9a-f]{2}/[0-9a-f]{30}", folder.relative_to(cache).as_posix())
+        if ours and folder.is_dir():
+            yield folder
+
+
+def _files(folder: Path) -> list[Path]:
+    return [p for p in folder.iterdir() if p.name in _OURS or p.name.startswith(PARTIAL)]
+
+
+def _described(folder: Path) -> CachedScan:
+    notes = read_notes(folder)
+    made = notes.made if notes else {}
+    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    spacing = made.get("spacing")
+    at = f"{' x '.join(f'{side:g}' for side in spacing)} mm" if spacing else "own spacing"
+    plan = f"{made['plan']}, {at}" if "plan" in made else "of none: left over"
+    return CachedScan(folder, str(made.get("scan", "")), plan, size)
