@@ -16,11 +16,11 @@ CommandLine = Callable[..., Any]
 
 
 @pytest.fixture
-def cache(phantom: Path, tmp_path: Path) -> Path:
+def cache(phantom: Path, tiny_plan: Plan, tmp_path: Path) -> Path:
     """A cache of three scans for one plan, of one of them for another, and what is left of one."""
     folder, cases = tmp_path / "cache", load_cohort(phantom).labelled
-    prepare_cohort(cases, Plan(name="near"), folder)
-    prepare_cohort(cases[:1], Plan(name="far", spacing=(2, 2, 2)), folder)
+    prepare_cohort(cases, tiny_plan.updated({"name": "near"}), folder)
+    prepare_cohort(cases[:1], tiny_plan.updated({"name": "far", "spacing": (2, 2, 2)}), folder)
     left = folder / "0a" / ("1" * 30) / ".partial-x"
     left.mkdir(parents=True)
     (left / "image.b2nd").write_bytes(bytes(2**20))
@@ -45,7 +45,7 @@ def load_cohort_of(cache: Path) -> tuple[Any, ...]:
 
 
 def test_it_empties_what_is_its_own_and_nothing_else(
-    cache: Path, phantom: Path, command_line: CommandLine
+    cache: Path, phantom: Path, tiny_plan: Plan, command_line: CommandLine
 ) -> None:
     own = cache / "0a" / "notes.txt"
     own.write_text("a person's")
@@ -54,7 +54,7 @@ def test_it_empties_what_is_its_own_and_nothing_else(
     assert "5 prepared scans removed" in result.out
     assert [path for path in cache.rglob("*") if path.is_file()] == [own]
     case = load_cohort(phantom).labelled[0]
-    (prepared,) = prepare_cohort([case], Plan(), cache)  # and is filled again
+    (prepared,) = prepare_cohort([case], tiny_plan, cache)  # and is filled again
     assert np.isfinite(prepared.read((0, 0, 0), prepared.shape)[0]).all()
 
 

@@ -10,8 +10,8 @@ from crln.cli.options import Cache
 from crln.cli.screen import console, examples
 
 EXAMPLES = examples(
-    "crln cache                show what is kept, by plan",
-    "crln cache --empty        remove it all; trainings prepare their scans anew",
+    "crln cache",
+    "crln cache --cache /scratch/crln --empty",
 )
 
 
