@@ -62,6 +62,12 @@ def finished_comparison(
     return comparison, said
 
 
+@pytest.fixture(scope="session")
+def cells_here() -> Callable[..., None]:
+    """What runs cells in this process."""
+    return run_here
+
+
 @pytest.fixture
 def here(monkeypatch: pytest.MonkeyPatch) -> None:
     """Cells run in this process."""

@@ -22,41 +22,46 @@ TINY = {
 
 
 @pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
+def demo(
+    tmp_path_factory: pytest.TempPathFactory, cells_here: Callable[..., None]
+) -> tuple[Path, list[str]]:
     out, said = tmp_path_factory.mktemp("demo") / "demo", []
-    page = run_demo(out, iterations=2, changes=TINY, say=said.append)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("crln.comparison.comparison.run_cells", cells_here)
+        page = run_demo(out, iterations=2, changes=TINY, say=said.append)
     assert page == out / "index.html"
     return out, said
 
 
-def test_it_leaves_all_that_it_promises(demo: tuple[Path, list[str]]) -> None:
+def test_it_leaves_a_comparison_and_its_cohort(demo: tuple[Path, list[str]]) -> None:
     out, said = demo
     cohort = load_cohort(out / "cohort")
     assert [len(part) for part in (cohort.labelled, cohort.unlabelled, cohort.test)] == [4, 12, 4]
     tests = {case.id for case in cohort.test}
     for method in METHODS:
-        assert {path.name.split(".")[0] for path in (out / "masks" / method).iterdir()} == tests
-        rows = json.loads((out / "metrics" / f"{method}.json").read_text())["rows"]
+        cell = out / "cells" / f"{method}-4-seed0"
+        assert {path.name.split(".")[0] for path in (cell / "masks").iterdir()} == tests
+        rows = json.loads((cell / "metrics.json").read_text())["rows"]
         assert {row["case"] for row in rows} == tests
-        assert (out / "runs" / method / "weights.safetensors").exists()
+        assert (cell / "weights.safetensors").exists()
         assert any(method in line for line in said)
-    pictures = sorted((out / "pictures").iterdir())
-    assert {path.stem for path in pictures} == tests
-    assert all(path.read_bytes().startswith(b"\x89PNG") for path in pictures)
+    assert (out / "comparison-cases.csv").exists()
 
 
-def test_the_page_shows_figures_and_every_test_scan(demo: tuple[Path, list[str]]) -> None:
+def test_the_page_shows_figures_and_the_worst_scans(demo: tuple[Path, list[str]]) -> None:
     page = (demo[0] / "index.html").read_text(encoding="utf-8")
-    assert page.count("data:image/png") == 4
+    assert "CRLN on a phantom cohort" in page
+    assert page.count("data:image/png") == 2 * 3
     assert "<svg" in page
-    for method in METHODS:
-        summary = json.loads((demo[0] / "metrics" / f"{method}.json").read_text())["summary"]
-        (dice,) = [s["mean"] for s in summary if (s["name"], s["metric"]) == ("foreground", "dice")]
-        assert f"{100 * dice:.1f} %" in page
+    for row in json.loads((demo[0] / "comparison.json").read_text())["rows"]:
+        assert f"{100 * row['mean_over_classes']['dice']['mean']:.1f} %" in page
+    assert "gained from scans without a label" in page
+    assert "no test label opened, by the record of 2 trainings" in page
 
 
 def test_both_methods_have_the_same_budget(demo: tuple[Path, list[str]]) -> None:
-    plans = [Plan.read(demo[0] / "runs" / method / "plan.yaml") for method in METHODS]
+    cells = [demo[0] / "cells" / f"{method}-4-seed0" for method in METHODS]
+    plans = [Plan.read(cell / "plan.yaml") for cell in cells]
     assert plans[0] == spelled_out("crln", plans[1])
     assert plans[0].training.iterations == 2
 
@@ -81,10 +86,10 @@ def test_only_the_old_demo_goes_when_told_to(
     (tmp_path / "demo" / "index.html").write_text("old")
 
     def seen(root: Path, **_: object) -> None:
-        raise CrlnError(" ".join(sorted(path.name for path in root.parent.iterdir())))
+        raise CrlnError(" ".join(path.name for path in root.parent.iterdir()) or "nothing")
 
     monkeypatch.setattr("crln.comparison.demo.make_phantom", seen)
-    with pytest.raises(CrlnError, match=r"^masks metrics pictures runs$"):
+    with pytest.raises(CrlnError, match=r"^nothing$"):
         run_demo(tmp_path / "demo", overwrite=True)
 
 

@@ -1,7 +1,7 @@
 """The comparison as one HTML page that needs no other file."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from crln.comparison.comparison import Comparison
@@ -46,8 +46,20 @@ FILES = {
 """What is written beside the page."""
 
 
-def write_results(comparison: Comparison) -> Path:
+def write_results(
+    comparison: Comparison,
+    *,
+    title: str = "Comparison of methods",
+    lead: str | None = None,
+    first: Sequence[Block] = (),
+) -> Path:
     """Writes the page and `FILES` beside it, in place of earlier ones.
+
+    Args:
+        comparison: what to show.
+        title: of the page.
+        lead: stands below it; None: which method leads.
+        first: what stands before the table.
 
     Returns:
         The page.
@@ -60,7 +72,7 @@ def write_results(comparison: Comparison) -> Path:
         write_text(out / name, text(comparison))
     counts = sorted({row.labelled for row in comparison.rows})
     sections = [
-        PageSection("Result", [main_table(comparison), *_remarks(comparison)]),
+        PageSection("Result", [*first, main_table(comparison), *_remarks(comparison)]),
         PageSection("Every test case", list(_boxes(comparison, counts))),
         PageSection("More labels", list(_label_curves(comparison))),
         PageSection("Cost", [cost_table(comparison), *_costs(comparison, counts)]),
@@ -71,9 +83,9 @@ def write_results(comparison: Comparison) -> Path:
     ]
     return write_report(
         out / PAGE,
-        "Comparison of methods",
+        title,
         [section for section in sections if section.blocks],
-        lead=_lead(comparison),
+        lead=_lead(comparison) if lead is None else lead,
         overwrite=True,
     )
 

@@ -130,6 +130,8 @@ def _begun(out: Path, settings: Settings) -> bool:
     mark, fixed = out / MARK, settings.fixed()
     if not mark.exists():
         made = {CELLS, JOBS, PLAN, MARK}
+        if settings.data.resolve().parent == out.resolve():
+            made.add(settings.data.name)  # the data may lie in it, as in a demo
         if out.exists() and (not out.is_dir() or {path.name for path in out.iterdir()} - made):
             raise CrlnError(f"{out}: holds no comparison; give another --out")
         return False
