@@ -1,33 +1,31 @@
 """A small comparison whose cells run in this process."""
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from crln.comparison import Cell, Comparison, Compute, Outside, Settings, compare
+from crln.comparison import Comparison, Compute, Outside, Settings, compare
 from crln.comparison.published import read_published
 from crln.comparison.variant import parse_variant
+from crln.jobs import Jobs, Task, run_tasks
 from crln.planning import Plan
 
 HERE = Compute(device="cpu")
 
 
 def run_here(
-    cells: Sequence[Cell],
-    compute: Compute,
-    jobs: object,
+    tasks: Mapping[str, Task],
+    jobs: Jobs,
     folder: Path,
-    command: tuple[str, ...],
-    finished: Callable[[Cell, Path], None],
+    finished: Callable[[str, Path], object],
+    gpus: Sequence[str],
 ) -> None:
-    """What `run_cells` does, without processes of their own."""
-    for cell in cells:
-        cell.complete(compute)
-        finished(cell, folder / "log")
+    """Whatever is asked for: in this process."""
+    run_tasks(tasks, Jobs(here=True), folder, finished)
 
 
 @pytest.fixture(scope="session")
@@ -53,7 +51,7 @@ def finished_comparison(
     said: list[str] = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CRLN_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
-        patch.setattr("crln.comparison.comparison.run_cells", run_here)
+        patch.setattr("crln.comparison.comparison.run_tasks", run_here)
         first = compare(settings, base / "out", compute=HERE, say=said.append)
         masks = base / "masks"
         shutil.copytree(first.cells[0].folder / "masks", masks)
@@ -71,7 +69,7 @@ def cells_here() -> Callable[..., None]:
 @pytest.fixture
 def here(monkeypatch: pytest.MonkeyPatch) -> None:
     """Cells run in this process."""
-    monkeypatch.setattr("crln.comparison.comparison.run_cells", run_here)
+    monkeypatch.setattr("crln.comparison.comparison.run_tasks", run_here)
 
 
 @pytest.fixture

@@ -177,11 +177,11 @@ def test_a_cell_that_cannot_be_done_is_left_out_and_named(
 def test_a_process_that_stops_is_told_with_what_it_said(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def stops(cells, compute, jobs, folder, command, finished):
-        for cell in cells:
-            finished(cell, folder / "log.err")
+    def stops(tasks, jobs, folder, finished, gpus):
+        for name in tasks:
+            finished(name, folder / "log.err")
 
-    monkeypatch.setattr("crln.comparison.comparison.run_cells", stops)
+    monkeypatch.setattr("crln.comparison.comparison.run_tasks", stops)
     with pytest.raises(CrlnError, match=r"no cell could be done; it stopped; .*log\.err"):
         compare(settings, tmp_path / "out", compute=HERE, say=str)
 

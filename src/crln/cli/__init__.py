@@ -64,7 +64,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         app(args=None if arguments is None else list(arguments), prog_name="crln")
     except CrlnError as error:
         message = str(error)
-    except KeyboardInterrupt as interruption:
+    except SystemExit as end:
+        # Typer has made an exit of what interrupted the command, which may have more to say.
+        interruption = getattr(end.__context__, "__cause__", None)
+        if not isinstance(interruption, KeyboardInterrupt):
+            raise
         typer.echo(str(interruption) or "interrupted", err=True)
         sys.exit(getattr(interruption, "code", INTERRUPTED))
     except (MemoryError, OSError, RuntimeError) as error:

@@ -1,22 +1,25 @@
 """A comparison from top to bottom: cells, masks, metrics, table, page."""
 
+import os
 import re
+import signal
 import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from crln.cohort import Case, Cohort, check_complete
 from crln.comparison.cell import Cell, Compute
-from crln.comparison.jobs import Jobs, run_cells
 from crln.comparison.leaks import opened_labels
 from crln.comparison.measure import cost_of, measure_cell, measure_outside
 from crln.comparison.published import Publication, read_published
 from crln.comparison.rows import Row, compare_rows
 from crln.comparison.settings import CELLS, JOBS, Settings, make_cells, open_folder
-from crln.errors import CrlnError
+from crln.errors import CrlnError, Interrupted
 from crln.evaluation import Unit
+from crln.jobs import Jobs, run_tasks, visible_gpus
 
 OUTSIDE = "outside"
 _COMPUTE, _JOBS = Compute(), Jobs()
@@ -193,19 +196,33 @@ def _run(
 ) -> dict[str, str]:
     """Runs the cells; returns why some could not be done."""
     faults: dict[str, str] = {}
+    cells = {cell.name: cell for cell in due}
 
-    def finished(cell: Cell, printed: Path) -> None:
-        left = len(due) - len(told) - 1
-        told.append(cell)
+    def finished(name: str, printed: Path) -> None:
+        cell, left = cells[name], len(due) - len(told) - 1
+        told.append(name)
         if cell.done(test):
             say(f"{cell.name}: done, {left} left")
         else:
             faults[cell.name] = cell.fault or f"it stopped; what it said is in {printed}"
             say(f"{cell.name}: {faults[cell.name]}")
 
-    told: list[Cell] = []
-    if due:
-        run_cells(due, compute, jobs, out / JOBS, tuple(sys.argv[1:]), finished)
+    told: list[str] = []
+    places = jobs.places(len(due))
+    if not jobs.slurm and places > 1 and compute.threads is None:
+        compute = replace(compute, threads=max(1, (os.cpu_count() or 1) // places))
+    command = tuple(sys.argv[1:])
+    tasks = {name: partial(cell.complete, compute, command) for name, cell in cells.items()}
+    gpus = [] if jobs.slurm or compute.device == "cpu" else visible_gpus()
+    try:
+        run_tasks(tasks, jobs, out / JOBS, finished, gpus)
+    except (KeyboardInterrupt, SystemExit) as end:
+        number = int(end.code or 128) - 128 if isinstance(end, SystemExit) else signal.SIGINT
+        raise Interrupted(
+            f"{out}: stopped with {len(told)} of {len(due)} cells ended; what the others learnt is "
+            "saved, and the same command goes on",
+            number,
+        ) from None
     return faults
 
 
