@@ -13,7 +13,8 @@ import yaml
 from crln.cohort import Cohort, load_cohort, split_cohort
 from crln.errors import CrlnError
 from crln.files import read_tensors
-from crln.methods import METHODS, Supervised, spelled_out
+from crln.methods import METHODS, spelled_out
+from crln.methods.supervised import Supervised
 from crln.planning import Plan
 from crln.runs import RunFolder, open_run
 from crln.training import Intervals, train

@@ -162,35 +162,52 @@ def _take_steps(at: Session) -> bool:
             began = time.perf_counter()
             rate = set_learning_rate(at.optimiser, plan.training, index)
             terms = step(Step(index, total, seed), [fabric.to_device(b) for b in batches])
-            seconds = time.perf_counter() - began
-            last = index + 1 == total
-            stopped = not last and at.stop.agreed(fabric, (index + 1) % log_every == 0)
+            last, row = index + 1 == total, False
             if fabric.is_global_zero:  # the others wait for it in the next step
+                seconds = time.perf_counter() - began
                 cases = [case for stream in at.streams for case in stream.cases_of(index)]
                 losses.add(index, terms, cases, seconds)
                 state.step, state.seconds = index + 1, state.seconds + seconds
                 row = losses.due
-                overdue = row and time.perf_counter() - saved > intervals.seconds
-                checkpoint = last or stopped or overdue or state.step % checkpoint_every == 0
-                validate = bool(at.scoring) and (last or state.step % validate_every == 0)
-                if row or checkpoint or validate:
-                    # Raises where a loss is not finite, before anything is saved.
-                    values = losses.take(rate)
-                    for listener in at.told:
-                        listener.row(state.step, values)
-                if validate:
-                    score = at.scoring.score(at.learner)
-                    best = keep_best(at.run, at.learner, state, score)
-                    for listener in at.told:
-                        listener.validated(state.step, score, best)
-                if checkpoint:
-                    save_checkpoint(at.run.checkpoint, at.learner, at.optimiser, state, at.origin)
-                    saved = time.perf_counter()
-                    for listener in at.told:
-                        listener.saved(state.step)
+                if row:
+                    _tell_row(at, losses, rate)
+                if at.scoring and (last or state.step % validate_every == 0):
+                    _validate(at, losses, rate)
+            stopped = not last and at.stop.agreed(fabric, (index + 1) % log_every == 0)
+            overdue = row and time.perf_counter() - saved > intervals.seconds
+            due = last or stopped or overdue or (index + 1) % checkpoint_every == 0
+            if due and fabric.is_global_zero:
+                _save(at, losses, rate)
+                saved = time.perf_counter()
             if stopped:
                 return False
     return True
+
+
+def _tell_row(at: Session, losses: Losses, rate: float) -> None:
+    """Hands the steps that wait to the listeners.
+
+    Raises:
+        NotFiniteError: a loss is not finite; it comes before anything is scored or saved.
+    """
+    values = losses.take(rate)
+    for listener in at.told if values else ():
+        listener.row(at.state.step, values)
+
+
+def _validate(at: Session, losses: Losses, rate: float) -> None:
+    _tell_row(at, losses, rate)
+    score = at.scoring.score(at.learner)
+    best = keep_best(at.run, at.learner, at.state, score)
+    for listener in at.told:
+        listener.validated(at.state.step, score, best)
+
+
+def _save(at: Session, losses: Losses, rate: float) -> None:
+    _tell_row(at, losses, rate)
+    save_checkpoint(at.run.checkpoint, at.learner, at.optimiser, at.state, at.origin)
+    for listener in at.told:
+        listener.saved(at.state.step)
 
 
 def _phases(learner: Method, total: int) -> tuple[Phase, ...]:
