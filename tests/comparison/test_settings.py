@@ -107,3 +107,13 @@ def test_a_wrong_option_is_told_before_anything_is_trained(
     twins = ("crln[queries=8]", "crln[queries=8 ]")
     with pytest.raises(CrlnError, match="share the folder"):
         make_cells(replace(settings, methods=twins), plan, cohort, tmp_path)
+
+
+def test_named_test_cases_are_remembered(settings: Settings, tmp_path: Path) -> None:
+    named = replace(settings, test=("a", "b"))
+    assert named.fixed()["test"] == ["a", "b"]
+    assert replace(settings, test="20%").fixed()["test"] == "20%"
+    assert replace(settings, test="12").fixed()["test"] == 12
+    listed = tmp_path / "ids.txt"
+    listed.write_text("a\nb\n")
+    assert replace(settings, test=str(listed)).part == named.part

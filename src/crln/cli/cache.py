@@ -19,7 +19,7 @@ def command(
     cache: Cache = None,
     empty: Annotated[bool, typer.Option("--empty", help="Remove all prepared scans.")] = False,
 ) -> None:
-    """Show, or empty, the cache of prepared scans that trainings read."""
+    """Show, or empty, the cache of prepared scans."""
     from rich.table import Table
 
     from crln.preparation import default_cache

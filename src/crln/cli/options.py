@@ -3,7 +3,7 @@
 import inspect
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -22,9 +22,22 @@ Labelled = Annotated[
         help="Learn from N of the labels; the other scans count as unlabelled.",
     ),
 ]  # fmt: skip
+
+
+def _held(text: str) -> object:
+    from crln.cohort.held_out import parse_held
+
+    return parse_held(text)
+
+
 Test = Annotated[
-    int, typer.Option(metavar="N", min=0, help="Keep the last N labelled cases for a test.")
-]
+    Any,
+    typer.Option(
+        metavar="TEST", parser=_held,
+        help="Labelled cases to keep for a test: the last N, a share (20%), ids (a,b,c), or a file "
+        "with an id a line.",
+    ),
+]  # fmt: skip
 Validation = Annotated[
     int, typer.Option(metavar="N", min=0, help="Keep N labelled cases to choose a checkpoint.")
 ]

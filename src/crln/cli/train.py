@@ -80,7 +80,7 @@ def _split(
     chosen: Training,
     labelled: int | None,
     validation: int,
-    test: int,
+    test: Any,
 ) -> "Cohort":
     """The split of the run to resume, unless another is asked for."""
     from crln.cohort import apply_split, split_cohort

@@ -1,6 +1,7 @@
 """Which scans there are, and what each may be used for."""
 
 from crln.cohort.case import Case, Cohort, Label, check_complete
+from crln.cohort.held_out import Held, parse_held
 from crln.cohort.layouts import load_cohort
 from crln.cohort.phantom import make_phantom
 from crln.cohort.split import apply_split, read_split, save_split, split_cohort, unlabelled_pool
@@ -8,11 +9,13 @@ from crln.cohort.split import apply_split, read_split, save_split, split_cohort,
 __all__ = [
     "Case",
     "Cohort",
+    "Held",
     "Label",
     "apply_split",
     "check_complete",
     "load_cohort",
     "make_phantom",
+    "parse_held",
     "read_split",
     "save_split",
     "split_cohort",

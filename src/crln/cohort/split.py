@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from crln.cohort.case import Case, Cohort
+from crln.cohort.held_out import Held, held_out
 from crln.cohort.listing import repeated
 from crln.cohort.parts import PARTS, check_groups, without_labels
 from crln.errors import CrlnError
@@ -17,12 +18,13 @@ def split_cohort(
     *,
     labelled: int | None = None,
     validation: int = 0,
-    test: int = 0,
+    test: Held = 0,
     seed: int = 0,
 ) -> Cohort:
     """Takes test, validation and labelled cases from those with a label.
 
-    Test cases are the last of the list that ordered the cohort, or the last by id. Of the rest,
+    Test cases are the last of the list that ordered the cohort, or the last by id, unless they are
+    named. Of the rest,
     shuffled by the seed unless a list ordered them, the first are labelled and the last serve for
     validation: the draw of 16 contains that of 8, with or without validation. What is left becomes
     unlabelled, its labels out of reach. Test and validation cases are whole groups: one that would
@@ -32,12 +34,14 @@ def split_cohort(
         cohort: as loaded; its own test and validation cases stay what they are.
         labelled: how many to learn labels from; None: all that are left.
         validation: how many to choose a checkpoint by.
-        test: how many to keep for evaluation.
+        test: how many to keep for evaluation, or a share of those with a label ("20%"), or their
+            ids; as text also a file with an id a line.
         seed: of the draw.
 
     Raises:
         CrlnError: no case has a label, fewer have one than are asked for, the cohort has a
-            validation or test part already, or no whole groups make the number asked for.
+            validation or test part already, a named case has no label, or no whole groups make the
+            number asked for.
 
     Example:
         >>> cohort = crln.split_cohort(crln.load_cohort("data"), labelled=6, test=20)
@@ -52,28 +56,37 @@ def split_cohort(
     if not cohort.labelled:
         raise CrlnError(f"{cohort.root}: no labelled case; add a label file for some of the scans")
     count = len(cohort.labelled)
-    asked = (1 if labelled is None else labelled) + validation + test
+    held = held_out(cohort, test)
+    tests = held if isinstance(held, int) else len(held)
+    asked = (1 if labelled is None else labelled) + validation + tests
     if asked > count:
         wanted = "at least 1" if labelled is None else labelled
         raise CrlnError(
-            f"{cohort.root}: asked for {wanted} labelled, {validation} validation and {test} test "
+            f"{cohort.root}: asked for {wanted} labelled, {validation} validation and {tests} test "
             f"cases, found {count} with a label; ask for fewer or add labels"
         )
     cases = cohort.labelled if cohort.ordered else _by_id(cohort.labelled)
-    rest, tested = _last(cohort, cases, test, "test")
+    if isinstance(held, int):
+        rest, tested = _last(cohort, cases, held, "test")
+    else:
+        rest = tuple(case for case in cases if case.id not in held)
+        tested = tuple(case for case in cases if case.id in held)
     if not cohort.ordered:
         order = numpy_generator(seed, 0, "split").permutation(len(rest))
         rest = tuple(rest[index] for index in order)
     learnt, validated = _last(cohort, rest, validation, "validation")
     chosen = len(learnt) if labelled is None else labelled
     in_order = tuple if cohort.ordered else _by_id
-    return replace(
+    parts = replace(
         cohort,
         labelled=in_order(learnt[:chosen]),
         unlabelled=cohort.unlabelled + without_labels(in_order(learnt[chosen:])),
         validation=cohort.validation or in_order(validated),
         test=cohort.test or tested,
     )
+    if not isinstance(held, int):
+        check_groups(parts)  # a number takes whole groups
+    return parts
 
 
 def unlabelled_pool(cohort: Cohort, *, transductive: bool = False) -> tuple[Case, ...]:

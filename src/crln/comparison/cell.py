@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from crln.cohort import Case, Cohort, load_cohort, split_cohort
+from crln.cohort import Case, Cohort, Held, load_cohort, split_cohort
 from crln.comparison.leaks import Recorder
 from crln.comparison.variant import Variant
 from crln.errors import CrlnError
@@ -29,7 +29,7 @@ class Part:
 
     data: Path
     validation: int
-    test: int
+    test: Held
 
     def load(self) -> Cohort:
         """The cohort, before its split."""

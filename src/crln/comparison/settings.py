@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from crln.cohort import Cohort
+from crln.cohort import Cohort, Held, parse_held
 from crln.comparison.cell import Cell, Part
 from crln.comparison.variant import Variant, parse_variant
 from crln.errors import CrlnError
@@ -27,7 +27,8 @@ class Settings:
         labelled: label counts.
         seeds: of split and training; each cell is what `crln train --seed` would make.
         iterations: steps of each training; None: the plan's.
-        test: how many labelled cases to keep for the test, beside those that lists name.
+        test: the labelled cases to keep for the test, beside those that lists name: how many, a
+            share ("20%"), or their ids.
         validation: how many to keep for choosing checkpoints; 0: the last checkpoint counts.
         preset: the plan to start from; of a paper, its published numbers are shown.
         plan: a plan's file, instead.
@@ -41,7 +42,7 @@ class Settings:
     labelled: tuple[int, ...]
     seeds: tuple[int, ...] = (0,)
     iterations: int | None = None
-    test: int = 0
+    test: Held = 0
     validation: int = 0
     preset: str | None = None
     plan: Path | None = None
@@ -81,13 +82,14 @@ class Settings:
     @property
     def part(self) -> Part:
         """How the cohort is split."""
-        return Part(self.data, self.validation, self.test)
+        return Part(self.data, self.validation, parse_held(self.test))
 
     def fixed(self) -> dict[str, Any]:
         """What must not change from one call to the next: cells of the folder depend on it."""
+        held = parse_held(self.test)
         return {
             "data": str(self.data.resolve()),
-            "test": self.test,
+            "test": held if isinstance(held, int | str) else list(held),
             "validation": self.validation,
             "preset": self.preset,
             "plan": str(self.plan.resolve()) if self.plan else None,
