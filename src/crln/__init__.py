@@ -21,9 +21,12 @@ from crln.errors import CrlnError
 
 if TYPE_CHECKING:
     from crln.cohort import Case, Cohort, load_cohort, split_cohort
-    from crln.evaluation import Evaluation, evaluate
-    from crln.inference import Prediction, Predictor, load_predictor
-    from crln.planning import Plan, make_plan
+    from crln.cohort.nnunet import export_nnunet
+    from crln.comparison import Settings, compare, write_results
+    from crln.evaluation import Evaluation, evaluate, read_evaluation
+    from crln.imaging import Grid, Volume
+    from crln.inference import Prediction, Predictor, load_predictor, predict_files
+    from crln.planning import Plan, make_fingerprint, make_plan
     from crln.runs import RunFolder, open_run
     from crln.training import Course, Listener, Training, train
 
@@ -33,22 +36,31 @@ if sys.platform == "darwin":
 
 _ROOMS = {
     "Case": "cohort",
-    "Course": "training",
     "Cohort": "cohort",
+    "Course": "training",
     "Evaluation": "evaluation",
+    "Grid": "imaging",
     "Listener": "training",
     "Plan": "planning",
     "Prediction": "inference",
     "Predictor": "inference",
     "RunFolder": "runs",
+    "Settings": "comparison",
     "Training": "training",
+    "Volume": "imaging",
+    "compare": "comparison",
     "evaluate": "evaluation",
+    "export_nnunet": "cohort.nnunet",
     "load_cohort": "cohort",
     "load_predictor": "inference",
+    "make_fingerprint": "planning",
     "make_plan": "planning",
     "open_run": "runs",
+    "predict_files": "inference",
+    "read_evaluation": "evaluation",
     "split_cohort": "cohort",
     "train": "training",
+    "write_results": "comparison",
 }
 
 __all__ = [
@@ -57,20 +69,29 @@ __all__ = [
     "Course",
     "CrlnError",
     "Evaluation",
+    "Grid",
     "Listener",
     "Plan",
     "Prediction",
     "Predictor",
     "RunFolder",
+    "Settings",
     "Training",
+    "Volume",
     "__version__",
+    "compare",
     "evaluate",
+    "export_nnunet",
     "load_cohort",
     "load_predictor",
+    "make_fingerprint",
     "make_plan",
     "open_run",
+    "predict_files",
+    "read_evaluation",
     "split_cohort",
     "train",
+    "write_results",
 ]
 
 

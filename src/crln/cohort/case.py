@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from crln.errors import CrlnError
+from crln.notebook import facts_html
 
 Kind = Literal["outline", "draft"]
 
@@ -83,6 +84,15 @@ class Cohort:
     def training(self) -> tuple[Case, ...]:
         """Labelled cases, then unlabelled ones."""
         return self.labelled + self.unlabelled
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        return facts_html(str(self.root), {
+            "labelled": len(self.labelled), "unlabelled": len(self.unlabelled),
+            "validation": len(self.validation), "test": len(self.test),
+            "channels": ", ".join(self.channels),
+            "classes": ", ".join(f"{value}: {name}" for value, name in self.class_names.items()),
+        })  # fmt: skip
 
     def __iter__(self) -> Iterator[Case]:
         """All cases: labelled, unlabelled, validation, test."""

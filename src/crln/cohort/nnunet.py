@@ -49,6 +49,11 @@ def export_nnunet(
     Raises:
         CrlnError: the folder exists or cannot be written, the name is not one, there is no
             labelled case, or a file has a fault.
+
+    Example:
+        >>> cohort = crln.split_cohort(crln.load_cohort("data"), labelled=2, test=1)
+        >>> crln.export_nnunet(cohort, Path("raw"), name="Phantom").name
+        'Dataset500_Phantom'
     """
     name = name or re.sub(r"\W+", "", Path(cohort.root).resolve().name.split(".")[0]) or "Cohort"
     if not re.fullmatch(r"\w+", name) or not 1 <= identifier <= 999:

@@ -131,6 +131,15 @@ def compare(
     Raises:
         CrlnError: the settings do not fit the cohort or the folder, an option is wrong, or no cell
             could be done.
+
+    Example:
+        >>> settings = crln.Settings(
+        ...     Path("data"), methods=("supervised", "mean_teacher"), labelled=(6,), test=6,
+        ...     iterations=1, plan=Path("run/plan.yaml"),
+        ... )
+        >>> comparison = crln.compare(settings, Path("comparison"), say=lambda line: None)
+        >>> [row.method for row in comparison.rows]
+        ['supervised', 'mean_teacher']
     """
     out = Path(out)
     whole = settings.part.load()

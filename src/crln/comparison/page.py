@@ -66,6 +66,15 @@ def write_results(
 
     Raises:
         CrlnError: a file cannot be written, or a test scan cannot be read.
+
+    Example:
+        >>> settings = crln.Settings(
+        ...     Path("data"), methods=("supervised", "mean_teacher"), labelled=(6,), test=6,
+        ...     iterations=1, plan=Path("run/plan.yaml"),
+        ... )
+        >>> comparison = crln.compare(settings, Path("comparison"), say=lambda line: None)
+        >>> write_results(comparison).name
+        'index.html'
     """
     out = comparison.out
     for name, text in FILES.items():

@@ -35,6 +35,14 @@ class Settings:
         reference: the method that the others are compared with; None: `supervised` if it is there,
             else the first.
         unit: of distances; None: voxels with a paper's preset, else millimetres.
+
+    Example:
+        >>> settings = crln.Settings(
+        ...     Path("data"), methods=("supervised", "mean_teacher"), labelled=(6,), test=6,
+        ...     iterations=1, plan=Path("run/plan.yaml"),
+        ... )
+        >>> settings.compared_with
+        'supervised'
     """
 
     data: Path

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,6 +17,10 @@ from crln.evaluation.metrics import BY_KEY, METRICS, ClassMetrics, Metric, Unit
 from crln.evaluation.pairing import shortened
 from crln.evaluation.statistics import bootstrap_interval
 from crln.files import write_text
+from crln.notebook import facts_html
+
+if TYPE_CHECKING:
+    import pandas
 
 FOREGROUND = "foreground"
 """What files call the mean over classes. Its key is that it has no label value: a class may have
@@ -122,6 +126,8 @@ class Evaluation:
     Example:
         >>> evaluation = crln.evaluate("masks", "data/labels")
         >>> written = evaluation.save("results")
+        >>> evaluation.to_frame().groupby("class")["dice"].mean().round(2).to_dict()
+        {'class 1': 1.0, 'class 2': 1.0}
     """
 
     unit: Unit
@@ -238,15 +244,38 @@ class Evaluation:
                 lines.append([statistic, value, name, *(getattr(s, statistic) for s in found)])
         return _csv(["row", "value", "class", *(metric.key for metric in self.metrics)], lines)
 
+    def to_frame(self) -> "pandas.DataFrame":
+        """One row per case and class, as `cases_csv` has them; an undefined value is NaN.
+
+        Raises:
+            CrlnError: pandas is not installed.
+        """
+        try:
+            import pandas
+        except ImportError as error:
+            raise CrlnError(
+                "a table needs pandas; install it with pip install 'crln[notebook]'"
+            ) from error
+        return pandas.DataFrame(self._records())
+
+    def _records(self) -> list[dict[str, Any]]:
+        return [
+            {
+                "case": row.case, "value": row.value, "class": row.name, **row.metrics.figures,
+                **dict(zip(("predicted", "true"), _voxels(row.metrics), strict=True)),
+            }
+            for row in self.rows
+        ]  # fmt: skip
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        dice = {name: self.summarised("dice", value) for value, name in self.class_names.items()}
+        return facts_html(f"Dice of {len(self.cases)} cases", {
+            name: f"{found.mean:.3f} ± {found.std:.3f}" for name, found in dice.items()
+        })  # fmt: skip
+
     def to_json(self) -> str:
         """All of it; an undefined value is null."""
-        rows = [
-            {
-                "case": r.case, "value": r.value, "class": r.name, **_nulls(r.metrics.figures),
-                **dict(zip(("predicted", "true"), _voxels(r.metrics), strict=True)),
-            }
-            for r in self.rows
-        ]  # fmt: skip
         record = {
             "unit": self.unit,
             "largest_component": self.largest_component,
@@ -258,7 +287,7 @@ class Evaluation:
             },
             "read": self.read,
             "undefined": UNDEFINED,
-            "rows": rows,
+            "rows": [_nulls(row) for row in self._records()],
             "summary": [_nulls(asdict(summary)) for summary in self.summary],
         }
         return json.dumps(record, indent=1, allow_nan=False) + "\n"
@@ -272,6 +301,11 @@ def read_evaluation(path: Path) -> Evaluation:
 
     Raises:
         CrlnError: missing, damaged, or another kind of file.
+
+    Example:
+        >>> *tables, record = crln.evaluate("masks", "data/labels").save("results")
+        >>> crln.read_evaluation(record).summarised("dice").mean
+        1.0
     """
     try:
         record = json.loads(Path(path).read_text(encoding="utf-8"))

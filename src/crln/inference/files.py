@@ -89,6 +89,12 @@ def predict_files(
     Raises:
         CrlnError: before any work: an input holds no scan, a mask exists or would be written onto
             a scan, or there is no class of such a name.
+
+    Example:
+        >>> predictor = crln.load_predictor("run")
+        >>> (outcome,) = crln.predict_files(predictor, ["scan.nii.gz"], "outlines")
+        >>> outcome.mask.name
+        'scan.nii.gz'
     """
     cases = discover_inputs(inputs, len(predictor.plan.channels))
     out = Path(out)

@@ -95,6 +95,12 @@ def make_fingerprint(cohort: Cohort) -> Fingerprint:
 
     Raises:
         CrlnError: no labelled case, no structure in their labels, or a file has a fault.
+
+    Example:
+        >>> fingerprint = crln.make_fingerprint(crln.load_cohort("data"))
+        >>> fingerprint.size
+        (18, 18, 16)
+        >>> plan = crln.make_plan(crln.load_cohort("data"), fingerprint=fingerprint)
     """
     if not cohort.labelled:
         raise CrlnError(f"{cohort.root}: no labelled case; put at least one outline in labels/")

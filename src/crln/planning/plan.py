@@ -20,6 +20,7 @@ from crln.errors import CrlnError
 from crln.files import checked, read_yaml, to_yaml
 from crln.files import fault_of as fault_of
 from crln.labels import LabelSpace
+from crln.notebook import facts_html, times
 from crln.planning.bounds import Axes, Steps
 from crln.registry import NETWORKS, VIEWS, Registry
 
@@ -296,6 +297,20 @@ class Plan(Section):
     def step(self) -> Triple:
         """What a patch's sides are multiples of, along X, Y, Z: the network's strides, together."""
         return self.network.step
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        network, training = self.network, self.training
+        return facts_html(f"plan {self.name}", {
+            "classes": ", ".join(self.labels.names),
+            "spacing": f"{times(self.spacing)} mm" if self.spacing else "each scan's own",
+            "patch": f"{times(self.patch_size)} voxels",
+            "intensity": ", ".join(scheme.scheme for scheme in self.intensity),
+            "network": f"{network.kind}, {'-'.join(map(str, network.widths))} channels",
+            "views": self.views.kind,
+            "training": f"{training.iterations} steps of {training.labelled} labelled and "
+            f"{training.unlabelled} unlabelled patches, {training.optimiser}",
+        })  # fmt: skip
 
     def updated(self, changes: dict[str, Any]) -> "Plan":
         """A copy with nested `changes` merged in and validated again."""

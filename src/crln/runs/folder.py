@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from crln.errors import CrlnError
 from crln.files import checksum, read_tensors, write_tensors, write_text
 from crln.methods import build_method
+from crln.notebook import facts_html
 from crln.planning import Plan
 from crln.runs.facts import Facts
 
@@ -30,6 +31,15 @@ class RunFolder:
     path: Path
     plan: Plan
     facts: Facts
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        return facts_html(str(self.path), {
+            "method": self.facts.method, "seed": self.facts.seed,
+            "steps": self.plan.training.iterations,
+            "finished": "yes" if self.finished else "no: go on with --resume",
+            "classes": ", ".join(self.plan.labels.names),
+        })  # fmt: skip
 
     @property
     def log(self) -> Path:
