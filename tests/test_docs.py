@@ -4,6 +4,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -161,3 +162,13 @@ def test_no_table_is_cut(site: Path, name: str) -> None:
     tried = page.with_name(f"tried-{page.name}")
     tried.write_text(page.read_text("utf-8").replace("</body>", f"{WIDE}</body>"), "utf-8")
     assert 'data-cut="0"' in seen(f"file://{tried}")
+
+
+def test_the_rooms_are_those_that_lint_knows() -> None:
+    text = (DOCS / "explanation/architecture.md").read_text(encoding="utf-8")
+    told = [name for row in re.findall(r"^\| (`.*?) \|", text, re.MULTILINE)
+            for name in re.findall(r"`(\w+)`", row)]  # fmt: skip
+    content = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    layers = content["tool"]["importlinter"]["contracts"][0]["layers"]
+    known = [sorted(re.findall(r"\w+", layer)) for layer in layers]
+    assert told == [name for layer in known for name in layer if not name.startswith("_")]

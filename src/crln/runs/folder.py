@@ -26,6 +26,11 @@ class RunFolder:
         path: the folder.
         plan: what was decided.
         facts: what was run, on what, where, and what it cost.
+
+    Example:
+        >>> run = crln.open_run("run")
+        >>> run.log.name, run.facts.method
+        ('log.csv', 'crln')
     """
 
     path: Path
@@ -135,6 +140,10 @@ def open_run(path: Path) -> RunFolder:
 
     Raises:
         CrlnError: it is not one, or its text files are missing or damaged.
+
+    Example:
+        >>> crln.open_run("run").finished
+        True
     """
     path = Path(path)
     if not path.is_dir():

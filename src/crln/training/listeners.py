@@ -30,6 +30,11 @@ class Course:
         phases: in order; the last ends with `total`.
         notes: sentences about what is different from what a person may expect.
         stop: ends the training after the step that it is in; it is saved and can be resumed.
+
+    Example:
+        >>> class Tell(crln.Listener):
+        ...     def started(self, course):
+        ...         print(course.total, "step:", [phase.name for phase in course.phases])
     """
 
     run: RunFolder
@@ -52,18 +57,17 @@ class Listener:
     listener is sent to the process that trains: it must be picklable.
 
     Example:
-        class Patience(crln.Listener):
-            "Stops when the validation score has not risen three times."
-
-            def started(self, course):
-                self.course, self.missed = course, 0
-
-            def validated(self, step, score, best):
-                self.missed = 0 if best else self.missed + 1
-                if self.missed == 3:
-                    self.course.stop()
-
-        crln.train(cohort, plan, "run", listeners=[Patience()])
+        >>> class Patience(crln.Listener):
+        ...     "Stops when the validation score has not risen three times."
+        ...     def started(self, course):
+        ...         self.course, self.missed = course, 0
+        ...     def validated(self, step, score, best):
+        ...         self.missed = 0 if best else self.missed + 1
+        ...         if self.missed == 3:
+        ...             self.course.stop()
+        >>> cohort = crln.split_cohort(crln.load_cohort("data"), validation=2)
+        >>> plan = crln.make_plan(cohort)
+        >>> run = crln.train(cohort, plan, "new-run", listeners=[Patience()], progress=False)
     """
 
     def prepared(self, done: int, of: int) -> None:

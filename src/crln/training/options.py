@@ -47,10 +47,10 @@ class Option:
 class Training:
     """What a training is told besides its cohort, its plan and its folder.
 
-    Every field is an argument of `crln.train` and, but for the last two, an option of `crln train`:
+    Every field is an argument of `crln.train` and, but for the last two, an option of `crln train`.
 
-        crln.train(cohort, plan, "run", method="mean_teacher", seed=1)
-        crln.train(cohort, plan, "run", crln.Training(method="mean_teacher", seed=1))
+    Example:
+        >>> options = crln.Training(method="mean_teacher", seed=1)
     """
 
     method: Annotated[

@@ -68,8 +68,11 @@ def train(
         Interrupted: by a signal; what was done is saved.
 
     Example:
-        cohort = crln.split_cohort(crln.load_cohort("data"), labelled=8, test=20)
-        run = crln.train(cohort, crln.make_plan(cohort), "run", method="mean_teacher", seed=1)
+        >>> cohort = crln.split_cohort(crln.load_cohort("data"), labelled=8, test=20)
+        >>> plan = crln.make_plan(cohort)
+        >>> run = crln.train(cohort, plan, "new-run", method="mean_teacher", seed=1, progress=False)
+        >>> run.finished
+        True
     """
     keep_freed_memory()
     out = Path(out)
