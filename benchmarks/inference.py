@@ -198,7 +198,7 @@ def by_part(network: nn.Module, image: Tensor, repeats: int) -> dict[str, float]
         "network": repeat(scored(network), repeats, 0).median - around,
         "cut, weigh and add windows": around,
         "classes on the scan's grid": repeat(
-            lambda: outline(whole, placement, EVERYDAY.classes), repeats
+            lambda: outline(whole, placement, EVERYDAY.labels), repeats
         ).median,
     }
     for name, seconds in found.items():

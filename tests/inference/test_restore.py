@@ -12,6 +12,7 @@ from torch import Tensor
 from crln.imaging import Grid, Volume
 from crln.inference.restore import outline, resample_slabs
 from crln.inference.sliding import Slab
+from crln.labels import LabelSpace
 from crln.planning import Plan
 from crln.preparation import Placement, prepare_image
 
@@ -23,6 +24,10 @@ def cut(scores: Tensor, axis: int, thickness: int) -> Iterator[Slab]:
     for piece in scores.split(thickness, axis + 1):
         yield Slab(axis, start, piece)
         start += piece.shape[axis + 1]
+
+
+def labels_of(classes: int) -> LabelSpace:
+    return LabelSpace.of(range(classes), {})
 
 
 def probabilities(shape: Shape, classes: int = 3) -> Tensor:
@@ -68,7 +73,9 @@ def test_own_spacing_comes_back_exactly(codes: tuple[int, int, int]) -> None:
     volume = turned_scan(codes, (1, 1, 2), (9, 12, 7))
     image, placement = prepare_image(volume, Plan(intensity=({"scheme": "none"},)))
     scores = torch.stack([torch.from_numpy(image[0]), torch.zeros(image.shape[1:])]).softmax(0)
-    found = outline(cut(scores, 1, 3), placement, 2, probabilities=True, uncertainty=True)
+    found = outline(
+        cut(scores, 1, 3), placement, labels_of(2), probabilities=True, uncertainty=True
+    )
     first = 1 / (1 + np.exp(-volume.array[0]))
     assert found.probabilities is not None
     np.testing.assert_allclose(found.probabilities, [first, 1 - first], atol=1e-6)
@@ -82,7 +89,7 @@ def test_another_spacing_comes_back_as_the_whole_array_would(codes: tuple[int, i
     volume = turned_scan(codes, (1.0, 1.3, 2.0), (16, 14, 9))
     _, placement = prepare_image(volume, Plan(spacing=(1.2, 1.2, 1.2)))
     scores = probabilities(placement.shape)
-    found = outline(cut(scores, 2, 4), placement, 3, probabilities=True)
+    found = outline(cut(scores, 2, 4), placement, labels_of(3), probabilities=True)
     whole = F.interpolate(scores[None], placement.turned, mode="trilinear")[0].numpy()
     expected = np.stack([turned_back(score, volume.grid) for score in whole])
     np.testing.assert_allclose(found.probabilities, expected, atol=1e-5)
@@ -96,7 +103,7 @@ def test_entropy_is_0_where_certain_and_1_where_undecided() -> None:
     scores = torch.zeros(4, 2, 1, 1)
     scores[2, 0], scores[:, 1] = 1, 0.25
     placement = Placement(Grid((2, 1, 1)), (2, 1, 1))
-    found = outline(cut(scores, 0, 1), placement, 4, uncertainty=True)
+    found = outline(cut(scores, 0, 1), placement, labels_of(4), uncertainty=True)
     np.testing.assert_allclose(found.uncertainty.ravel(), [0, 1], atol=1e-6)
     assert found.classes[0, 0, 0] == 2
     assert found.probabilities is None

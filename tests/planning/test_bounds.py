@@ -6,7 +6,7 @@ import pytest
 
 from crln.errors import CrlnError
 from crln.planning import Plan
-from crln.planning.bounds import check_batch
+from crln.planning.bounds import check_batch, misfit
 
 
 def plan_of(patch: int, labelled: int, unlabelled: int, **network: Any) -> Plan:
@@ -40,3 +40,18 @@ def test_no_norm_is_taken_over_one_voxel(plan: Plan, unlabelled: bool, possible:
         return
     with pytest.raises(CrlnError, match=r"one voxel at .*make it \[32, 16, 16\] or larger"):
         check_batch(plan, "any", unlabelled)
+
+
+@pytest.mark.parametrize(
+    ("patch", "step", "nearest"),
+    [
+        ((30, 32, 41), (16, 16, 16), "32 x 32 x 48"),
+        ((1, 0, -5), (16, 16, 16), "16 x 16 x 16"),
+        ((32, 30, 3), (16, 8, 2), "32 x 32 x 4"),
+    ],
+)
+def test_the_nearest_possible_patch_is_told(
+    patch: tuple[int, ...], step: tuple[int, ...], nearest: str
+) -> None:
+    assert str(misfit(patch, step)).endswith(f"got {list(patch)} (nearest: {nearest})")
+    assert misfit((32, 32, 4), (16, 8, 2)) is None

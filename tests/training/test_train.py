@@ -223,3 +223,12 @@ def test_half_precision_on_a_processor_is_refused(
     with pytest.raises(CrlnError, match=f"--precision {precision}: .* use --precision 32"):
         quick(cohort, tiny_plan, tmp_path / "run", device="cpu", precision=precision)
     assert not (tmp_path / "run").exists()
+
+
+def test_a_batch_that_cannot_be_learnt_from_is_refused_before_anything(
+    cohort: Cohort, tiny_plan: Plan, tmp_path: Path
+) -> None:
+    plan = tiny_plan.updated({"training": {"unlabelled": 0}})
+    with pytest.raises(CrlnError, match=r"training\.unlabelled: 0, but crln learns from"):
+        quick(cohort, plan, tmp_path / "run", method="crln", cache=tmp_path / "cache")
+    assert list(tmp_path.iterdir()) == []

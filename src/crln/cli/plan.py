@@ -79,12 +79,13 @@ def _of_fingerprint(found: "Fingerprint") -> dict[str, str]:
 
 
 def _of_plan(plan: "Plan") -> dict[str, str]:
-    network, training = plan.network, plan.training
+    network, training, ignore = plan.network, plan.training, plan.labels.ignore
+    ignored = "" if ignore is None else f"; ignored: the value {ignore}"
     return {
         "spacing": f"{_times(plan.spacing)} mm" if plan.spacing else "each scan's own",
         "patch": f"{_times(plan.patch_size)} voxels",
         "intensity": ", ".join(scheme.scheme for scheme in plan.intensity),
-        "classes": ", ".join(plan.labels.names),
+        "classes": ", ".join(plan.labels.names) + ignored,
         "network": f"{network.kind}, {'-'.join(map(str, network.widths))} channels",
         "views": plan.views.kind,
         "training": f"{training.iterations} steps of {training.labelled} labelled and "

@@ -82,7 +82,7 @@ class Predictor:
         del scan  # as large as the prepared image
         slabs = score_slabs(self.network, image, self.plan, self.device, self.precision)
         found = outline(
-            slabs, placement, self.plan.classes,
+            slabs, placement, self.plan.labels,
             probabilities=probabilities, uncertainty=uncertainty,
         )  # fmt: skip
         classes = largest_components(found.classes, cleaned) if cleaned else found.classes

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from crln.inference.sliding import Slab
+from crln.labels import LabelSpace
 from crln.planning.plan import Triple
 from crln.preparation import Placement
 from crln.preparation.resample import along, axes_to_resample, axis_matrix
@@ -85,7 +86,7 @@ class Outline:
 def outline(
     slabs: Iterable[Slab],
     placement: Placement,
-    classes: int,
+    labels: LabelSpace,
     *,
     probabilities: bool = False,
     uncertainty: bool = False,
@@ -95,25 +96,25 @@ def outline(
     Args:
         slabs: of the prepared grid, ascending.
         placement: how that grid lies in the scan.
-        classes: K.
+        labels: decide which class a voxel is of.
         probabilities: keep them, all K.
         uncertainty: keep the entropy.
     """
     shape = placement.turned
-    labels = np.empty(shape, np.min_scalar_type(classes - 1))
-    scores = np.empty((classes, *shape), np.float32) if probabilities else None
+    classes = np.empty(shape, np.min_scalar_type(labels.classes - 1))
+    scores = np.empty((labels.classes, *shape), np.float32) if probabilities else None
     entropy = np.empty((1, *shape), np.float32) if uncertainty else None
     for slab in resample_slabs(slabs, placement.shape, shape):
         everywhere = (slice(None), *slab.index)
-        labels[slab.index] = slab.scores.argmax(0).cpu().numpy()
+        classes[slab.index] = labels.decide(slab.scores, 0).cpu().numpy()
         if scores is not None:
             scores[everywhere] = slab.scores.cpu().numpy()
         if entropy is not None:
-            bits = torch.special.entr(slab.scores).sum(0, keepdim=True) / log(classes)
+            bits = torch.special.entr(slab.scores).sum(0, keepdim=True) / log(labels.classes)
             entropy[everywhere] = bits.cpu().numpy()
     back = placement.grid.from_ras
     return Outline(
-        np.ascontiguousarray(back(labels)),
+        np.ascontiguousarray(back(classes)),
         None if scores is None else np.ascontiguousarray(back(scores)),
         None if entropy is None else np.ascontiguousarray(back(entropy[0])),
     )

@@ -7,7 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from crln.planning.plan import Triple, misfit
+from crln.planning.bounds import misfit
+from crln.planning.plan import Triple
 
 Norm = Literal["batch", "instance"]
 LAYOUT = torch.channels_last_3d

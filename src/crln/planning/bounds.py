@@ -1,5 +1,6 @@
 """What a plan's numbers may be, beyond what a field's own bounds say."""
 
+from collections.abc import Sequence
 from math import prod
 from typing import TYPE_CHECKING, Annotated
 
@@ -22,6 +23,30 @@ Axes = Annotated[tuple[Annotated[int, Field(ge=0, le=2)], ...], AfterValidator(_
 
 Steps = tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]]
 """Voxels along X, Y, Z, at least one."""
+
+
+def misfit(patch: Sequence[int], step: Sequence[int]) -> str | None:
+    """Why a network of this step cannot take a patch, and the nearest that it can, in words.
+
+    Args:
+        patch: voxels along X, Y, Z.
+        step: what they must be multiples of.
+
+    Returns:
+        None where it can take it.
+
+    Example:
+        >>> misfit((30, 32, 40), (16, 16, 16))
+        'each side of the patch must be a multiple of 16, got [30, 32, 40] (nearest: 32 x 32 x 32)'
+    """
+    nearest = [every * max(1, round(side / every)) for side, every in zip(patch, step, strict=True)]
+    if nearest == list(patch):
+        return None
+    due = str(step[0]) if len(set(step)) == 1 else f"{list(step)}, axis by axis"
+    times = " x ".join(map(str, nearest))
+    return (
+        f"each side of the patch must be a multiple of {due}, got {list(patch)} (nearest: {times})"
+    )
 
 
 def check_batch(plan: "Plan", method: str, uses_unlabelled: bool) -> None:

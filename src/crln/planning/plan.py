@@ -1,6 +1,5 @@
 """The plan: every decision of a training as plain data that a person can read and edit."""
 
-from collections.abc import Sequence
 from dataclasses import asdict
 from math import prod
 from pathlib import Path
@@ -21,7 +20,7 @@ from crln.files import checked, read_yaml, to_yaml
 from crln.files import fault_of as fault_of
 from crln.labels import LabelSpace
 from crln.notebook import facts_html, times
-from crln.planning.bounds import Axes, Steps
+from crln.planning.bounds import Axes, Steps, misfit
 from crln.registry import NETWORKS, VIEWS, Registry
 
 Triple = tuple[int, int, int]
@@ -371,14 +370,6 @@ def _current(given: dict[str, Any]) -> dict[str, Any]:
     if "class_names" in given and isinstance(labels, dict):
         labels = {**labels, "names": given["class_names"]}
     return {**plan, "labels": labels} if labels else plan
-
-
-def misfit(patch: Sequence[int], step: Triple) -> str | None:
-    """Why a network of this step cannot take a patch, in words; None if it can."""
-    if all(side >= every and side % every == 0 for side, every in zip(patch, step, strict=True)):
-        return None
-    due = str(step[0]) if len(set(step)) == 1 else f"{list(step)}, axis by axis"
-    return f"each side of the patch must be a multiple of {due}, got {list(patch)}"
 
 
 def _merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
