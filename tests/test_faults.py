@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from crln.cli import main
-from crln.methods import Supervised
+from crln.methods.supervised import Supervised
 from crln.planning import Plan
 from crln.runs import open_run
 

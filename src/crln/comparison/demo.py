@@ -8,11 +8,11 @@ from typing import Any
 
 from crln.cohort import load_cohort, make_phantom
 from crln.comparison.comparison import Comparison, compare
-from crln.comparison.jobs import Jobs
 from crln.comparison.page import write_results
 from crln.comparison.settings import PLAN, Settings
 from crln.errors import CrlnError
 from crln.files import write_text
+from crln.jobs import Jobs
 from crln.planning import make_plan
 from crln.report import KeyFigure, KeyFigures
 
