@@ -3,6 +3,7 @@
 import csv
 import errno
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -144,12 +145,15 @@ def test_plan_prints_and_saves(phantom: Path, tmp_path: Path, command_line: Comm
     assert result.code == 0, result.err
     plan = Plan.read(out)
     assert " x ".join(map(str, plan.patch_size)) in result.out
+    assert re.search(r"crln train will take about \d+ (s|min|h) here \(", result.out)
     fingerprint = yaml.safe_load((tmp_path / "plan-fingerprint.yaml").read_text())
     assert fingerprint
     refused = command_line("plan", phantom, "--out", out)
     assert refused.code == 2
     assert "--overwrite" in refused.err
-    assert command_line("plan", phantom, "--out", out, "--overwrite").code == 0
+    again = command_line("plan", phantom, "--out", out, "--overwrite", "--no-estimate")
+    assert again.code == 0
+    assert "crln train will take" not in again.out
 
 
 def test_train_predict_evaluate(

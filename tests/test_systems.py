@@ -38,7 +38,7 @@ assert "torch" in sys.modules
 
 VERBS = """
 data, plan, out = sys.argv[1:]
-crln("plan", data, "--out", f"{out}/made.yaml")
+crln("plan", data, "--out", f"{out}/made.yaml", "--no-estimate")
 crln("train", data, "--plan", plan, "--method", "mean_teacher", "--out", f"{out}/run")
 crln("predict", f"{out}/run", f"{data}/images", "--out", f"{out}/masks")
 crln("evaluate", f"{out}/masks", f"{data}/labels", "--run", f"{out}/run", "--out", f"{out}/result")

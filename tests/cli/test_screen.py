@@ -101,7 +101,7 @@ def test_plan_folds_words_and_breaks_no_number(
     width: int, phantom: Any, tmp_path: Any, command_line: CommandLine
 ) -> None:
     out = tmp_path / "plan.yaml"
-    result = command_line("plan", phantom, "--out", out)
+    result = command_line("plan", phantom, "--out", out, "--no-estimate")
     assert result.code == 0, result.err
     text, _, _ = result.out.partition("written")
     assert max(map(len, text.splitlines())) <= width

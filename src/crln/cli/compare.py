@@ -1,5 +1,8 @@
 """crln compare: methods side by side on a person's own cohort."""
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -13,6 +16,7 @@ from crln.errors import CrlnError
 
 if TYPE_CHECKING:
     from crln.comparison import Comparison, Outside
+    from crln.comparison.standing import Standing
 
 EXAMPLES = examples(
     "crln compare data --methods supervised crln --labelled 8 --test 20 --out it",
@@ -24,6 +28,10 @@ EXAMPLES = examples(
     "crln compare data --methods supervised crln --labelled 8 --test 20 \\",
     "    --out it --with nnunet-masks nnunet",
 )
+
+
+STATUS_SECONDS, LINE_SECONDS = 2.0, 60.0
+"""Between two looks at how far the cells are: in a terminal, and elsewhere."""
 
 
 class ListCommand(TyperCommand):
@@ -147,6 +155,7 @@ def command(
         settings, out, outside=_outside(outside, settings.labelled),
         compute=Compute(device, precision, cache),
         jobs=Jobs(jobs, slurm, _job_options(job_option, slurm)), say=console.print,
+        watch=_watch,
     )  # fmt: skip
     page = write_results(comparison)
     _show(comparison)
@@ -154,6 +163,26 @@ def command(
     console.print(f"written: {out}/comparison.csv, .json, .md, results.tex; look at {page}")
     if comparison.faults:
         raise typer.Exit(1)
+
+
+@contextmanager
+def _watch(standing: "Standing") -> Iterator[None]:
+    """Shows how far the cells are: in a terminal all the time, else a line a minute."""
+    over = threading.Event()
+    status = console.status("") if console.is_terminal else None
+
+    def show() -> None:
+        while not over.wait(STATUS_SECONDS if status else LINE_SECONDS):
+            status.update(standing.line()) if status else console.print(standing.line())
+
+    thread = threading.Thread(target=show, daemon=True)
+    with status or nullcontext():
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
 
 
 def _outside(words: list[str], labelled: tuple[int, ...]) -> "list[Outside]":

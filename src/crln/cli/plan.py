@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from crln.cli.options import Data, Labelled, Overwrite, Preset, Seed, Test, Validation
-from crln.cli.screen import console, examples, show_facts
+from crln.cli.screen import console, duration, examples, show_facts
 from crln.errors import CrlnError
 
 if TYPE_CHECKING:
@@ -31,6 +31,10 @@ def command(
     validation: Validation = 0,
     seed: Seed = 0,
     overwrite: Overwrite = False,
+    no_estimate: Annotated[
+        bool,
+        typer.Option("--no-estimate", help="Do not time a few steps to tell how long it takes."),
+    ] = False,
 ) -> None:
     """Look at a cohort and decide how to learn from it.
 
@@ -55,6 +59,25 @@ def command(
     show_facts("fingerprint", _of_fingerprint(fingerprint))
     show_facts("plan", _of_plan(plan))
     console.print(f"written: {out}, {beside}")
+    if not no_estimate:
+        _tell_time(plan)
+
+
+def _tell_time(plan: "Plan") -> None:
+    """How long a training with the plan takes on this machine."""
+    from crln.devices import settle_device
+    from crln.profiling.estimate import estimate_training
+
+    device = settle_device("auto").type
+    with console.status("timing a few steps of training"):
+        found = estimate_training(plan, accelerator=device)
+    phases = {"labels alone": found.labels_alone, "all scans": found.all_scans}
+    steps = ", ".join(
+        f"{count} steps of {name} at {seconds:.2g} s"
+        for name, (count, seconds) in phases.items()
+        if count
+    )
+    console.print(f"crln train will take about {duration(found.seconds)} here ({device}: {steps})")
 
 
 def _of_fingerprint(found: "Fingerprint") -> dict[str, str]:

@@ -32,6 +32,16 @@ def complain(message: str) -> None:
     Console(stderr=True).print(line, soft_wrap=True)
 
 
+def duration(seconds: float) -> str:
+    """A length of time as a person says it."""
+    minutes = round(seconds / 60)
+    if minutes < 1:
+        return f"{seconds:.0f} s"
+    if minutes < 120:
+        return f"{minutes} min"
+    return f"{minutes / 60:.0f} h"
+
+
 def show(table: "ResultTable", title: str = "") -> None:
     """Prints a table as wide as the terminal.
 

@@ -6,6 +6,7 @@ import signal
 import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -17,6 +18,7 @@ from crln.comparison.measure import cost_of, measure_cell, measure_outside
 from crln.comparison.published import Publication, read_published
 from crln.comparison.rows import Row, compare_rows
 from crln.comparison.settings import CELLS, JOBS, Settings, make_cells, open_folder
+from crln.comparison.standing import Standing
 from crln.errors import CrlnError, Interrupted
 from crln.evaluation import Unit
 from crln.jobs import Jobs, run_tasks, visible_gpus
@@ -114,6 +116,7 @@ def compare(
     compute: Compute = _COMPUTE,
     jobs: Jobs = _JOBS,
     say: Callable[[str], object] = print,
+    watch: Callable[[Standing], AbstractContextManager[object]] = nullcontext,
 ) -> Comparison:
     """Trains, outlines and measures every cell that is not done yet, and gathers the rows.
 
@@ -127,6 +130,7 @@ def compare(
         compute: device, precision, cache and threads of each cell.
         jobs: how many cells at a time, and where.
         say: told what happens, a line at a time.
+        watch: entered while cells run; may show how far they are.
 
     Raises:
         CrlnError: the settings do not fit the cohort or the folder, an option is wrong, or no cell
@@ -152,7 +156,7 @@ def compare(
     say(f"{len(cells)} cells, {len(cells) - len(due)} of them done; {len(test)} test cases")
     if due:
         say(f"each writes {out / CELLS}/NAME/log.csv as it learns")
-    faults = _run(due, test, out, compute, jobs, say)
+    faults = _run(due, test, out, compute, jobs, say, watch)
     done = [cell for cell in cells if cell.name not in faults]
     if not done:
         raise CrlnError(f"no cell could be done; {next(iter(faults.values()))}")
@@ -202,6 +206,7 @@ def _run(
     compute: Compute,
     jobs: Jobs,
     say: Callable[[str], object],
+    watch: Callable[[Standing], AbstractContextManager[object]],
 ) -> dict[str, str]:
     """Runs the cells; returns why some could not be done."""
     faults: dict[str, str] = {}
@@ -210,6 +215,7 @@ def _run(
     def finished(name: str, printed: Path) -> None:
         cell, left = cells[name], len(due) - len(told) - 1
         told.append(name)
+        standing.ended.add(name)
         if cell.done(test):
             say(f"{cell.name}: done, {left} left")
         else:
@@ -218,13 +224,15 @@ def _run(
 
     told: list[str] = []
     places = jobs.places(len(due))
+    standing = Standing(due, places)
     if not jobs.slurm and places > 1 and compute.threads is None:
         compute = replace(compute, threads=max(1, (os.cpu_count() or 1) // places))
     command = tuple(sys.argv[1:])
     tasks = {name: partial(cell.complete, compute, command) for name, cell in cells.items()}
     gpus = [] if jobs.slurm or compute.device == "cpu" else visible_gpus()
     try:
-        run_tasks(tasks, jobs, out / JOBS, finished, gpus)
+        with watch(standing):
+            run_tasks(tasks, jobs, out / JOBS, finished, gpus)
     except (KeyboardInterrupt, SystemExit) as end:
         number = int(end.code or 128) - 128 if isinstance(end, SystemExit) else signal.SIGINT
         raise Interrupted(

@@ -2,6 +2,7 @@
 
 from crln.profiling.bench import WAIT, Bench, bench
 from crln.profiling.clock import Clock, Timing, repeat
+from crln.profiling.estimate import Estimate, estimate_training
 from crln.profiling.stand_in import stand_ins
 from crln.profiling.step import StepProfile, profile_step
 from crln.profiling.work import Rates, Work, count_work, device_rates
@@ -10,6 +11,7 @@ __all__ = [
     "WAIT",
     "Bench",
     "Clock",
+    "Estimate",
     "Rates",
     "StepProfile",
     "Timing",
@@ -17,6 +19,7 @@ __all__ = [
     "bench",
     "count_work",
     "device_rates",
+    "estimate_training",
     "profile_step",
     "repeat",
     "stand_ins",

@@ -109,11 +109,16 @@ class Bench:
 
 @contextmanager
 def bench(
-    plan: Plan, method: str, steps: int, accelerator: str = "cpu", precision: Any = "32-true"
+    plan: Plan,
+    method: str,
+    steps: int,
+    accelerator: str = "cpu",
+    precision: Any = "32-true",
+    cases: int = CASES,
 ) -> Iterator[Bench]:
     """A method at work on stand-ins for `steps` steps; they are removed after."""
     fabric = Fabric(accelerator=accelerator, devices=1, precision=precision)
     with TemporaryDirectory(prefix="crln-bench-") as cache:
-        known, unknown = (stand_ins(plan, Path(cache), CASES, kind) for kind in (True, False))
+        known, unknown = (stand_ins(plan, Path(cache), cases, kind) for kind in (True, False))
         with closing(Bench(plan, method, known, unknown, steps, fabric)) as made:
             yield made
