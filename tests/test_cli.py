@@ -247,7 +247,7 @@ def test_published_rates_on_request_but_not_over_a_plan(
     phantom: Path, plan_file: Path, tmp_path: Path, command_line: CommandLine,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    def train(cohort: crln.Cohort, plan: crln.Plan, out: Path, **options: object) -> None:
+    def train(cohort: crln.Cohort, plan: crln.Plan, out: Path, options: object) -> None:
         raise crln.CrlnError(f"{plan.training.schedule}, {plan.training.lr:g}")
 
     monkeypatch.setattr("crln.train", train)
