@@ -10,11 +10,12 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from crln.imaging import Grid, Volume
-from crln.inference.restore import outline, resample_slabs
+from crln.inference.restore import _along_there, outline, resample_slabs
 from crln.inference.sliding import Slab
 from crln.labels import LabelSpace
 from crln.planning import Plan
 from crln.preparation import Placement, prepare_image
+from crln.preparation.resample import along, axis_matrix
 
 Shape = tuple[int, int, int]
 
@@ -33,6 +34,13 @@ def labels_of(classes: int) -> LabelSpace:
 def probabilities(shape: Shape, classes: int = 3) -> Tensor:
     torch.manual_seed(0)
     return (2 * torch.randn(classes, *shape)).softmax(0)
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_a_gpu_takes_the_same_sums(axis: int) -> None:
+    scores, matrix = probabilities((9, 8, 7)), axis_matrix((9, 8, 7)[axis], 11)
+    there = _along_there(scores, torch.from_numpy(matrix.copy()), axis)
+    torch.testing.assert_close(there, torch.from_numpy(along(scores.numpy(), matrix, axis)))
 
 
 SIDES = st.tuples(*[st.integers(1, 20)] * 3)

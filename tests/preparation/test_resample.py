@@ -51,9 +51,16 @@ def test_the_largest_of_the_interpolated_classes_wins(old: Shape, new: Shape) ->
     np.testing.assert_array_equal(result[clear], whole.argmax(0)[clear])
 
 
-@pytest.mark.parametrize("side", [PLANES - 1, PLANES, 2 * PLANES + 1])
-def test_slabs_leave_no_seam(side: int) -> None:
-    classes = np.random.default_rng(3).integers(0, 3, (2 * side + 3, 4, 3)).astype(np.uint8)
+@pytest.mark.parametrize(
+    ("length", "side"),
+    [
+        *((2 * side + 3, side) for side in (PLANES - 1, PLANES, 2 * PLANES + 1)),
+        (3 * PLANES - 2, 3 * PLANES),  # a slab may reach as many planes as it has
+        (3 * PLANES + 2, 3 * PLANES),
+    ],
+)
+def test_slabs_leave_no_seam(length: int, side: int) -> None:
+    classes = np.random.default_rng(3).integers(0, 3, (length, 4, 3)).astype(np.uint8)
     whole = np.stack(
         [linear_by_loops((classes == k).astype(float), (side, 5, 4)) for k in range(3)]
     )

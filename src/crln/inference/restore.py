@@ -63,7 +63,11 @@ def _along(scores: Tensor, matrix: np.ndarray, axis: int) -> Tensor:
     """One axis of scores (K, X, Y, Z) interpolated, where they are."""
     if scores.device.type == "cpu":
         return torch.from_numpy(along(scores.numpy(), matrix, axis))
-    weights = torch.from_numpy(np.array(matrix)).to(scores.device)
+    return _along_there(scores, torch.from_numpy(np.array(matrix)).to(scores.device), axis)
+
+
+def _along_there(scores: Tensor, weights: Tensor, axis: int) -> Tensor:
+    """The same in one product, as suits a GPU."""
     return torch.tensordot(scores, weights, ([axis + 1], [1])).movedim(-1, axis + 1)
 
 

@@ -111,6 +111,7 @@ def resample_classes(classes: np.ndarray, shape: Shape, number: int) -> np.ndarr
     """
     result = np.empty(shape, np.min_scalar_type(number - 1))
     matrices = [axis_matrix(n, m) for n, m in zip(classes.shape, shape, strict=True)]
+    axes = axes_to_resample(classes.shape, shape)
     for start in range(0, shape[0], PLANES):
         rows = matrices[0][start : start + PLANES]
         reached = np.flatnonzero(rows.any(0))
@@ -118,12 +119,9 @@ def resample_classes(classes: np.ndarray, shape: Shape, number: int) -> np.ndarr
         part, slab = classes[run], [rows[:, run], *matrices[1:]]
         best = np.full((len(rows), *shape[1:]), -np.inf, np.float32)
         winner = result[start : start + PLANES]
-        for k in range(number):
-            there = part == k
-            if not there.any():
-                continue
-            score = there.astype(np.float32)
-            for axis in axes_to_resample(part.shape, best.shape):
+        for k in np.flatnonzero(np.bincount(part.ravel(), minlength=number)):
+            score = (part == k).astype(np.float32)
+            for axis in axes:
                 score = along(score, slab[axis], axis)
             np.putmask(winner, score > best, k)
             np.maximum(best, score, out=best)
