@@ -1,13 +1,16 @@
 """Plan and case -> prepared arrays in a cache."""
 
-from crln.preparation.cache import default_cache, prepare_cohort
+from crln.preparation.cache import SOURCES, default_cache, prepare_cohort
 from crln.preparation.placement import Placement, place
 from crln.preparation.prepare import normalise, prepare_image, prepare_label
+from crln.preparation.sources import content_of
 from crln.preparation.store import PreparedCase
 
 __all__ = [
+    "SOURCES",
     "Placement",
     "PreparedCase",
+    "content_of",
     "default_cache",
     "normalise",
     "place",

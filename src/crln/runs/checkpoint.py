@@ -14,6 +14,7 @@ from crln.errors import CrlnError
 from crln.files import checksum, read_notes, read_tensors, write_tensors
 from crln.methods import Method
 from crln.planning import Plan
+from crln.preparation import SOURCES, content_of, default_cache
 
 
 @dataclass
@@ -40,16 +41,40 @@ class Origin:
     Attributes:
         plan: as plain data.
         labels: case id to the SHA-256 of its label.
+        scans: case id to a digest of what is in its images.
     """
 
     plan: dict[str, Any] = field(default_factory=dict)
     labels: dict[str, str] = field(default_factory=dict)
+    scans: dict[str, str] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, plan: Plan, cases: Sequence[Case]) -> "Origin":
-        """Reads the label files of the cases that have one."""
+    def of(cls, plan: Plan, cases: Sequence[Case], cache: Path | None = None) -> "Origin":
+        """Reads the label files of the cases that have one.
+
+        Args:
+            plan: what was decided.
+            cases: all that are learnt from or validate.
+            cache: where their scans were prepared, which knows the content of each.
+        """
         labels = {case.id: _content(case.label.path) for case in cases if case.label}
-        return cls(plan.model_dump(mode="json"), labels)
+        known = (cache or default_cache()) / SOURCES
+        scans = {
+            case.id: " ".join(content_of(image, known) for image in case.images) for case in cases
+        }
+        return cls(plan.model_dump(mode="json"), labels, scans)
+
+    def changed(self, now: "Origin") -> list[str]:
+        """Which labels and scans of `now` are not what they were: "the label of a", ..."""
+        return [
+            f"the {what} of {case}"
+            for what, ours, theirs in (
+                ("label", self.labels, now.labels),
+                ("scan", self.scans, now.scans),
+            )
+            for case, content in ours.items()
+            if theirs.get(case, content) != content
+        ]
 
 
 def _content(path: Path) -> str:

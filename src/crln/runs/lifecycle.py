@@ -67,12 +67,12 @@ def _resumed(run: RunFolder, plan: Plan, facts: Facts, origin: Origin) -> RunFol
     learnt, progress = Origin(), Progress()
     if run.checkpoint.exists():
         progress, learnt = read_origin(run.checkpoint)
-    for case, content in learnt.labels.items():
-        if origin.labels.get(case, content) != content:
-            raise CrlnError(
-                f"{run.path}: the label of {case} has changed since the run learnt from it; "
-                f"train again, or begin another run with --start-from {run.path}"
-            )
+    if other := learnt.changed(origin):
+        more = f" (and {len(other) - 1} more)" if len(other) > 1 else ""
+        raise CrlnError(
+            f"{run.path}: {other[0]}{more} has changed since the run learnt from it; "
+            f"train again, or begin another run with --start-from {run.path}"
+        )
     before = Plan.model_validate(learnt.plan) if learnt.plan else run.plan
     before = spelled_out(run.facts.method, before)  # with options that it did not know yet
     changes = _changes(run, before, plan, progress.step)

@@ -120,7 +120,8 @@ def _begin(fabric: Fabric, task: Task, told: Sequence[Listener], stop: Stop) -> 
     # Every file is read before the folder is made: a fault in the data leaves nothing behind.
     parts = (cohort.validation, cohort.labelled, pool)
     validation, labelled, unlabelled = prepare_parts(fabric, parts, plan, options, told)
-    origin = by_first(fabric, lambda: Origin.of(plan, [*cohort.labelled, *cohort.validation]))
+    learnt = [*cohort.labelled, *cohort.validation, *pool]
+    origin = by_first(fabric, lambda: Origin.of(plan, learnt, options.cache))
     facts = run_facts(
         cohort, fabric.device, len(pool), method=method, seed=seed, precision=options.precision,
         transductive=options.transductive, processes=fabric.world_size,
