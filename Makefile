@@ -1,11 +1,11 @@
 # Needs Python 3.11 or newer and make; everything else goes into .venv.
 
 PYTHON ?= python3
-BIN := .venv/bin
+BIN := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint format bench docs clean
+.PHONY: help install demo check test lint format bench docs clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 10
@@ -23,6 +23,9 @@ $(STAMP): pyproject.toml constraints.txt
 
 demo: install  ## learn a phantom cohort and show the result, some four minutes
 	@$(BIN)/crln demo --out demo --overwrite
+
+check: lint  ## lint and the fast tests, under a minute
+	$(BIN)/python -m pytest -q -m "not slow"
 
 test: install  ## all tests and the coverage of src/
 	$(BIN)/python -m pytest -q --cov=crln --cov-report=term:skip-covered --cov-fail-under=90

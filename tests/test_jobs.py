@@ -259,5 +259,5 @@ def test_without_submitit_it_says_what_to_install(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "submitit", None)
-    with pytest.raises(CrlnError, match="pip install submitit"):
+    with pytest.raises(CrlnError, match=r"pip install 'crln\[cluster\]'"):
         run_tasks({}, Jobs(slurm=True), tmp_path, print)

@@ -57,5 +57,7 @@ def test_without_pandas_a_line_says_what_to_install(
     evaluation: Evaluation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "pandas", None)
-    with pytest.raises(CrlnError, match=r"needs pandas; install it with pip install 'crln\[note"):
+    with pytest.raises(
+        CrlnError, match=r"needs pandas, which is not installed; pip install 'crln\[note"
+    ):
         evaluation.to_frame()

@@ -1,5 +1,8 @@
 """The faults that a user can mend."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class CrlnError(Exception):
     """A fault in the data, the plan or the command that its user can mend.
@@ -14,6 +17,25 @@ class CrlnError(Exception):
         ...     print(fault)
         nowhere: no such folder; check the path
     """
+
+
+@contextmanager
+def needs(extra: str, what: str) -> Iterator[None]:
+    """Within it, a library of one of the package's extras is imported.
+
+    Args:
+        extra: its name.
+        what: needs the library.
+
+    Raises:
+        CrlnError: it is not installed; the extra is named.
+    """
+    try:
+        yield
+    except ImportError as error:
+        raise CrlnError(
+            f"{what} needs {error.name}, which is not installed; pip install 'crln[{extra}]'"
+        ) from error
 
 
 class Interrupted(KeyboardInterrupt):

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from crln.errors import CrlnError
+from crln.errors import CrlnError, needs
 
 Task = Callable[[], object]
 """What a job does; to reach another process it must be picklable."""
@@ -212,12 +212,10 @@ class _Resumable:
 
 
 def _slurm(jobs: Jobs, folder: Path) -> _Start:
-    try:
+    with needs("cluster", "--slurm"):
         import submitit
-
+    try:
         executor = submitit.AutoExecutor(folder, cluster="slurm")
-    except ImportError as error:
-        raise CrlnError("--slurm needs submitit: pip install submitit") from error
     except RuntimeError as error:
         raise CrlnError(f"Slurm is not to be found ({error}); leave out --slurm") from error
     try:

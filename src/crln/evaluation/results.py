@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from crln.errors import CrlnError
+from crln.errors import CrlnError, needs
 from crln.evaluation.metrics import BY_KEY, METRICS, ClassMetrics, Metric, Unit
 from crln.evaluation.pairing import shortened
 from crln.evaluation.statistics import bootstrap_interval
@@ -250,12 +250,8 @@ class Evaluation:
         Raises:
             CrlnError: pandas is not installed.
         """
-        try:
+        with needs("notebook", "a table"):
             import pandas
-        except ImportError as error:
-            raise CrlnError(
-                "a table needs pandas; install it with pip install 'crln[notebook]'"
-            ) from error
         return pandas.DataFrame(self._records())
 
     def _records(self) -> list[dict[str, Any]]:

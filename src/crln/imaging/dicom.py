@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from crln.errors import CrlnError
+from crln.errors import CrlnError, needs
 from crln.imaging.format import Content, Format
 from crln.imaging.grid import Grid
 from crln.imaging.itk import ras_affine
@@ -26,8 +26,9 @@ class Series(Format):
         Raises:
             CrlnError: not one series of two or more evenly spaced slices.
         """
-        import pydicom
-        from pydicom.errors import InvalidDicomError
+        with needs("dicom", f"{path}: a series of DICOM slices"):
+            import pydicom
+            from pydicom.errors import InvalidDicomError
 
         try:
             slices = [

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from crln.errors import CrlnError
+from crln.errors import CrlnError, needs
 from crln.training.listeners import Course, Listener
 
 if TYPE_CHECKING:
@@ -113,12 +113,8 @@ class TensorBoard(Listener):
 
     def __init__(self) -> None:
         self._writer: SummaryWriter | None = None
-        try:
+        with needs("tensorboard", "--tensorboard"):
             import tensorboard  # noqa: F401
-        except ImportError as error:
-            raise CrlnError(
-                "--tensorboard: it is not installed; pip install 'crln[tensorboard]'"
-            ) from error
 
     def started(self, course: Course) -> None:
         """Opens its folder."""
