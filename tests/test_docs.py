@@ -172,3 +172,9 @@ def test_the_rooms_are_those_that_lint_knows() -> None:
     layers = content["tool"]["importlinter"]["contracts"][0]["layers"]
     known = [sorted(re.findall(r"\w+", layer)) for layer in layers]
     assert told == [name for layer in known for name in layer if not name.startswith("_")]
+
+
+def test_the_table_of_verbs_has_each() -> None:
+    text = (DOCS / "reference/verbs.md").read_text(encoding="utf-8")
+    top = re.findall(r"^\| \[`([\w-]+)`\]\(#crln-\1\)", text, re.MULTILINE)
+    assert sorted(top) == sorted(re.findall(r"^## crln ([\w-]+)$", text, re.MULTILINE))
