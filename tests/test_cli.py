@@ -21,6 +21,8 @@ from crln.files import read_tensors
 from crln.planning import Plan
 from crln.runs import open_run
 
+pytestmark = pytest.mark.slow
+
 CommandLine = Callable[..., Any]
 OUT_OF_MEMORY = "error: out of memory; close other programs, or lower patch_size in the plan\n"
 

@@ -12,6 +12,8 @@ from crln.planning import Plan
 from crln.profiling import Rates
 from crln.training import train
 
+pytestmark = pytest.mark.slow
+
 CommandLine = Callable[..., Any]
 
 

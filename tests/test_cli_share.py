@@ -16,6 +16,8 @@ import pytest
 import crln
 from crln.planning import Plan
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("fcntl")
 
 SCANS = 40

@@ -16,6 +16,8 @@ from crln.methods.supervised import Supervised
 from crln.planning import Plan
 from crln.runs import open_run
 
+pytestmark = pytest.mark.slow
+
 PAGE = Path(__file__).parents[1] / "docs" / "reference" / "faults.md"
 TABLE = dict(re.findall(r"^\| ([^|]+?) \| `([^|]+)` \|", PAGE.read_text("utf-8"), re.MULTILINE))
 SIDE = 16

@@ -27,6 +27,7 @@ def probe(mode: str) -> tuple[str, int, int]:
     return kept, int(first), int(settled)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc's allocator")
 def test_freed_memory_is_not_faulted_in_again() -> None:
     kept, first, settled = probe("keep")

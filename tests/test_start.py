@@ -57,6 +57,7 @@ def test_a_room_below_the_networks_loads_no_torch(room: str) -> None:
     assert done.stdout == "False\n"
 
 
+@pytest.mark.slow
 def test_prediction_loads_nothing_for_learning_and_nothing_to_show(
     run: RunFolder, scan: Path, tmp_path: Path
 ) -> None:

@@ -96,6 +96,7 @@ def test_same_seed_same_views_and_inputs_stay(kind: str) -> None:
     assert torch.equal(target, kept[1])
 
 
+@pytest.mark.slow
 def test_mixed_precision_leaves_views_exact(kind: str) -> None:
     view = views_of(kind)
     images, target = inputs(view)

@@ -301,6 +301,7 @@ def test_an_unreadable_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         load_cohort(tmp_path)
 
 
+@pytest.mark.slow
 def test_ten_thousand_cases_take_seconds(tmp_path: Path) -> None:
     for folder in ("images", "labels"):
         (tmp_path / folder).mkdir()

@@ -11,6 +11,8 @@ from crln.methods import Batch, Step, build_method
 from crln.methods.crln.method import CRLN
 from crln.planning import Plan
 
+pytestmark = pytest.mark.slow
+
 STEP = Step(index=3, total=4, seed=0)
 HOW_TO = Path(__file__).parents[2] / "docs" / "how-to" / "compare.md"
 

@@ -13,6 +13,8 @@ from crln.files import claim
 from crln.planning import Plan
 from crln.runs import open_run
 
+pytestmark = pytest.mark.slow
+
 HERE = Compute(device="cpu")
 
 

@@ -17,6 +17,8 @@ from crln.evaluation import evaluate_pairs
 from crln.runs import open_run
 from crln.training import train
 
+pytestmark = pytest.mark.slow
+
 HERE = Compute(device="cpu")
 Finished = tuple[Comparison, list[str]]
 

@@ -13,6 +13,8 @@ from crln.errors import CrlnError
 from crln.methods import spelled_out
 from crln.planning import Plan
 
+pytestmark = pytest.mark.slow
+
 TINY = {
     "patch_size": (48, 48, 32),
     "network": {"widths": (4, 4, 8, 8, 8), "prototypes": 2, "embedding": 4},

@@ -11,6 +11,8 @@ from crln.comparison.page import FILES
 from crln.comparison.published import read_published
 from crln.errors import CrlnError
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def comparison(finished_comparison: tuple[Comparison, list[str]], tmp_path: Path) -> Comparison:

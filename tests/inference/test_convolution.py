@@ -7,6 +7,7 @@ from torch import nn
 from crln.inference.fuse import StackedConv3d, WinogradConv3d
 
 
+@pytest.mark.slow
 @settings(max_examples=15, deadline=None)
 @given(
     shape=st.tuples(*[st.integers(1, 12)] * 3),

@@ -36,6 +36,7 @@ def kinds(network: nn.Module) -> set[type[nn.Module]]:
     return {type(module) for module in network.modules()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["vnet", "unet", "rectified"])
 def test_same_probabilities(kind: str) -> None:
     network = make_network(kind)

@@ -153,6 +153,7 @@ def run(tiny_plan: Plan, tmp_path: Path) -> RunFolder:
     return folder
 
 
+@pytest.mark.slow
 def test_a_run_predicts_as_its_method(run: RunFolder, phantom: Path) -> None:
     case = load_cohort(phantom).test[0]
     predictor = load_predictor(run.path, device="cpu")
@@ -170,6 +171,7 @@ def test_a_run_predicts_as_its_method(run: RunFolder, phantom: Path) -> None:
         assert np.array_equal(predictor.predict(single).mask, prediction.mask)
 
 
+@pytest.mark.slow
 def test_overlap_replaces_the_plans_stride(run: RunFolder) -> None:
     inference = load_predictor(run.path, inference={"overlap": 0.25}).plan.inference
     assert inference.overlap == 0.25

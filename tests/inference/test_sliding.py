@@ -51,6 +51,7 @@ def monai(network: nn.Module, image: Tensor, plan: Plan) -> np.ndarray:
     return scores[0].numpy()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("weighting", ["uniform", "gaussian"])
 @pytest.mark.parametrize("shape", SHAPES)
 def test_same_as_monai(network: nn.Module, shape: tuple[int, ...], weighting: str) -> None:
@@ -59,6 +60,7 @@ def test_same_as_monai(network: nn.Module, shape: tuple[int, ...], weighting: st
     np.testing.assert_allclose(whole(network, image, plan), monai(network, image, plan), atol=1e-6)
 
 
+@pytest.mark.slow
 @settings(max_examples=8, deadline=None)
 @given(
     shape=st.tuples(*[st.integers(3, 40)] * 3), overlap=st.sampled_from([0.0, 0.3, 0.5, 0.75]),

@@ -47,6 +47,7 @@ def test_the_teacher_takes_no_gradient() -> None:
     assert teacher.grad is None
 
 
+@pytest.mark.slow
 def test_a_difference_teaches_both_sides_unless_detached() -> None:
     first, second = make_logits(0, torch.float64), make_logits(1, torch.float64)
     mask = make_mask()

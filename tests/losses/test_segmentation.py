@@ -122,6 +122,7 @@ def test_channels_last_gives_the_same() -> None:
     torch.testing.assert_close(segmentation_loss(last, target), segmentation_loss(logits, target))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("over", ["batch", "sample"])
 @pytest.mark.parametrize("squared", [True, False])
 def test_gradients_are_right(squared: bool, over: str) -> None:

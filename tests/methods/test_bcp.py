@@ -10,6 +10,7 @@ from crln.methods import Batch, Step, build_method
 from crln.planning import Plan
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("index", [0, 3])
 @torch.no_grad()
 def test_no_mix_is_seen_twice(tiny_plan: Plan, index: int) -> None:

@@ -59,6 +59,7 @@ def test_each_learns_the_other_s_label(tiny_plan: Plan, cutmix: bool) -> None:
     assert float(found["total"]) == pytest.approx(total, rel=1e-4)
 
 
+@pytest.mark.slow
 def test_labels_carry_no_gradient_and_the_networks_start_apart(tiny_plan: Plan) -> None:
     for cutmix in (False, True):
         method = make_method(tiny_plan, cutmix=cutmix)

@@ -19,6 +19,8 @@ from crln.methods import METHODS, Batch, Method, Step, build_method
 from crln.planning import Plan
 from crln.training.optimiser import build_optimiser
 
+pytestmark = pytest.mark.slow
+
 READS = {
     "_local_scalar_dense", "nonzero", "masked_select", "equal", "is_nonzero", "bincount", "unique2",
     "_unique2", "unique_dim", "unique_consecutive", "repeat_interleave", "histc",

@@ -12,6 +12,8 @@ from crln.labels import IGNORE
 from crln.methods import METHODS, Batch, Method, SemiSupervised, Step, build_method, spelled_out
 from crln.planning import Plan
 
+pytestmark = pytest.mark.slow
+
 STEP = Step(index=3, total=4, seed=0)
 
 

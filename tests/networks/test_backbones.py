@@ -7,6 +7,8 @@ from crln.networks import SegmentationNetwork, UNet3D, VNet, VNetDecoder, build_
 from crln.planning import Plan
 from crln.planning.plan import NetworkPlan
 
+pytestmark = pytest.mark.slow
+
 WIDTHS = (4, 8, 8, 12, 12)
 
 

@@ -19,6 +19,8 @@ from crln.planning import Plan
 from crln.runs import open_run
 from crln.training import train
 
+pytestmark = pytest.mark.slow
+
 FOLLOWING = Path(__file__).parents[1] / "training" / "following.py"
 PROGRAM = Path(sys.executable).with_name("crln")
 TORCHRUN = Path(sys.executable).with_name("torchrun")

@@ -4,6 +4,8 @@ import torch
 from crln.profiling import clock as clock_module
 from crln.profiling.clock import Clock, Timing, repeat
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def now(monkeypatch: pytest.MonkeyPatch) -> list[float]:

@@ -11,6 +11,8 @@ from crln.planning import Plan
 from crln.profiling import Clock, Rates, StepProfile, Timing, Work, bench, profile_step, stand_ins
 from crln.profiling.watch import watched
 
+pytestmark = pytest.mark.slow
+
 EVERY_STEP = {"wait for data", "to the device", "other", "backward", "optimiser", "moving average"}
 OF_CRLN = {
     "labelled view", "weak view", "strong view", "student", "teacher", "student, relation map",

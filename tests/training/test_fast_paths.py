@@ -14,6 +14,8 @@ from crln.preparation import prepare_cohort
 from crln.training import train
 from crln.training.stream import PatchStream
 
+pytestmark = pytest.mark.slow
+
 
 def test_clipping_gradients_reads_no_value(
     phantom: Path, tiny_plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

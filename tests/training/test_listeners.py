@@ -13,6 +13,8 @@ from crln.runs import Facts, RunFolder
 from crln.training import Course, Listener
 from crln.training.listeners import Phase
 
+pytestmark = pytest.mark.slow
+
 PAGE = Path(__file__).parents[2] / "docs/how-to/follow-a-training.md"
 
 

@@ -18,6 +18,8 @@ from crln.training import Intervals, train
 from crln.training.loop import make_streams
 from crln.training.validation import Validation
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def cohort(phantom: Path) -> Cohort:

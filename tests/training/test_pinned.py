@@ -15,6 +15,8 @@ import pytest
 from crln.methods import METHODS
 from crln.planning import Plan
 
+pytestmark = pytest.mark.slow
+
 HERE = Path(__file__).parent
 PINNED = HERE / "pinned.json"
 STEPS, SIDE = 3, 16

@@ -20,6 +20,8 @@ from crln.training import Course, Intervals, Listener, Training, train
 from crln.training.log import NotFiniteError
 from crln.training.resume import schedule_notes, settled
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def cohort(phantom: Path, tmp_path_factory: pytest.TempPathFactory) -> Cohort:

@@ -12,6 +12,8 @@ from crln.runs import Facts, RunFolder
 from crln.runs.checkpoint import Progress, save_checkpoint
 from crln.training.start_from import take_weights
 
+pytestmark = pytest.mark.slow
+
 
 def built(method: str, plan: Plan, seed: int) -> Method:
     torch.manual_seed(seed)

@@ -11,6 +11,8 @@ import pytest
 from crln.errors import Interrupted
 from crln.training.stop import Stop
 
+pytestmark = pytest.mark.slow
+
 ONE = SimpleNamespace(world_size=1)
 
 

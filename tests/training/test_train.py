@@ -20,6 +20,8 @@ from crln.runs import RunFolder, open_run
 from crln.training import Intervals, train
 from crln.training.log import NotFiniteError
 
+pytestmark = pytest.mark.slow
+
 KILLED = """
 import sys, torch
 from pathlib import Path

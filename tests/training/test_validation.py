@@ -11,6 +11,8 @@ from crln.labels import IGNORE, LabelSpace
 from crln.planning import Plan
 from crln.training.validation import Validation
 
+pytestmark = pytest.mark.slow
+
 PLAN = Plan(patch_size=(16, 16, 16), labels=LabelSpace((0, 1, 2), ("background", "a", "b")))
 
 

@@ -163,6 +163,7 @@ def test_the_gradient_reaches_uncertain_voxels_only() -> None:
     assert not terms.means.requires_grad
 
 
+@pytest.mark.slow
 def test_the_gradient_of_queries_is_right() -> None:
     table, probabilities, classes = make_case()
     fixed = table.clone()

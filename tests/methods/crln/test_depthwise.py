@@ -28,6 +28,7 @@ def test_each_channel_is_convolved_by_its_own_filter() -> None:
                         torch.testing.assert_close(result[b, c, x, y, z], total)
 
 
+@pytest.mark.slow
 def test_gradients_are_those_of_finite_differences() -> None:
     torch.manual_seed(0)
     layer = Depthwise(2).double()

@@ -178,6 +178,7 @@ def test_spatial_interaction(module: DynamicInteractionModule) -> None:
         torch.testing.assert_close(result[b, k], loop_clue(module.spatial, own, size))
 
 
+@pytest.mark.slow
 def test_the_whole_module(module: DynamicInteractionModule) -> None:
     coarse, fine = features()
     torch.testing.assert_close(module(coarse, fine), loop_module(module, coarse, fine))
@@ -258,6 +259,7 @@ def test_every_weight_learns(module: DynamicInteractionModule) -> None:
         assert parameter.grad.abs().max() > 0, name
 
 
+@pytest.mark.slow
 def test_gradients_are_those_of_finite_differences() -> None:
     module = settled(DynamicInteractionModule((4, 3), 2, 2))
     coarse, fine = (f[:1].requires_grad_() for f in features((1, 1, 1)))

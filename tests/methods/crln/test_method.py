@@ -14,6 +14,7 @@ from crln.planning import Plan
 Make = Callable[..., Any]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("index", "heard"), [(3, False), (4, True)])
 def test_the_total_is_the_sum_of_the_stages_terms(
     make_method: Make, make_patches: Make, tiny_plan: Plan, index: int, heard: bool
@@ -26,6 +27,7 @@ def test_the_total_is_the_sum_of_the_stages_terms(
     assert (losses["unsupervised"] > 0) == heard
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "heard"),
     [
@@ -53,6 +55,7 @@ def test_unsure_voxels_are_left_out_or_weigh_the_rest_down(
     assert (losses["unsupervised"] > 0) == heard
 
 
+@pytest.mark.slow
 def test_every_voxel_trusted_is_the_mean_over_all(make_method: Make, make_patches: Make) -> None:
     def unsupervised(**options: float) -> torch.Tensor:
         options |= {"valid_confidence": 0.0, "confidence": 0.0, "strong_views": 0, "copy_paste": 0}
@@ -115,6 +118,7 @@ def test_a_box_of_a_labelled_patch_is_pasted_with_its_label(
         assert torch.equal(confidence[i], torch.where(box, sure, taught[2][i]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("joint_pass", [True, False])
 @pytest.mark.parametrize(
     ("strong", "side", "views"), [(0, 0, 1), (1, 0, 1), (1, 0.5, 2), (3, 0.5, 4)]
@@ -137,6 +141,7 @@ def test_the_student_learns_from_every_view(
     assert seen == ([2 + 2 * views] if joint_pass else [2, 2 * views])
 
 
+@pytest.mark.slow
 def test_the_pseudo_label_is_the_teachers(make_method: Make, make_patches: Make) -> None:
     """A student that agrees with a sure teacher has nothing to learn; one that does not, has."""
 

@@ -34,6 +34,7 @@ def images(batch: int = 2, channels: int = 2) -> torch.Tensor:
     return torch.randn(batch, channels, 16, 32, 16).contiguous(memory_format=LAYOUT)
 
 
+@pytest.mark.slow
 def test_rectification_is_f_plus_one_minus_a_times_m(network: RectifiedNetwork) -> None:
     assert network.rectifier.item() == 0
     network.eval()
@@ -69,6 +70,7 @@ def test_prototype_embeddings_are_the_mean_of_the_projected_prototypes(
     assert prototypes.grad is None  # the prototypes learn from labels only
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["vnet", "unet"])
 @pytest.mark.parametrize(("classes", "channels"), [(2, 1), (5, 4)])
 def test_shapes_and_gradients(kind: str, classes: int, channels: int) -> None:
@@ -87,11 +89,13 @@ def test_shapes_and_gradients(kind: str, classes: int, channels: int) -> None:
     assert all(p.grad.isfinite().all() for p in network.parameters())
 
 
+@pytest.mark.slow
 def test_the_relation_teaches_the_decoder_too(network: RectifiedNetwork) -> None:
     network.relation(network.features(images())).square().sum().backward()
     assert network.backbone.encoder.levels[0][0][0].weight.grad.abs().sum() > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batch", [1, 2])
 def test_every_output_is_channels_last(network: RectifiedNetwork, batch: int) -> None:
     network.to(memory_format=LAYOUT).eval()  # type: ignore[call-overload]
@@ -101,6 +105,7 @@ def test_every_output_is_channels_last(network: RectifiedNetwork, batch: int) ->
         assert each.is_contiguous(memory_format=LAYOUT)
 
 
+@pytest.mark.slow
 def test_layouts_agree(network: RectifiedNetwork) -> None:
     network.eval()
     plain = network(images().contiguous())
@@ -118,6 +123,7 @@ def test_meta_device_knows_the_shapes() -> None:
         assert network.projection.at([features[0]], voxels).shape == (9, 5)
 
 
+@pytest.mark.slow
 def test_bfloat16_autocast(network: RectifiedNetwork) -> None:
     network.eval()
     exact = network(images())

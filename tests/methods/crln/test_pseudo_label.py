@@ -68,6 +68,7 @@ def test_a_confidence_at_the_threshold_is_confident() -> None:
     assert float(pseudo_label_loss(logits, pseudo, below)) == 0
 
 
+@pytest.mark.slow
 def test_gradients_are_right() -> None:
     logits, pseudo, confidence = make_case(torch.float64)
     assert torch.autograd.gradcheck(

@@ -46,6 +46,7 @@ def squared(one: Tensor, other: Tensor) -> Tensor:
     return ((one - other) ** 2).mean()
 
 
+@pytest.mark.slow
 @torch.no_grad()
 def test_every_term(tiny_plan: Plan) -> None:
     threshold = 0.55
@@ -106,6 +107,7 @@ def test_unsure_voxels_are_ignored_not_background(tiny_plan: Plan) -> None:
     assert (method._confident(logits, torch.zeros(1, 3, 1, 1, dtype=torch.bool)) == IGNORE).all()
 
 
+@pytest.mark.slow
 def test_the_student_learns_from_drawn_latents_after_the_start(tiny_plan: Plan) -> None:
     plan = tiny_plan.updated({"training": {"labelled_start": 0}})
     method = make_method(plan, start=0.5, confidence=0.0)
@@ -113,6 +115,7 @@ def test_the_student_learns_from_drawn_latents_after_the_start(tiny_plan: Plan) 
     assert method.losses(*make_batches(method), LAST)["rectified"] > 0
 
 
+@pytest.mark.slow
 def test_no_gradient_passes_between_student_and_rectifier(tiny_plan: Plan) -> None:
     """So that one step of one optimiser is what the three of the released loop are."""
     for names, learner in (
