@@ -1,9 +1,23 @@
+import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from crln.errors import CrlnError
-from crln.imaging import is_archive, is_scan, output_suffix, scan_stem
+from crln.imaging import (
+    check_same_grid,
+    formats,
+    is_archive,
+    is_scan,
+    output_suffix,
+    read_grid,
+    read_label,
+    scan_stem,
+    write_mask,
+)
 from crln.imaging.formats import scan_format
 
 
@@ -63,6 +77,26 @@ def test_an_unreadable_folder_is_no_scan(tmp_path: Path, monkeypatch: pytest.Mon
 
     monkeypatch.setattr(Path, "iterdir", refuse)
     assert not is_scan(tmp_path)
+
+
+def test_a_format_is_one_class_and_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, save: Callable[..., Path], voxels: np.ndarray
+) -> None:
+    """The class of the page "Add a format", listed, is read and written everywhere."""
+    page = Path(__file__).parents[2] / "docs" / "how-to" / "add-a-format.md"
+    names: dict[str, Any] = {}
+    exec(re.findall(r"^```python\n(.*?)^```$", page.read_text("utf-8"), re.M | re.S)[0], names)
+    monkeypatch.setitem(formats._FORMAT_OF, ".npz", names["Numpy"]())  # as the line does
+    scan = save(tmp_path / "scan.nii.gz", voxels)
+    mask = tmp_path / "labels" / "scan.npz"
+    write_mask(mask, voxels % 3, scan)
+    label = read_label(mask)
+    np.testing.assert_array_equal(label.array[0], voxels % 3)
+    check_same_grid(scan, read_grid(scan), mask, label.grid)
+    assert (scan_stem(mask), output_suffix(mask), is_scan(mask)) == ("scan", ".npz", True)
+    mask.write_bytes(b"torn")
+    with pytest.raises(CrlnError, match=r"scan\.npz: truncated or not an image"):
+        read_label(mask)
 
 
 def test_unknown_names_are_refused(tmp_path: Path) -> None:

@@ -50,6 +50,12 @@ def test_mask_has_the_files_values_and_the_scans_order() -> None:
     assert prediction.uncertainty is None
 
 
+def test_whatever_gives_logits_predicts() -> None:
+    volume, network = make_volume(), Threshold()
+    prediction = Predictor(lambda images: network(images), make_plan()).predict(volume)
+    assert np.array_equal(prediction.mask, expected_mask(volume))
+
+
 def test_a_scan_smaller_than_the_patch() -> None:
     volume = make_volume((5, 9, 7))
     prediction = Predictor(Threshold(), make_plan()).predict(volume)
@@ -157,6 +163,7 @@ def run(tiny_plan: Plan, tmp_path: Path) -> RunFolder:
 def test_a_run_predicts_as_its_method(run: RunFolder, phantom: Path) -> None:
     case = load_cohort(phantom).test[0]
     predictor = load_predictor(run.path, device="cpu")
+    assert isinstance(predictor.network, nn.Module)
     assert not predictor.network.training
     prediction = predictor.predict(case.images)
     image, _ = prepare_image(read_image(case.images), run.plan)

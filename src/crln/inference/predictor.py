@@ -14,7 +14,7 @@ from crln.imaging import Volume, read_image
 from crln.inference.fuse import accelerate
 from crln.inference.prediction import Prediction
 from crln.inference.restore import outline
-from crln.inference.sliding import Precision, score_slabs
+from crln.inference.sliding import Network, Precision, score_slabs
 from crln.labels import largest_components
 from crln.planning import Plan
 from crln.planning.plan import fault_of
@@ -26,7 +26,8 @@ class Predictor:
     """Outlines scans with one network.
 
     Args:
-        network: (B, C, *plan.patch_size) -> logits (B, K, *plan.patch_size); it is copied.
+        network: (B, C, *plan.patch_size) -> logits (B, K, *plan.patch_size): a module, which is
+            copied and made faster, or any callable, which is taken as it is.
         plan: how scans are prepared and windows laid.
         device: where to compute.
         precision: of the network's arithmetic: "32", "bf16" or "16".
@@ -40,7 +41,7 @@ class Predictor:
 
     def __init__(
         self,
-        network: nn.Module,
+        network: Network,
         plan: Plan,
         device: torch.device | str = "cpu",
         precision: Precision = "32",
@@ -48,7 +49,9 @@ class Predictor:
         self.plan = plan
         self.device = torch.device(device)
         self.precision = precision
-        self.network = accelerate(network, self.device, exact=precision != "32")
+        self.network = network
+        if isinstance(network, nn.Module):
+            self.network = accelerate(network, self.device, exact=precision != "32")
 
     def predict(
         self,

@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from crln.inference.window import Tiling, window_weights
 from crln.labels import LabelSpace
@@ -25,6 +25,9 @@ BATCH = {"cpu": 1}
 """Windows in one forward pass; 4 on any other device."""
 WORKERS = 4
 """Windows at a time on a processor, at most; each takes the memory of a forward pass."""
+
+Network = Callable[[Tensor], Tensor]
+"""What predicts: a module, or whatever takes patches and gives logits."""
 
 _Score = Callable[[list[Triple]], Tensor]
 _Map = Callable[[_Score, Iterable[list[Triple]]], Iterable[Tensor]]
@@ -55,7 +58,7 @@ class Slab:
 
 @torch.inference_mode()
 def score_slabs(
-    network: nn.Module,
+    network: Network,
     image: np.ndarray | Tensor,
     plan: Plan,
     device: torch.device | str = "cpu",
@@ -107,7 +110,7 @@ def score_slabs(
 
 
 def sliding_window(
-    network: nn.Module,
+    network: Network,
     image: np.ndarray | Tensor,
     plan: Plan,
     device: torch.device | str = "cpu",
@@ -142,7 +145,7 @@ def _mapping(device: torch.device, most: int) -> Iterator[_Map]:
 
 @torch.inference_mode()
 def _scores(
-    network: nn.Module, image: Tensor, plan: Plan, precision: Precision, corners: list[Triple]
+    network: Network, image: Tensor, plan: Plan, precision: Precision, corners: list[Triple]
 ) -> Tensor:
     """Probabilities (B, K, *patch) of the windows at `corners`."""
     windows = torch.stack([image[(slice(None), *_box(at, plan.patch_size))] for at in corners])
@@ -152,7 +155,7 @@ def _scores(
 
 
 def _mirrored(
-    network: nn.Module, windows: Tensor, labels: LabelSpace, axes: tuple[int, ...]
+    network: Network, windows: Tensor, labels: LabelSpace, axes: tuple[int, ...]
 ) -> Tensor:
     """Probabilities (B, K, *patch), averaged over all flips along subsets of the axes."""
     spatial = [axis + 2 for axis in axes]
