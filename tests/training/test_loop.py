@@ -11,10 +11,11 @@ from lightning_fabric import Fabric
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from crln.cohort import Cohort, load_cohort, split_cohort
+from crln.errors import CrlnError
 from crln.methods import METHODS, build_method
 from crln.planning import Plan
 from crln.runs import RunFolder
-from crln.training import Intervals, train
+from crln.training import Intervals, Listener, train
 from crln.training.loop import make_streams
 from crln.training.validation import Validation
 
@@ -134,3 +135,29 @@ def test_the_weights_at_the_end_are_those_that_scored_best(
     assert all(torch.equal(kept[name], tensor) for name, tensor in seen[1].items())
     assert any(not torch.equal(kept[name], tensor) for name, tensor in seen[3].items())
     assert run.facts.chosen == "validation: Dice 0.9000 after step 2"
+
+
+def test_checkpoints_come_by_time_at_the_rows_of_the_log(
+    cohort: Cohort, tiny_plan: Plan, tmp_path: Path
+) -> None:
+    class Noted(Listener):
+        steps: list[int] = []  # noqa: RUF012
+
+        def saved(self, step: int) -> None:
+            self.steps.append(step)
+
+    plan = tiny_plan.updated({"training": {"iterations": 5}})
+    intervals = Intervals(log=2, checkpoint=1000, seconds=0)
+    quick(cohort, plan, tmp_path / "run", intervals=intervals, listeners=[Noted()])
+    assert Noted.steps == [2, 4, 5]
+    assert Intervals().seconds == 300
+
+
+def test_freed_memory_is_kept_as_on_the_command_line(
+    cohort: Cohort, tiny_plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[bool] = []
+    monkeypatch.setattr("crln.training.start.keep_freed_memory", lambda: asked.append(True))
+    with pytest.raises(CrlnError):
+        quick(Cohort(cohort.root, "folders"), tiny_plan, tmp_path / "run")
+    assert asked == [True]

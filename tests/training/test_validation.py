@@ -80,6 +80,7 @@ def test_dice_is_the_mean_over_classes_that_either_has_then_over_cases() -> None
     empty = Scan(scan(0, 0, 0, 0))  # nothing to score
     assert scored(Taught(), right) == 1.0
     assert scored(Taught(), half) == pytest.approx((0.4 + 0.0) / 2)
+    assert np.isnan(scored(Taught(), empty))
     assert scored(Taught(), right, half, empty) == pytest.approx((1.0 + 0.2) / 2)
 
 

@@ -26,7 +26,7 @@ class Validation:
 
     @torch.no_grad()
     def score(self, method: Method) -> float:
-        """Dice (0..1), averaged over foreground classes, then over cases that have any."""
+        """Dice (0..1), averaged over foreground classes, then over cases that have any; or NaN."""
         training = method.training
         network = method.eval().predictor()
         scores = []
@@ -35,7 +35,8 @@ class Validation:
             mask = sliding_window(network, image, self.plan, self.device)
             scores.append(_foreground_dice(mask, label, self.plan.classes))
         method.train(training)
-        return float(np.nanmean(scores))
+        known = [score for score in scores if not np.isnan(score)]
+        return float(np.mean(known)) if known else float("nan")
 
 
 def _foreground_dice(mask: np.ndarray, label: np.ndarray, classes: int) -> float:
