@@ -56,8 +56,9 @@ def rows_of(run: Path) -> list[dict[str, str]]:
 
 def workers(parent: int) -> list[int]:
     """The processes that a training has started, but for Python's own helper."""
-    children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
-    lines = {int(pid): Path(f"/proc/{pid}/cmdline").read_text() for pid in children}
+    threads = Path(f"/proc/{parent}/task").glob("*/children")
+    children = [int(pid) for thread in threads for pid in thread.read_text().split()]
+    lines = {pid: Path(f"/proc/{pid}/cmdline").read_text() for pid in sorted(children)}
     return [pid for pid, line in lines.items() if "spawn_main" in line]
 
 
@@ -125,6 +126,25 @@ def test_a_killed_process_ends_all_and_one_goes_on(
     steps = [int(row["step"]) for row in rows_of(cut)]
     assert steps == sorted(set(steps))  # nothing twice
     assert steps[-1] == 200
+
+
+@pytest.mark.slow
+def test_ctrl_c_lets_every_process_finish_its_step_and_saves(
+    phantom: Path, plan: Path, tmp_path: Path
+) -> None:
+    words = ["train", phantom, "--plan", plan, "--method", "supervised", "--iterations", 20_000]
+    cut = tmp_path / "cut"
+    process = program(PROGRAM, *words, "--out", cut, "--devices", 2, start_new_session=True)
+    while process.poll() is None and (not (cut / "log.csv").exists() or len(rows_of(cut)) < 3):
+        time.sleep(0.02)
+    started = workers(process.pid)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 130, err
+    assert "Traceback" not in err
+    assert err.splitlines()[-1].endswith("which is saved; the same command with --resume goes on")
+    assert (cut / "checkpoint.safetensors").exists()
+    assert not any(Path(f"/proc/{pid}").exists() for pid in started)
 
 
 def test_torchrun_starts_the_processes(phantom: Path, plan: Path, tmp_path: Path) -> None:

@@ -23,7 +23,8 @@ from crln.augmentation import View, build_views
 from crln.inference import accelerate
 from crln.labels import IGNORE
 from crln.methods import Batch, Method, Step, build_method
-from crln.parallel.launch import Launch, run_processes
+from crln.parallel.launch import Launch
+from crln.parallel.processes import run_processes
 from crln.planning import Plan
 from crln.planning.plan import Triple
 from crln.training.loop import make_step

@@ -14,7 +14,7 @@ from crln.cohort import Cohort
 from crln.devices import settle_device
 from crln.errors import CrlnError
 from crln.memory import keep_freed_memory
-from crln.parallel.launch import Launch, find_launch, run_processes
+from crln.parallel.launch import Launch, find_launch
 from crln.planning import Plan
 from crln.runs import RunFolder, open_run
 from crln.training.listeners import Listener
@@ -84,6 +84,8 @@ def train(
     settings = {"accelerator": accelerator, "precision": kind}
     if launch.count == 1:
         return learn(Fabric(devices=1, **settings), task, Stop(stop))
+    from crln.parallel.processes import run_processes
+
     run_processes(partial(learn, task=task), launch, **settings)
     return open_run(out)
 
