@@ -75,12 +75,15 @@ class Registry(Mapping[str, Any]):
             raise CrlnError(f"{self.noun} {name!r} comes from {packages}; uninstall one of them")
         return points
 
-    def package(self, name: str) -> str | None:
-        """The package that brings a name, as "package 1.0"; None for ours."""
-        if name in self.ours:
-            return None
+    def package(self, name: str) -> tuple[str, str] | None:
+        """Name and version of the package that brings a name; None for ours and for unknown ones.
+
+        Raises:
+            CrlnError: it is not clear whose name it is.
+        """
         points = self._points(name)
-        return _package(points[0]) if points else None
+        dist = points[0].dist if points else None
+        return (dist.name, dist.version) if dist else None
 
 
 def _package(point: EntryPoint) -> str:
@@ -124,3 +127,6 @@ VIEWS = Registry(
         "rich": "crln.augmentation.rich:RichViews",
     },
 )
+
+REGISTRIES = {registry.noun: registry for registry in (METHODS, NETWORKS, VIEWS)}
+"""By what they hold: method, network, set of views."""

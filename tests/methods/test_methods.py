@@ -1,6 +1,5 @@
 """Every method passes the same tests: a new one is one more name in the registry."""
 
-import copy
 import math
 
 import pytest
@@ -8,46 +7,31 @@ import torch
 import yaml
 
 from crln.errors import CrlnError
-from crln.labels import IGNORE
 from crln.methods import METHODS, Batch, Method, SemiSupervised, Step, build_method, spelled_out
 from crln.planning import Plan
+from crln.testing import MethodTests, make_batch
 
 pytestmark = pytest.mark.slow
 
 STEP = Step(index=3, total=4, seed=0)
+SPECIAL = {
+    "bcp": {"device_options": {"largest_component": False}},  # labelled on the host, as published
+    "crln": {"options": {"queries": 8, "negatives": 16}},
+}
 
-
-def make_batch(method: Method, classes: int, seed: int) -> Batch:
-    generator = torch.Generator().manual_seed(seed)
-    images = torch.randn(2, 1, *method.read_size, generator=generator)
-    labels = (images[:, 0] > 0.5).long() * torch.randint(1, classes, (1,), generator=generator)
-    labels[:, :2] = IGNORE
-    return Batch(images, labels, labels != IGNORE)
-
-
-@pytest.fixture(params=sorted(METHODS))
-def method(request: pytest.FixtureRequest, tiny_plan: Plan) -> Method:
-    torch.manual_seed(0)
-    return build_method(request.param, tiny_plan)
+for name in METHODS.ours:
+    tests = type(f"Test_{name}", (MethodTests,), {"name": name, **SPECIAL.get(name, {})})
+    globals()[tests.__name__] = tests
 
 
 def batches(method: Method) -> tuple[Batch, Batch | None]:
-    labelled = make_batch(method, method.plan.classes, 1)
-    unlabelled = make_batch(method, method.plan.classes, 2)
-    unlabelled = unlabelled._replace(labels=torch.full_like(unlabelled.labels, IGNORE))
-    return labelled, unlabelled if method.uses_unlabelled else None
+    unlabelled = make_batch(method, 2, labelled=False)
+    return make_batch(method, 1), unlabelled if method.uses_unlabelled else None
 
 
 def losses_of(method: Method, step: Step = STEP) -> dict[str, torch.Tensor]:
     torch.manual_seed(step.derive("dropout"))
     return method.losses(*batches(method), step)
-
-
-def test_losses_are_finite_scalars_in_float32(method: Method) -> None:
-    for name, loss in losses_of(method).items():
-        assert loss.shape == (), name
-        assert loss.dtype == torch.float32, name
-        assert loss.isfinite(), name
 
 
 THICK = {
@@ -68,47 +52,6 @@ def test_thick_slices_are_learnt_and_predicted(name: str, index: int, tiny_plan:
         logits = thick.eval().predictor()(torch.randn(1, 1, 16, 32, 4))
     assert logits.shape == (1, tiny_plan.classes, 16, 32, 4)
     assert logits.isfinite().all()
-
-
-def test_a_step_is_the_same_when_repeated(method: Method) -> None:
-    twin = copy.deepcopy(method)
-    ours, theirs = losses_of(method), losses_of(twin)
-    for name in ours:
-        torch.testing.assert_close(ours[name], theirs[name], rtol=0, atol=0)
-
-
-def test_another_step_draws_other_views(method: Method) -> None:
-    twin = copy.deepcopy(method)
-    other = Step(index=2, total=4, seed=0)
-    assert losses_of(method)["total"] != losses_of(twin, other)["total"]
-
-
-def test_every_step_has_the_same_terms(method: Method) -> None:
-    """The log is a table."""
-    assert losses_of(method).keys() == losses_of(method, Step(index=0, total=4, seed=0)).keys()
-
-
-SEMI = [name for name, kind in sorted(METHODS.items()) if kind.uses_unlabelled]
-
-
-@pytest.mark.parametrize(("index", "heard"), [(3, False), (4, True)])
-@pytest.mark.parametrize("name", SEMI)
-def test_unlabelled_patches_are_heard_after_the_labelled_start(
-    tiny_plan: Plan, name: str, index: int, heard: bool
-) -> None:
-    plan = tiny_plan.updated({"training": {"labelled_start": 0.4}})
-    torch.manual_seed(0)
-    method = build_method(name, plan)
-    twin = copy.deepcopy(method)
-    known, other = batches(method)
-    assert other is not None
-    broken = other._replace(images=torch.full_like(other.images, torch.nan))
-    totals = []
-    for learner, unlabelled in ((method, other), (twin, broken)):
-        torch.manual_seed(0)
-        totals.append(learner.losses(known, unlabelled, Step(index, 10, 0))["total"])
-    assert totals[0].isfinite()
-    assert totals[1].isfinite() != heard
 
 
 def test_the_labelled_start_sees_each_patch_in_two_views(tiny_plan: Plan) -> None:
@@ -160,50 +103,6 @@ def test_the_options_ramp_is_the_one_that_weighs(name: str, tiny_plan: Plan) -> 
         method = build_method(name, plan)
         found.append(losses_of(method, Step(6, 100, 0))["total"].item())
     assert found[0] < found[1]
-
-
-def test_learning_lowers_the_loss(method: Method) -> None:
-    parameters = [p for p in method.parameters() if p.requires_grad]
-    optimiser = torch.optim.Adam(parameters, lr=1e-2)
-    history = []
-    for _ in range(8):
-        loss = losses_of(method)["total"]
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-        method.update(STEP)
-        history.append(float(loss.detach()))
-    assert min(history[-3:]) < history[0]
-
-
-def test_the_predictor_gives_logits_of_the_patch(method: Method) -> None:
-    method.eval()
-    patch = torch.randn(1, 1, 32, 16, 16)
-    logits = method.predictor()(patch)
-    assert logits.shape == (1, method.plan.classes, 32, 16, 16)
-    torch.testing.assert_close(method.predictor()(patch), logits)
-
-
-def test_only_what_learns_takes_gradients(method: Method) -> None:
-    losses_of(method)["total"].backward()
-    missing = [n for n, p in method.named_parameters() if p.requires_grad and p.grad is None]
-    assert missing == []
-    assert all(p.grad is None for p in method.parameters() if not p.requires_grad)
-
-
-def test_the_state_round_trips(method: Method, tiny_plan: Plan) -> None:
-    name = next(n for n, kind in METHODS.items() if type(method) is kind)
-    torch.manual_seed(99)
-    other = build_method(name, tiny_plan)
-    other.load_state_dict(method.state_dict())
-    patch = torch.randn(1, 1, 16, 16, 16)
-    torch.testing.assert_close(method.eval().predictor()(patch), other.eval().predictor()(patch))
-
-
-def test_it_runs_under_bfloat16_autocast(method: Method) -> None:
-    with torch.autocast("cpu", torch.bfloat16):
-        losses = losses_of(method)
-    assert all(loss.isfinite() and loss.dtype == torch.float32 for loss in losses.values())
 
 
 @pytest.mark.parametrize("name", [n for n in sorted(METHODS) if not METHODS[n].own_loss])

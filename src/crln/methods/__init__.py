@@ -24,7 +24,9 @@ from crln.registry import METHODS
 
 def find_method(name: str) -> type[Method]:
     """The class of a method; CrlnError where there is none of that name."""
-    kind: type[Method] = METHODS[name]
+    kind = METHODS[name]
+    if not (isinstance(kind, type) and issubclass(kind, Method)):
+        raise CrlnError(f"method {name!r} of its package is no crln.methods.Method: {kind!r}")
     return kind
 
 

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from crln.errors import CrlnError
 from crln.files import read_yaml, to_yaml, write_text
+from crln.runs.packages import Needed
 
 FORMAT = 1
 """Of a model folder; 0, before it was numbered: `weights.safetensors` holds the whole method."""
@@ -37,6 +38,7 @@ class Facts(BaseModel):
         processes: that share a step.
         start_from: the run whose weights it starts with.
         changes: what was changed at a resumption, and after which step.
+        packages: whose method, network or views the run needs besides crln.
         command: the line that began it; `started`: when.
         crln: version; `commit`: of the source tree, if it is run from one.
         python: version; so `torch`.
@@ -62,6 +64,7 @@ class Facts(BaseModel):
     processes: int = 1
     start_from: str | None = None
     changes: tuple[Change, ...] = Field(default=())
+    packages: tuple[Needed, ...] = Field(default=())
     command: str = ""
     started: str = ""
     crln: str = ""

@@ -13,6 +13,7 @@ from crln.methods import build_method
 from crln.notebook import facts_html
 from crln.planning import Plan
 from crln.runs.facts import Facts
+from crln.runs.packages import check_installed
 
 PLAN, FACTS, SPLIT, LOG = "plan.yaml", "run.yaml", "split.yaml", "log.csv"
 CHECKPOINT, WEIGHTS, SEAL = "checkpoint.safetensors", "weights.safetensors", "seal.json"
@@ -139,7 +140,8 @@ def open_run(path: Path) -> RunFolder:
     """Opens a model folder.
 
     Raises:
-        CrlnError: it is not one, or its text files are missing or damaged.
+        CrlnError: it is not one, its text files are missing or damaged, or a package that it needs
+            is not installed.
 
     Example:
         >>> crln.open_run("run").finished
@@ -151,4 +153,6 @@ def open_run(path: Path) -> RunFolder:
     for name in (PLAN, FACTS):
         if not (path / name).is_file():
             raise CrlnError(f"{path}: not a model folder: {name} is missing")
-    return RunFolder(path, Plan.read(path / PLAN), Facts.read(path / FACTS))
+    facts = Facts.read(path / FACTS)
+    check_installed(path, facts.packages)
+    return RunFolder(path, Plan.read(path / PLAN), facts)

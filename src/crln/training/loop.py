@@ -21,6 +21,7 @@ from crln.preparation import PreparedCase
 from crln.runs import RunFolder
 from crln.runs.checkpoint import Origin, Progress, load_checkpoint, save_checkpoint
 from crln.runs.lifecycle import finish_run, keep_best, run_facts, start_run
+from crln.runs.packages import needed
 from crln.training.bar import show_progress
 from crln.training.cases import find_pool, prepare_parts
 from crln.training.listeners import Course, Listener, Phase
@@ -126,6 +127,7 @@ def _begin(fabric: Fabric, task: Task, told: Sequence[Listener], stop: Stop) -> 
         cohort, fabric.device, len(pool), method=method, seed=seed, precision=options.precision,
         transductive=options.transductive, processes=fabric.world_size,
         start_from=str(options.start_from) if options.start_from else None,
+        packages=needed(method, plan),
     )  # fmt: skip
     how = {"resume": options.resume, "overwrite": options.overwrite}
     run = by_first(fabric, lambda: start_run(task.out, plan, facts, origin, **how))

@@ -1,0 +1,241 @@
+"""What every way of learning must hold to."""
+
+import copy
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from crln.labels import IGNORE, LabelSpace
+from crln.methods import Batch, Method, Step, build_method
+from crln.planning import Plan
+from crln.testing.device import OnDevice, device, to_device
+
+FIRST, LAST = Step(index=0, total=4, seed=0), Step(index=3, total=4, seed=0)
+
+
+def make_batch(
+    method: Method, seed: int, labelled: bool = True, size: int = 2, classes: int | None = None
+) -> Batch:
+    """Patches as the stream would cut them: what is bright has a class, a margin is outside.
+
+    Args:
+        method: gives channels, classes and what is read.
+        seed: of the images.
+        labelled: False: nobody knows a class.
+        size: patches.
+        classes: K, if not the plan's.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    shape = (size, len(method.plan.channels), *method.read_size)
+    images = torch.randn(shape, generator=generator)
+    kinds = torch.randint(1, classes or method.plan.classes, (size, 1, 1, 1), generator=generator)
+    labels = (images[:, 0] > 0.5).long() * kinds
+    inside = torch.ones_like(labels, dtype=torch.bool)
+    inside[:, :2] = False
+    if not labelled:
+        return Batch(images, torch.full_like(labels, IGNORE), inside)
+    return Batch(images, labels.masked_fill(~inside, IGNORE), inside)
+
+
+class MethodTests:
+    """A method's tests: subclass it in a file that pytest collects.
+
+    Attributes:
+        name: under which the method is installed.
+        options: of the method, in every test.
+        device_options: besides, where nothing may wait for the device.
+
+    Example:
+        >>> class TestMine(MethodTests):
+        ...     name = "supervised"
+        >>> TestMine().test_losses_are_finite_scalars_in_float32()
+    """
+
+    name: ClassVar[str]
+    options: ClassVar[dict[str, Any]] = {}
+    device_options: ClassVar[dict[str, Any]] = {}
+
+    def plan(self, classes: int = 2, **changes: Any) -> Plan:
+        """A plan with networks of few filters and patches of 16^3."""
+        names = tuple(f"class {k}" for k in range(classes))
+        plan = Plan(
+            labels=LabelSpace(tuple(range(classes)), names),
+            patch_size=(16, 16, 16),
+            network={"widths": (4, 4, 8, 8, 8), "prototypes": 2, "embedding": 4},  # type: ignore[arg-type]
+            training={"iterations": 4},  # type: ignore[arg-type]
+            options={self.name: self.options},
+        )
+        return plan.updated(changes)
+
+    def build(self, plan: Plan | None = None) -> Method:
+        """The method with the same first weights each time."""
+        torch.manual_seed(0)
+        return build_method(self.name, plan or self.plan())
+
+    def batches(self, method: Method, size: int = 2) -> tuple[Batch, Batch | None]:
+        """What a step is given."""
+        unlabelled = make_batch(method, 2, labelled=False, size=size)
+        return make_batch(method, 1, size=size), unlabelled if method.uses_unlabelled else None
+
+    def losses(self, method: Method, step: Step = LAST, size: int = 2) -> dict[str, Tensor]:
+        """The terms of one step."""
+        torch.manual_seed(step.derive("dropout"))
+        return method.losses(*self.batches(method, size), step)
+
+    def test_losses_are_finite_scalars_in_float32(self) -> None:
+        """In both stages of a training."""
+        for step in (FIRST, LAST):
+            losses = self.losses(self.build(), step)
+            assert "total" in losses
+            for name, loss in losses.items():
+                assert loss.shape == (), name
+                assert loss.dtype == torch.float32, name
+                assert loss.isfinite(), name
+
+    def test_every_step_has_the_same_terms(self) -> None:
+        """The log is a table."""
+        method = self.build()
+        assert self.losses(method, LAST).keys() == self.losses(method, FIRST).keys()
+
+    def test_a_step_is_decided_by_its_seed(self) -> None:
+        """Repeated it is the same, to the bit; another step draws other views."""
+        ours, theirs, other = (
+            self.losses(self.build(), step) for step in (LAST, LAST, Step(2, 4, seed=0))
+        )
+        for name in ours:
+            torch.testing.assert_close(ours[name], theirs[name], rtol=0, atol=0, msg=name)
+        assert ours["total"] != other["total"]
+
+    def test_three_classes_and_an_odd_batch(self) -> None:
+        """Nothing is made for two classes or for pairs."""
+        for classes, size in ((3, 2), (4, 3)):
+            method = self.build(self.plan(classes))
+            assert self.losses(method, size=size)["total"].isfinite(), (classes, size)
+
+    def test_where_nobody_knows_anything_nothing_is_learnt_wrongly(self) -> None:
+        """Patches without a known voxel give finite losses and gradients."""
+        method = self.build()
+        labelled, unlabelled = self.batches(method)
+        nothing = torch.full_like(labelled.labels, IGNORE)
+        torch.manual_seed(0)
+        losses = method.losses(labelled._replace(labels=nothing), unlabelled, LAST)
+        losses["total"].backward()
+        assert losses["total"].isfinite()
+        gradients = [p.grad for p in method.parameters() if p.grad is not None]
+        assert all(gradient.isfinite().all() for gradient in gradients)
+
+    def test_labels_of_unlabelled_patches_are_never_read(self) -> None:
+        """Whatever stands there changes nothing."""
+        method = self.build()
+        labelled, unlabelled = self.batches(method)
+        if unlabelled is None:
+            return
+        generator = torch.Generator().manual_seed(5)
+        garbage = torch.randint(-9, 300, unlabelled.labels.shape, generator=generator)
+        found = []
+        for labels in (unlabelled.labels, garbage):
+            learner = copy.deepcopy(method)
+            torch.manual_seed(0)
+            found.append(learner.losses(labelled, unlabelled._replace(labels=labels), LAST))
+        for name in found[0]:
+            torch.testing.assert_close(found[0][name], found[1][name], rtol=0, atol=0, msg=name)
+
+    def test_unlabelled_patches_are_heard_after_the_labelled_start(self) -> None:
+        """Their images reach the losses then, and not before."""
+        plan = self.plan(training={"labelled_start": 0.4})
+        if not self.build(plan).uses_unlabelled:
+            return
+        for index, heard in ((3, False), (4, True)):
+            method = self.build(plan)
+            labelled, unlabelled = self.batches(method)
+            assert unlabelled is not None
+            broken = unlabelled._replace(images=torch.full_like(unlabelled.images, torch.nan))
+            torch.manual_seed(0)
+            total = method.losses(labelled, broken, Step(index, 10, 0))["total"]
+            assert bool(total.isfinite()) != heard, index
+
+    def test_every_term_gives_a_gradient(self) -> None:
+        """A term that is not 0 teaches something; every weight that learns is taught by the sum."""
+        method = self.build()
+        losses = self.losses(method)
+        silent = [name for name, loss in losses.items() if loss != 0 and not loss.requires_grad]
+        assert silent == []
+        losses["total"].backward()
+        missing = [n for n, p in method.named_parameters() if p.requires_grad and p.grad is None]
+        assert missing == []
+        assert all(p.grad is None for p in method.parameters() if not p.requires_grad)
+
+    def test_learning_lowers_the_loss(self) -> None:
+        """In eight steps of Adam on one batch."""
+        method = self.build()
+        optimiser = torch.optim.Adam([p for p in method.parameters() if p.requires_grad], lr=1e-2)
+        history = []
+        for _ in range(8):
+            loss = self.losses(method)["total"]
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+            method.update(LAST)
+            history.append(float(loss.detach()))
+        assert min(history[-3:]) < history[0], history
+
+    def test_the_predictor_gives_logits_of_any_patch(self) -> None:
+        """The same twice, for a patch of other sides than the plan's."""
+        method = self.build(self.plan(classes=3)).eval()
+        patch = torch.randn(1, 1, 32, 16, 16, generator=torch.Generator().manual_seed(3))
+        with torch.no_grad():
+            logits = method.predictor()(patch)
+            torch.testing.assert_close(method.predictor()(patch), logits)
+        assert logits.shape == (1, 3, 32, 16, 16)
+
+    def test_the_state_round_trips(self) -> None:
+        """Weights saved and loaded predict the same."""
+        method = self.build().eval()
+        torch.manual_seed(99)
+        other = build_method(self.name, self.plan()).eval()
+        other.load_state_dict(method.state_dict())
+        patch = torch.randn(1, 1, 16, 16, 16, generator=torch.Generator().manual_seed(3))
+        torch.testing.assert_close(method.predictor()(patch), other.predictor()(patch))
+
+    def test_it_runs_under_bfloat16_autocast(self) -> None:
+        """Losses stay in float32."""
+        with torch.autocast("cpu", torch.bfloat16):
+            losses = self.losses(self.build())
+        assert all(loss.isfinite() and loss.dtype == torch.float32 for loss in losses.values())
+
+    def test_no_step_waits_for_the_device(self) -> None:
+        """A GPU computes on while the host goes ahead: nothing reads a value back."""
+        for views in ("paper", "rich"):
+            given = {self.name: self.options | self.device_options}
+            plan = self.plan(views={"kind": views}, options=given)
+            expected = self._step(self.build(plan), on_device=False)
+            losses = self._step(self.build(plan), on_device=True)
+            for term, loss in losses.items():
+                assert isinstance(loss, OnDevice)
+                torch.testing.assert_close(loss.held, expected[term].detach(), msg=term)
+
+    def _step(self, method: Method, on_device: bool) -> dict[str, Tensor]:
+        """What the loop does between two batches."""
+        batches = self.batches(method)
+        if not on_device:
+            return _learn(method, batches)
+        with device():
+            to_device(method)
+            moved = [None if b is None else Batch(*map(OnDevice, b)) for b in batches]
+            return _learn(method, (moved[0], moved[1]))
+
+
+def _learn(method: Method, batches: tuple[Batch | None, Batch | None]) -> dict[str, Tensor]:
+    labelled, unlabelled = batches
+    assert labelled is not None
+    optimiser = torch.optim.SGD(
+        [p for p in method.parameters() if p.requires_grad], lr=1e-3, foreach=True
+    )
+    torch.manual_seed(0)
+    losses = method.losses(labelled, unlabelled, LAST)
+    losses["total"].backward()
+    optimiser.step()
+    optimiser.zero_grad()
+    method.update(LAST)
+    return losses
