@@ -60,12 +60,6 @@ def finished_comparison(
     return comparison, said
 
 
-@pytest.fixture(scope="session")
-def cells_here() -> Callable[..., None]:
-    """What runs cells in this process."""
-    return run_here
-
-
 @pytest.fixture
 def here(monkeypatch: pytest.MonkeyPatch) -> None:
     """Cells run in this process."""

@@ -10,6 +10,7 @@ import pytest
 from crln.cohort import load_cohort
 from crln.comparison.demo import METHODS, run_demo
 from crln.errors import CrlnError
+from crln.jobs import Jobs
 from crln.methods import spelled_out
 from crln.planning import Plan
 
@@ -24,13 +25,10 @@ TINY = {
 
 
 @pytest.fixture(scope="module")
-def demo(
-    tmp_path_factory: pytest.TempPathFactory, cells_here: Callable[..., None]
-) -> tuple[Path, list[str]]:
+def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
     out, said = tmp_path_factory.mktemp("demo") / "demo", []
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("crln.comparison.comparison.run_cells", cells_here)
-        page = run_demo(out, iterations=2, changes=TINY, say=said.append)
+    here = Jobs(here=True)
+    page = run_demo(out, iterations=2, changes=TINY, jobs=here, say=said.append)
     assert page == out / "index.html"
     return out, said
 
