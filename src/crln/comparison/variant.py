@@ -37,8 +37,8 @@ ABLATION = {
     "crln[project_prototypes=false]": "as released: p_k is the mean of features",
     "crln[teacher.dropout=true,teacher.norm=own]": "as released: the teacher labels in train mode",
 }
-"""What CRLN's parts are worth, as `crln compare --ablation` trains it: a variant to what it does; the
-first is what the others are compared with."""
+"""What CRLN's parts are worth, as `crln compare --ablation` trains it: a variant to what it does.
+The first is what the others are compared with."""
 
 
 @dataclass(frozen=True)
