@@ -15,8 +15,14 @@ torch.set_num_threads(min(2, os.cpu_count() or 1))
 
 
 @pytest.fixture(scope="session")
+def small_scans() -> Path:
+    """Tiny scans of our own making, in the repository: see tests/data/make.py."""
+    return Path(__file__).parent / "data"
+
+
+@pytest.fixture(scope="session")
 def data_root() -> Path:
-    """The real scans (CRLN_DATA, default ../shared/data)."""
+    """The real scans (CRLN_DATA, default ../shared/data); few tests need what only they have."""
     root = Path(os.environ.get("CRLN_DATA", "../shared/data"))
     if not root.is_dir():
         pytest.skip(f"no real scans at {root}: set CRLN_DATA to the folder that holds them")

@@ -10,15 +10,9 @@ from crln.imaging import read_grid, read_image
 
 
 @pytest.fixture
-def series(data_root: Path, tmp_path: Path) -> Path:
-    """A copy of six neighbouring slices of a real series."""
-    source = data_root / "dicom" / "13_HCropVolume"
-    slices = sorted(source.iterdir(), key=lambda p: int(p.stem) if p.stem.isdigit() else 0)[5:11]
-    folder = tmp_path / "series"
-    folder.mkdir()
-    for file in slices:
-        shutil.copyfile(file, folder / file.name)
-    return folder
+def series(small_scans: Path, tmp_path: Path) -> Path:
+    """A copy of a series of eight slices."""
+    return shutil.copytree(small_scans / "series", tmp_path / "series")
 
 
 def _edit(file: Path, **tags: object) -> None:
@@ -39,7 +33,7 @@ def test_order_follows_positions_not_names(series: Path) -> None:
 def test_spacing_along_x_is_that_of_columns(series: Path) -> None:
     for file in series.iterdir():
         _edit(file, PixelSpacing=[0.5, 0.75])  # between rows (y), then between columns (x)
-    assert read_grid(series).spacing == (0.75, 0.5, 1.0)
+    assert read_grid(series).spacing == (0.75, 0.5, 2.5)
 
 
 def test_a_missing_slice_is_noticed(series: Path) -> None:

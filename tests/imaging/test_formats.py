@@ -60,13 +60,13 @@ def test_a_map_is_no_archive() -> None:
     assert output_suffix(Path("a.mha"), map=True) == ".mha"
 
 
-def test_only_scans_are_scans(tmp_path: Path, data_root: Path) -> None:
+def test_only_scans_are_scans(tmp_path: Path, small_scans: Path) -> None:
     assert is_scan(Path("a.nii.gz"))
     assert not is_scan(Path("._a.nii.gz"))
     assert not is_scan(Path("train.list"))
     assert is_archive(Path("a.h5"))
     assert not is_archive(Path("a.nii.gz"))
-    assert is_scan(data_root / "dicom" / "13_HCropVolume")
+    assert is_scan(small_scans / "series")
     (tmp_path / "notes").write_text("no DICOM")
     assert not is_scan(tmp_path)
 

@@ -81,8 +81,8 @@ def test_a_nifti2_file_is_read(
     np.testing.assert_array_equal(read_image([tmp_path / "a.nii"]).array[0], voxels)
 
 
-def test_real_dicom_series_is_read_as_itk_does(data_root: Path) -> None:
-    folder = data_root / "dicom" / "13_HCropVolume"
+def test_a_dicom_series_is_read_as_itk_does(small_scans: Path) -> None:
+    folder = small_scans / "series"
     reader = sitk.ImageSeriesReader()
     reader.SetFileNames(reader.GetGDCMSeriesFileNames(str(folder)))
     series = reader.Execute()
@@ -94,8 +94,8 @@ def test_real_dicom_series_is_read_as_itk_does(data_root: Path) -> None:
     assert read_grid(folder).shape == volume.grid.shape
 
 
-def test_real_archive_is_read(data_root: Path) -> None:
-    path = next((data_root / "la_h5").rglob("mri_norm2.h5"))
+def test_an_archive_is_read(small_scans: Path) -> None:
+    path = small_scans / "archives" / "heart" / "mri_norm2.h5"
     image, label = read_image([path]), read_label(path)
     assert image.grid.shape == label.grid.shape
     assert set(np.unique(label.array)) == {0, 1}

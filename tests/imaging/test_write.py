@@ -93,16 +93,18 @@ def test_nifti_keeps_both_forms_and_their_codes(
     np.testing.assert_array_equal(np.asarray(mask.dataobj), MASK)
 
 
-def test_real_scans_get_masks_that_itk_sees_on_top(data_root: Path, tmp_path: Path) -> None:
-    scan = next((data_root / "hippocampus" / "imagesTr").iterdir())
+def test_an_oblique_scan_gets_a_mask_that_itk_sees_on_top(
+    small_scans: Path, tmp_path: Path
+) -> None:
+    scan = small_scans / "images" / "oblique.nii.gz"
     write_mask(tmp_path / "mask.nii.gz", np.ones(read_grid(scan).shape, np.uint8), scan)
     a, b = sitk.ReadImage(str(scan)), sitk.ReadImage(str(tmp_path / "mask.nii.gz"))
     for get in ("GetSize", "GetSpacing", "GetOrigin", "GetDirection"):
         np.testing.assert_allclose(getattr(a, get)(), getattr(b, get)(), atol=1e-5)
 
 
-def test_a_dicom_series_gets_nifti_that_lies_on_it(data_root: Path, tmp_path: Path) -> None:
-    folder = data_root / "dicom" / "14_HCropVolume"
+def test_a_dicom_series_gets_nifti_that_lies_on_it(small_scans: Path, tmp_path: Path) -> None:
+    folder = small_scans / "series"
     grid = read_grid(folder)
     write_mask(tmp_path / "mask.nii.gz", np.ones(grid.shape, np.uint8), folder)
     np.testing.assert_allclose(read_grid(tmp_path / "mask.nii.gz").affine, grid.affine)

@@ -1,3 +1,4 @@
+import shutil
 from pathlib import Path
 
 import h5py
@@ -116,9 +117,10 @@ def test_archives(tmp_path: Path) -> None:
     assert discover_inputs([first.parent])[0].id == "heart"
 
 
-def test_dicom_series(data_root: Path) -> None:
-    series = sorted(path for path in (data_root / "dicom").iterdir() if path.is_dir())
-    whole = discover_inputs([data_root / "dicom"])
+def test_dicom_series(small_scans: Path, tmp_path: Path) -> None:
+    copies = (tmp_path / "dicom" / name for name in ("a", "b"))
+    series = [shutil.copytree(small_scans / "series", copy) for copy in copies]
+    whole = discover_inputs([tmp_path / "dicom"])
     assert [case.images for case in whole] == [(path,) for path in series]
     assert discover_inputs(series[:1])[0].id == series[0].name
 

@@ -178,12 +178,13 @@ def test_sharing_takes_over_what_a_dead_process_left(
         predict_files(predictor, scans, out, share=True, overwrite=True)
 
 
-def test_real_scans(predictor: Predictor, data_root: Path, tmp_path: Path) -> None:
-    """A DICOM series gets NIfTI that lies on it, an archive an archive."""
-    series = sorted(path for path in (data_root / "dicom").iterdir() if path.is_dir())[0]
-    hippocampus = sorted((data_root / "hippocampus" / "imagesTr").glob("*.nii.gz"))[0]
-    outcomes = predict_files(predictor, [series, hippocampus], tmp_path / "masks")
+def test_a_series_and_an_oblique_scan(
+    predictor: Predictor, small_scans: Path, tmp_path: Path
+) -> None:
+    """A DICOM series gets NIfTI that lies on it, an oblique scan a mask that is as oblique."""
+    series, oblique = small_scans / "series", small_scans / "images" / "oblique.nii.gz"
+    outcomes = predict_files(predictor, [series, oblique], tmp_path / "masks")
     assert [outcome.error for outcome in outcomes] == [None, None]
-    cases = discover_inputs([series, hippocampus])
+    cases = discover_inputs([series, oblique])
     assert [o.mask.name for o in outcomes] == [f"{case.id}.nii.gz" for case in cases]
-    assert np.array_equal(nib.load(outcomes[1].mask).affine, nib.load(hippocampus).affine)
+    assert np.array_equal(nib.load(outcomes[1].mask).affine, nib.load(oblique).affine)

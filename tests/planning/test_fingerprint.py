@@ -163,8 +163,8 @@ def test_ten_thousand_cases_take_no_longer_than_the_sample(
     assert len(headers) == module.MOST_HEADERS
 
 
-def test_an_archive_counts_as_one_millimetre(data_root: Path) -> None:
-    found = make_fingerprint(load_cohort(data_root / "la_h5"))
+def test_an_archive_counts_as_one_millimetre(small_scans: Path) -> None:
+    found = make_fingerprint(load_cohort(small_scans / "archives"))
     assert (found.geometry, found.spacing) == (False, (1, 1, 1))
     assert found.labels == (0, 1)
 
