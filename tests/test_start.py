@@ -50,7 +50,9 @@ def test_evaluation_loads_no_torch(tmp_path: Path) -> None:
     assert found & {"torch", *FORMATS, *LEARNING, *SHOWING, *ELSEWHERE} == set()
 
 
-@pytest.mark.parametrize("room", ["cohort", "evaluation", "files", "imaging", "report"])
+@pytest.mark.parametrize(
+    "room", ["cohort", "evaluation", "files", "imaging", "planning", "preparation", "report"]
+)
 def test_a_room_below_the_networks_loads_no_torch(room: str) -> None:
     code = f"import sys, crln.{room}; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -3,7 +3,6 @@
 import json
 from pathlib import Path
 
-import nibabel as nib
 import numpy as np
 
 from crln.errors import CrlnError
@@ -67,6 +66,8 @@ def make_phantom(
 
 
 def _save(path: Path, array: np.ndarray, affine: np.ndarray) -> None:
+    import nibabel as nib
+
     image = nib.Nifti1Image(array, affine)
     image.header.set_xyzt_units("mm")
     with whole_file(path) as target:
