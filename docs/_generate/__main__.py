@@ -1,4 +1,4 @@
-"""Writes the pages that are made of measured figures: of docs/results/*.csv and performance.json.
+"""Writes what pages take from elsewhere: measured figures, and the options that the code has.
 
 Prose stands in templates/, figures come from the files, so that no number is typed twice. With
 --check nothing is written: the exit status says whether a page differs from what it would be.
@@ -11,6 +11,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+import options
 import performance
 import results
 
@@ -44,6 +45,9 @@ def pages() -> dict[Path, str]:
         before, _, rest = page.read_text(encoding="utf-8").partition(BEGIN)
         after = rest.partition(END)[2]
         made[page] = f"{before}{BEGIN}\n{results.overview(DOCS / 'results', where)}\n{END}{after}"
+    for name, filled in (("plan", options.plan_page), ("methods", options.methods_page)):
+        page = DOCS / "reference" / f"{name}.md"
+        made[page] = filled(page.read_text(encoding="utf-8"))
     return made
 
 

@@ -49,14 +49,23 @@ class RichOptions(Section):
     for twice the patch's voxels read; without one 9 and 8 %.
     """
 
-    labelled: Recipe = Recipe(
-        noise=0.1, blur=0.1, brightness=0.15, contrast=0.15,
-        low_resolution=0.125, inverted_gamma=0.1, gamma=0.3,
+    labelled: Recipe = Field(
+        default=Recipe(
+            noise=0.1, blur=0.1, brightness=0.15, contrast=0.15,
+            low_resolution=0.125, inverted_gamma=0.1, gamma=0.3,
+        ),
+        description="of what labels teach on; see below",
     )  # fmt: skip
-    weak: Recipe = Recipe(degrees=15.0, zoom_range=(0.85, 1.2))
-    strong: Recipe = Recipe(
-        rotation=0.3, zoom=0.3, noise=0.3, blur=0.3, brightness=0.5, contrast=0.5,
-        low_resolution=0.25, inverted_gamma=0.15, gamma=0.5, cutmix=1.0,
+    weak: Recipe = Field(
+        default=Recipe(degrees=15.0, zoom_range=(0.85, 1.2)),
+        description="of what the teacher labels; see below",
+    )
+    strong: Recipe = Field(
+        default=Recipe(
+            rotation=0.3, zoom=0.3, noise=0.3, blur=0.3, brightness=0.5, contrast=0.5,
+            low_resolution=0.25, inverted_gamma=0.15, gamma=0.5, cutmix=1.0,
+        ),
+        description="on top of weak, of what the student sees; see below",
     )  # fmt: skip
     noise: Range = Field(default=(0.0, 0.1), description="std, as a share of the channel's")
     blur: Range = Field(default=(0.5, 1.0), description="sigma in voxels along each axis")

@@ -46,22 +46,41 @@ class AlternateTeaching(SemiSupervised):
     class Options(Ramped):
         """Published constants (LA: 15,000 steps, the ramp over the first 6,000)."""
 
-        weight: float = Field(default=2.0, ge=0, description="w, when the ramp is over")
-        ramp: float = Field(default=0.4, gt=0, description="share of training that w ramps up over")
-        confidence: float = Field(
-            default=0.8, ge=0, le=1, description="threshold of a pseudo-label"
+        weight: float = Field(
+            default=2.0, ge=0, description=("of the pseudo-label loss, once the ramp is over")
         )
-        longest: int = Field(default=19, ge=1, description="most steps of one turn")
+        ramp: float = Field(
+            default=0.4, gt=0, description=("share of the training that the weight ramps up over")
+        )
+        confidence: float = Field(
+            default=0.8, ge=0, le=1, description=("least confidence of a pseudo-label that counts")
+        )
+        longest: int = Field(default=19, ge=1, description="most steps of one teacher's turn")
         delay: float = Field(
-            default=80 / 15000, ge=0, lt=1, description="share before the teachers average"
+            default=80 / 15000,
+            ge=0,
+            lt=1,
+            description=("share of the training before the teachers begin to average"),
         )
         jittered: float = Field(
-            default=0.8, ge=0, le=1, description="first turns, how often: brightness and contrast"
+            default=0.8,
+            ge=0,
+            le=1,
+            description=("how often brightness and contrast change in the first teacher's turn"),
         )
-        jitter: float = Field(default=0.5, ge=0, description="brightness and contrast, +- this")
-        noisy: float = Field(default=0.2, ge=0, le=1, description="first turns, how often: noise")
+        jitter: float = Field(
+            default=0.5,
+            ge=0,
+            description=("largest change of brightness and contrast in the first teacher's turn"),
+        )
+        noisy: float = Field(default=0.2, ge=0, le=1, description="how often there is noise there")
         noise: float = Field(
-            default=1.0, ge=0, description="largest, as a share of a channel's std; least: a tenth"
+            default=1.0,
+            ge=0,
+            description=(
+                "largest noise there, as a share of the channel's standard deviation; "
+                "the least is a tenth of it"
+            ),
         )
 
     options: Options

@@ -169,8 +169,12 @@ class Method(nn.Module):
 class Ramped(Section):
     """A weight of what unlabelled patches teach, and how long it takes to reach it."""
 
-    weight: float = Field(default=0.1, ge=0, description="w, when the ramp is over")
-    ramp: float = Field(default=1.0, gt=0, description="share of training that w ramps up over")
+    weight: float = Field(
+        default=0.1, ge=0, description="of what unlabelled patches teach, once the ramp is over"
+    )
+    ramp: float = Field(
+        default=1.0, gt=0, description="share of the training that the weight ramps up over"
+    )
 
 
 class SemiSupervised(Method):

@@ -39,11 +39,26 @@ class BidirectionalCopyPaste(Method):
         """Published constants (2,000 steps of stage 1 before 15,000 of stage 2)."""
 
         pretraining: float = Field(
-            default=2 / 17, ge=0, lt=1, description="share of training in stage 1"
+            default=2 / 17,
+            ge=0,
+            lt=1,
+            description=(
+                "share of the training in the first stage, on mixtures of labelled patches"
+            ),
         )
-        box: float = Field(default=2 / 3, gt=0, lt=1, description="side of the box per axis")
-        pseudo_weight: float = Field(default=0.5, ge=0, description="omega of a pseudo-label")
-        largest_component: bool = Field(default=True, description="clean the pseudo-label")
+        box: float = Field(
+            default=2 / 3,
+            gt=0,
+            lt=1,
+            description=("side of the pasted box, as a share of the patch's"),
+        )
+        pseudo_weight: float = Field(
+            default=0.5, ge=0, description="weight of pseudo-labelled voxels"
+        )
+        largest_component: bool = Field(
+            default=True,
+            description=("keep only the pseudo-label's largest component of each class"),
+        )
 
     options: Options
 

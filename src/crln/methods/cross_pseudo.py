@@ -30,7 +30,9 @@ class CrossPseudo(SemiSupervised):
     class Options(Ramped):
         """Constants of the published 3D version (30,000 steps, the ramp over all of them)."""
 
-        cutmix: bool = Field(default=False, description="mix unlabelled patches and pseudo-labels")
+        cutmix: bool = Field(
+            default=False, description=("mix unlabelled patches and their pseudo-labels by CutMix")
+        )
 
     options: Options
 

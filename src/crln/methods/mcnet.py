@@ -70,11 +70,28 @@ class MCNet(SemiSupervised):
     class Options(Ramped):
         """Published constants (15,000 steps, the ramp over the first 6,000)."""
 
-        decoders: int = Field(default=3, ge=2, le=3, description="3: MC-Net+, 2: MC-Net")
-        weight: float = Field(default=1.0, ge=0, description="w, when the ramp is over")
-        ramp: float = Field(default=0.4, gt=0, description="share of training that w ramps up over")
-        temperature: float = Field(default=0.1, gt=0, description="T of the sharpening")
-        dice_alone: bool = Field(default=False, description="no cross-entropy on labels, published")
+        decoders: int = Field(
+            default=3,
+            ge=2,
+            le=3,
+            description=(
+                "3: MC-Net+, with transposed, trilinear and nearest upsampling; 2: MC-Net"
+            ),
+        )
+        weight: float = Field(
+            default=1.0, ge=0, description=("of the consistency loss, once the ramp is over")
+        )
+        ramp: float = Field(
+            default=0.4, gt=0, description=("share of the training that the weight ramps up over")
+        )
+        temperature: float = Field(default=0.1, gt=0, description="T of the sharpening p^(1/T)")
+        dice_alone: bool = Field(
+            default=False,
+            description=(
+                "labels teach by Dice alone, without squares, as published; false: by "
+                "cross-entropy and Dice, as in every other method"
+            ),
+        )
 
     options: Options
 

@@ -37,13 +37,24 @@ class MeanTeacher(SemiSupervised):
     class Options(Ramped):
         """Published constants (UA-MT and its baseline: 6,000 steps, the ramp over all of them)."""
 
-        noise: float = Field(default=0.1, ge=0, description="std of n, clipped at twice that")
-        uncertainty: bool = Field(
-            default=False, description="UA-MT: only where the teacher is sure"
+        noise: float = Field(
+            default=0.1,
+            ge=0,
+            description=(
+                "standard deviation of the noise on the teacher's input, clipped at twice that"
+            ),
         )
-        passes: int = Field(default=8, ge=2, description="teacher passes for the uncertainty")
+        uncertainty: bool = Field(
+            default=False, description=("UA-MT: consistency counts only where the teacher is sure")
+        )
+        passes: int = Field(
+            default=8, ge=2, description=("passes of the teacher that tell how sure it is")
+        )
         threshold: float = Field(
-            default=0.75, ge=0, le=1, description="of the entropy at first, as a share of ln K"
+            default=0.75,
+            ge=0,
+            le=1,
+            description=("of the entropy at first, as a share of ln K; 1 at the end"),
         )
 
     options: Options

@@ -32,17 +32,36 @@ class TraCoCo(SemiSupervised):
     class Options(Ramped):
         """Published constants for LA with 8 labels (9,000 steps, the ramp over the first 160)."""
 
-        weight: float = Field(default=0.3, ge=0, description="w, when the ramp is over")
-        ramp: float = Field(default=160 / 9000, gt=0, description="share that w ramps up over")
-        translation: float = Field(default=0.3, ge=0, description="s, weight of the KL")
-        entropy: float = Field(default=0.1, ge=0, description="h, weight of the entropy")
-        positive: float = Field(default=0.65, ge=0, le=1, description="CRC: sure of a class")
-        negative: float = Field(default=0.1, ge=0, le=1, description="CRC: sure of its absence")
-        noise: float = Field(default=0.2, ge=0, description="inputs + U(-noise, noise)")
+        weight: float = Field(
+            default=0.3, ge=0, description=("of the unsupervised losses, once the ramp is over")
+        )
+        ramp: float = Field(
+            default=160 / 9000,
+            gt=0,
+            description=("share of the training that the weight ramps up over"),
+        )
+        translation: float = Field(
+            default=0.3, ge=0, description=("weight of the consistency between overlapping crops")
+        )
+        entropy: float = Field(
+            default=0.1, ge=0, description=("weight of the entropy in the consistency")
+        )
+        positive: float = Field(
+            default=0.65,
+            ge=0,
+            le=1,
+            description=("confidence from which a voxel counts as one of a class"),
+        )
+        negative: float = Field(
+            default=0.1, ge=0, le=1, description=("confidence below which it counts as none of it")
+        )
+        noise: float = Field(default=0.2, ge=0, description="largest uniform noise on the inputs")
         shift: int = Field(
             default=16,
             ge=0,
-            description="voxels a side that the crops' field exceeds a patch by",
+            description=(
+                "voxels per axis by which the field that the crops are cut from exceeds a patch"
+            ),
         )
 
     options: Options

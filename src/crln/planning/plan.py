@@ -64,20 +64,48 @@ class Plan(Section):
         1000
     """
 
-    version: int = Field(default=VERSION, description="of this format of plans")
-    name: str = "auto"
-    channels: tuple[str, ...] = Field(default=("image",), min_length=1)
-    intensity: tuple[Intensity, ...] = (Intensity(),)
-    labels: LabelSpace = Field(default=LabelSpace(), description="the classes, see below")
-    spacing: tuple[float, float, float] | None = None
-    network: NetworkPlan = NetworkPlan()
-    patch_size: Triple = Field(default=(64, 64, 64), validate_default=True)
-    views: ViewsPlan = ViewsPlan()
-    loss: LossPlan = LossPlan()
-    teacher: TeacherPlan = TeacherPlan()
-    training: TrainingPlan = TrainingPlan()
-    inference: InferencePlan = InferencePlan()
-    options: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    version: int = Field(
+        default=VERSION, description=("of the format; plans of an older one still open")
+    )
+    name: str = Field(
+        default="auto", description=("where the plan came from: a preset's name, or `auto`")
+    )
+    channels: tuple[str, ...] = Field(
+        default=("image",),
+        min_length=1,
+        description=("a name per input channel, such as `CT` or `T1`"),
+    )
+    intensity: tuple[Intensity, ...] = Field(
+        default=(Intensity(),), description="one entry per channel, see below"
+    )
+    labels: LabelSpace = Field(default=LabelSpace(), description="see below")
+    spacing: tuple[float, float, float] | None = Field(
+        default=None,
+        description=(
+            "voxel size in mm after resampling, along X, Y, Z; none keeps each scan's own grid"
+        ),
+    )
+    network: NetworkPlan = Field(default=NetworkPlan(), description="see below")
+    patch_size: Triple = Field(
+        default=(64, 64, 64),
+        validate_default=True,
+        description=(
+            "voxels along X, Y, Z that a training step sees; multiples of the "
+            "network's strides together, 16 by default"
+        ),
+    )
+    views: ViewsPlan = Field(default=ViewsPlan(), description="see below")
+    loss: LossPlan = Field(default=LossPlan(), description="see below")
+    teacher: TeacherPlan = Field(default=TeacherPlan(), description="see below")
+    training: TrainingPlan = Field(default=TrainingPlan(), description="see below")
+    inference: InferencePlan = Field(default=InferencePlan(), description="see below")
+    options: dict[str, dict[str, Any]] = Field(
+        default_factory=dict,
+        description=(
+            "per method, the options that differ from that method's defaults, see "
+            "below; the plan in a model folder names all of its method's"
+        ),
+    )
 
     @model_validator(mode="before")
     @classmethod

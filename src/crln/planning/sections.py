@@ -36,11 +36,22 @@ class Intensity(Section):
     `none`: as they are (the research archives come normalised).
     """
 
-    scheme: Literal["window", "zscore", "minmax", "none"] = "zscore"
-    low: float | None = None
-    high: float | None = None
-    mean: float | None = None
-    std: float | None = Field(default=None, gt=0)
+    scheme: Literal["window", "zscore", "minmax", "none"] = Field(
+        default="zscore",
+        description=(
+            "`window`: clip to low..high, subtract mean, divide by std (CT). "
+            "`zscore`: each scan by its own mean and standard deviation. `minmax`: "
+            "each scan to 0..1. `none`: as they are"
+        ),
+    )
+    low: float | None = Field(default=None, description="lower end of the window")
+    high: float | None = Field(default=None, description="upper end of the window")
+    mean: float | None = Field(
+        default=None, description=("subtracted after clipping; of the cohort")
+    )
+    std: float | None = Field(
+        default=None, gt=0, description="divided by after that; of the cohort"
+    )
 
     @model_validator(mode="after")
     def _window_is_complete(self) -> Self:
@@ -54,22 +65,35 @@ class Intensity(Section):
 class NetworkPlan(Section):
     """The backbone and what CRLN adds to it (docs/explanation/method.md, section 2)."""
 
-    kind: str = Field(default="vnet", description="`vnet`, `unet`, or what a package adds")
+    kind: str = Field(
+        default="vnet", description=("backbone: `vnet`, `unet`, or what an installed package adds")
+    )
     widths: tuple[Annotated[int, Field(ge=1)], ...] = Field(
         default=(16, 32, 64, 128, 256), min_length=2, description="channels per level, finest first"
     )
     strides: tuple[tuple[Halving, Halving, Halving], ...] = Field(
         default=((2, 2, 2),) * 4,
         validate_default=True,
-        description="from each level to the next, along X, Y, Z: 2 halves, 1 keeps the voxels",
+        description=(
+            "from each level to the next, along X, Y, Z: 2 halves, 1 keeps the "
+            "voxels; for thick slices `[[2, 2, 1], [2, 2, 1], [2, 2, 2], [2, 2, "
+            "2]]`"
+        ),
     )
     dropout: float = Field(
-        default=0.0, ge=0, lt=1, description="of channels; paper presets: 0.5 or 0.3"
+        default=0.0,
+        ge=0,
+        lt=1,
+        description=(
+            "probability that a channel is dropped, after the bottleneck and before"
+            " the heads; the paper presets state the papers' (0.5 or 0.3), for "
+            "40,000 steps; [measured](../explanation/decisions/dropout.md)"
+        ),
     )
     embedding: int = Field(default=16, ge=1, description="E, width of the contrastive embedding")
     prototypes: int = Field(default=4, ge=1, description="N, prototypes per class")
     options: dict[str, Any] = Field(
-        default_factory=dict, description="whatever else the network of a package takes"
+        default_factory=dict, description=("whatever else the network of a package takes")
     )
 
     @field_validator("strides")
@@ -100,15 +124,30 @@ class ViewsPlan(Section):
     `paper`: docs/explanation/method.md, section 4. `rich`: what nnU-Net does to a labelled patch.
     """
 
-    kind: str = Field(default="rich", description="`paper`, `rich`, or what a package adds")
+    kind: str = Field(
+        default="rich",
+        description=(
+            "`rich`: what nnU-Net does to a patch; `paper`: the paper's views; or "
+            "what an installed package adds"
+        ),
+    )
     mirror_axes: Axes = Field(
         default=(),
-        description="array axes (0, 1, 2 of X, Y, Z) along which patches may be mirrored",
+        description=(
+            "array axes (0, 1, 2 of X, Y, Z) along which patches may be mirrored; "
+            "empty where left and right must not swap"
+        ),
     )
     rotate90: bool = Field(default=False, description="90-degree turns in the X-Y plane")
-    brightness: bool = Field(default=True, description="weak view: brightness changes (paper)")
+    brightness: bool = Field(
+        default=True, description=("weak view of `paper`: its brightness changes")
+    )
     options: dict[str, Any] = Field(
-        default_factory=dict, description="numbers of these views that differ from their defaults"
+        default_factory=dict,
+        description=(
+            "numbers of these views that differ from their defaults; the plan in a "
+            "model folder names all of them"
+        ),
     )
 
     @field_validator("kind")
@@ -125,10 +164,12 @@ class LossPlan(Section):
 
     terms: tuple[LossTerm, ...] = Field(
         default=("dice_ce",), min_length=1,
-        description="averaged: `dice_ce` (the mean of both others), `cross_entropy`, `dice`",
+        description=(
+"averaged: `cross_entropy`, `dice`, or `dice_ce`, the mean of both"
+),
     )  # fmt: skip
     class_weights: tuple[float, ...] | None = Field(
-        default=None, description="one a class, background first; none: all alike"
+        default=None, description="one a class, background first"
     )
 
     @model_validator(mode="before")
@@ -151,11 +192,28 @@ class LossPlan(Section):
 class TeacherPlan(Section):
     """The mean teacher."""
 
-    decay: float = Field(default=0.99, ge=0, le=1, description="EMA decay a: min(1 - 1/(t+1), a)")
-    dropout: bool = Field(default=False, description="dropout on while the teacher labels")
+    decay: float = Field(
+        default=0.99,
+        ge=0,
+        le=1,
+        description=(
+            "a in the moving average's decay min(1 - 1/(t + 1), a); "
+            "[measured](../explanation/decisions/teacher-decay.md)"
+        ),
+    )
+    dropout: bool = Field(
+        default=False,
+        description=(
+            "dropout is on while the teacher labels (paper presets: true); "
+            "[measured](../explanation/decisions/dropout.md)"
+        ),
+    )
     norm: Literal["own", "ema"] = Field(
         default="ema",
-        description="norm statistics: `own`, from its own passes; `ema`, following the student's",
+        description=(
+            "norm statistics: `ema`, following the student's; `own`, from its own "
+            "passes (paper presets)"
+        ),
     )
 
 
@@ -166,28 +224,52 @@ class TrainingPlan(Section):
     two points of Dice on validation cases over SGD at 0.01 (docs/explanation/decisions/).
     """
 
-    iterations: int = Field(default=4000, ge=1)
+    iterations: int = Field(default=4000, ge=1, description="steps")
     labelled: int = Field(default=2, ge=1, description="labelled patches a step")
-    unlabelled: int = Field(default=2, ge=0, description="unlabelled patches a step")
+    unlabelled: int = Field(
+        default=2,
+        ge=0,
+        description=(
+            "unlabelled patches a step; a method without use for them takes as many"
+            " labelled ones more"
+        ),
+    )
     foreground: float = Field(
-        default=0.0, ge=0, le=1, description="share of labelled patches centred on foreground"
+        default=0.0, ge=0, le=1, description=("share of labelled patches centred on foreground")
     )
     labelled_start: float = Field(
         default=0.4,
         ge=0,
         le=1,
-        description="share of the steps on labels alone, two views a patch; paper presets: 0",
+        description=(
+            "share of the steps on the labels alone, two views of each labelled "
+            "patch, for every method that learns from unlabelled ones (paper "
+            "presets: 0); [measured](../explanation/decisions/labelled-start.md)"
+        ),
     )
-    optimiser: Literal["sgd", "adam", "adamw"] = "adamw"
-    lr: float = Field(default=0.003, gt=0)
-    momentum: float = Field(default=0.9, ge=0, lt=1, description="of SGD, Nesterov's")
-    weight_decay: float = Field(default=0.01, ge=0)
-    schedule: Literal["poly", "step", "constant"] = "poly"
+    optimiser: Literal["sgd", "adam", "adamw"] = Field(
+        default="adamw",
+        description=(
+            "`adamw`, `adam` or `sgd` (Nesterov; paper presets); "
+            "[measured](../explanation/decisions/optimiser.md)"
+        ),
+    )
+    lr: float = Field(default=0.003, gt=0, description="learning rate at the start")
+    momentum: float = Field(default=0.9, ge=0, lt=1, description="of SGD")
+    weight_decay: float = Field(default=0.01, ge=0, description="of AdamW; SGD wants some 0.0005")
+    schedule: Literal["poly", "step", "constant"] = Field(
+        default="poly", description=("of the learning rate: `poly`, `step` or `constant`")
+    )
     power: float = Field(default=0.9, ge=0, description="of the polynomial decay")
     warmup: float = Field(
-        default=0.0, ge=0, lt=1, description="share of linear learning-rate warm-up"
+        default=0.0,
+        ge=0,
+        lt=1,
+        description=("share of the training in which the learning rate rises from 0"),
     )
-    gradient_clip: float | None = Field(default=None, gt=0, description="largest gradient norm")
+    gradient_clip: float | None = Field(
+        default=None, gt=0, description="largest norm of the gradient"
+    )
 
     @model_validator(mode="after")
     def _decay_leaves_weights(self) -> Self:
@@ -205,11 +287,18 @@ class InferencePlan(Section):
     `stride` in voxels wins over `overlap` (the share of a window that its neighbour covers too).
     """
 
-    stride: Steps | None = None
-    overlap: float = Field(default=0.5, ge=0, lt=1)
-    weighting: Literal["uniform", "gaussian"] = "gaussian"
+    stride: Steps | None = Field(
+        default=None, description=("voxels between windows along X, Y, Z; wins over `overlap`")
+    )
+    overlap: float = Field(
+        default=0.5, ge=0, lt=1, description=("share of a window that its neighbour covers too")
+    )
+    weighting: Literal["uniform", "gaussian"] = Field(
+        default="gaussian",
+        description=("of a window's voxels when windows are averaged: `gaussian` or `uniform`"),
+    )
     mirror_axes: Axes = Field(
-        default=(), description="test-time mirroring: average over flips along these axes"
+        default=(), description=("average over mirrored predictions along these axes")
     )
 
 

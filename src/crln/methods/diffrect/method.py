@@ -54,13 +54,18 @@ class DiffRect(SemiSupervised):
         """Published constants (30,000 steps, the ramp over all of them)."""
 
         confidence: float = Field(
-            default=0.8, ge=0, le=1, description="threshold of a pseudo-label"
+            default=0.8, ge=0, le=1, description=("least confidence of a pseudo-label that counts")
         )
         start: float = Field(
-            default=1 / 30, ge=0, le=1, description="share before the student learns from y_d"
+            default=1 / 30,
+            ge=0,
+            le=1,
+            description=("share of the training before the student learns from rectified labels"),
         )
-        steps: int = Field(default=10, ge=2, description="T of the diffusion")
-        sampled: int = Field(default=2, ge=1, description="steps from noise to a latent")
+        steps: int = Field(default=10, ge=2, description="steps of the diffusion")
+        sampled: int = Field(
+            default=2, ge=1, description=("steps in which a rectified label is drawn from noise")
+        )
 
     options: Options
 
