@@ -23,6 +23,7 @@ from crln.evaluation import (
     pair_masks,
 )
 from crln.imaging import Volume, read_label
+from crln.labels import LabelSpace
 
 SPACING = (1.0, 1.5, 3.0)
 
@@ -60,6 +61,29 @@ def test_metrics_of_files_equal_medpy(folders, unit, spacing):
         assert found.values("dice", value)["b"] == pytest.approx(binary.dc(p, t))
         assert found.values("hd95", value)["b"] == pytest.approx(binary.hd95(p, t, spacing))
         assert found.values("asd", value)["b"] == pytest.approx(binary.asd(p, t, spacing))
+
+
+def test_a_plans_labels_say_what_is_background_and_what_nobody_knows(tmp_path):
+    truth = np.full((12, 12, 10), 3)  # the background
+    truth[2:7], truth[7:9], truth[9:] = 5, 8, 255
+    outlined = np.where(truth == 8, 5, truth)
+    outlined[9:] = 5
+    pair = (save(tmp_path / "p.nii", outlined), save(tmp_path / "t.nii", truth))
+    labels = LabelSpace((3, 5), ("air", "organ"), ignore=255)
+    for found in evaluate_both({"a": pair}, classes=labels):
+        assert found.class_names == {5: "organ"}
+        assert found.values("dice", 5)["a"] == pytest.approx(2 * 5 / (5 + 7))
+        assert found.left_out.values == {8: ("a",)}
+
+
+def test_components_are_joined_by_what_nobody_knows(tmp_path):
+    outlined = np.zeros((12, 12, 10), int)
+    outlined[:, 4:8, 4:8] = 1
+    truth = outlined.copy()
+    truth[5:7] = 9
+    pair = (save(tmp_path / "p.nii", outlined), save(tmp_path / "t.nii", truth))
+    _, largest = evaluate_both({"a": pair}, ignore=9)
+    assert largest.values("dice", 1)["a"] == 1
 
 
 def test_classes_may_be_named_and_chosen(folders):

@@ -101,5 +101,4 @@ def _of_run(path: Path) -> dict[str, Any]:
     cases = read_split(run.split)["test"]
     if not cases:
         raise CrlnError(f"{run.split}: the run kept no test case; evaluate without --run")
-    labels = run.plan.labels
-    return {"cases": cases, "classes": labels.structures, "ignore": labels.ignore}
+    return {"cases": cases, "classes": run.plan.labels}

@@ -119,9 +119,7 @@ def cost_of(measured: Sequence[Measured]) -> Cost | None:
 
 def _measure(masks: Mapping[str, Path], test: Sequence[Case], plan: Plan, unit: Unit) -> Measured:
     pairs = {case.id: (masks[case.id], case.label.path) for case in test if case.label}
-    last, largest = evaluate_both(
-        pairs, unit=unit, classes=plan.labels.structures, ignore=plan.labels.ignore
-    )
+    last, largest = evaluate_both(pairs, unit=unit, classes=plan.labels)
     return Measured(masks, last, largest)
 
 

@@ -14,9 +14,12 @@ from crln.evaluation.results import Evaluation, LeftOut, Measurement
 from crln.evaluation.surfaces import case_metrics
 from crln.files import checksum
 from crln.imaging import check_same_grid, read_label
-from crln.labels import largest_components
+from crln.labels import LabelSpace, largest_components
 
 _MOST_CLASSES = 1000
+
+Classes = Mapping[int, str] | LabelSpace
+"""Label value to name, or what a plan calls its labels."""
 
 
 def evaluate(
@@ -24,7 +27,7 @@ def evaluate(
     labels: Path,
     *,
     unit: Unit = "mm",
-    classes: Mapping[int, str] | None = None,
+    classes: Classes | None = None,
     largest_component: bool = False,
     cases: Collection[str] | None = None,
     partial: bool = False,
@@ -40,15 +43,16 @@ def evaluate(
         predictions: a folder of masks, or one mask.
         labels: a folder of masks, a folder of h5 case folders, or one mask.
         unit: distances in millimetres, or in voxels as this field's papers give them.
-        classes: label value to name; other values count as background. None measures every value
-            but 0 that is found in any of the files.
+        classes: label value to name, or a plan's labels; other values count as background. None
+            measures every value but 0 that is found in any of the files.
         largest_component: keep only each predicted class's largest connected component.
         cases: the ids to measure, such as those of the test split; each must have a mask and a
             label. None measures all.
         partial: leave out those of `cases` that have no mask, too, rather than refuse them.
         tolerance: of normalised surface Dice, in `unit`; or label value to it, None
             for the other classes.
-        ignore: the label value that means that nobody knows; its voxels are not measured.
+        ignore: the label value that means that nobody knows; its voxels are not measured. A plan's
+            labels say it themselves.
 
     Raises:
         CrlnError: nothing can be paired, one of `cases` lacks a file, or a file is unreadable or
@@ -74,7 +78,7 @@ def evaluate_pairs(
     pairs: Mapping[str, tuple[Path, Path]],
     *,
     unit: Unit = "mm",
-    classes: Mapping[int, str] | None = None,
+    classes: Classes | None = None,
     largest_component: bool = False,
     tolerance: Tolerances = TOLERANCE,
     ignore: int | None = None,
@@ -88,7 +92,7 @@ def evaluate_both(
     pairs: Mapping[str, tuple[Path, Path]],
     *,
     unit: Unit = "mm",
-    classes: Mapping[int, str] | None = None,
+    classes: Classes | None = None,
     tolerance: Tolerances = TOLERANCE,
     ignore: int | None = None,
 ) -> tuple[Evaluation, Evaluation]:
@@ -100,29 +104,34 @@ def evaluate_both(
 def _evaluate(
     pairs: Mapping[str, tuple[Path, Path]],
     unit: Unit,
-    classes: Mapping[int, str] | None,
+    classes: Classes | None,
     components: Sequence[bool],
     tolerance: Tolerances,
     ignore: int | None,
 ) -> list[Evaluation]:
     """An evaluation for each entry of `components`; every file is read once."""
+    background = 0
+    if isinstance(classes, LabelSpace):
+        background, ignore, classes = classes.values[0], classes.ignore, classes.structures
     measured: list[dict[str, dict[int, ClassMetrics]]] = [{} for _ in components]
     others: dict[int, list[str]] = {}
     read = {}
     for case, (prediction_path, label_path) in pairs.items():
         read[case] = checksum(prediction_path), checksum(label_path)
         prediction, truth, spacing, voxel_ml = _read_pair(prediction_path, label_path)
-        if ignore is not None:
-            known = truth != ignore
-            prediction, truth = prediction * known, truth * known
-        in_truth = _values(truth, label_path)
-        found = _values(prediction, prediction_path) | in_truth
+        known = None if ignore is None else truth != ignore
+        truth = _where_known(truth, known, background)
+        in_truth = _values(truth, label_path) - {background}
+        predicted = _where_known(prediction, known, background)
+        found = _values(predicted, prediction_path) | in_truth
         wanted = sorted(found if classes is None else classes)
         for value in sorted(in_truth.difference(wanted)):
             others.setdefault(value, []).append(case)
         size = spacing if unit == "mm" else None
         for of_case, largest in zip(measured, components, strict=True):
-            mask = largest_components(prediction) if largest else prediction
+            mask = predicted
+            if largest:
+                mask = _where_known(largest_components(prediction), known, background)
             of_case[case] = case_metrics(
                 mask, truth, size, wanted, voxel_ml=voxel_ml, tolerance=tolerance
             )
@@ -143,6 +152,11 @@ def _evaluate(
         )
         for of_case, largest in zip(measured, components, strict=True)
     ]
+
+
+def _where_known(mask: np.ndarray, known: np.ndarray | None, background: int) -> np.ndarray:
+    """A mask with nothing in it where nobody knows what there is."""
+    return mask if known is None else np.where(known, mask, background)
 
 
 def _rows(
