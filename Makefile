@@ -5,7 +5,7 @@ BIN := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo check test lint format bench docs clean
+.PHONY: help install demo check test lint format bench gpu docs clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 10
@@ -42,6 +42,9 @@ format: install  ## put the code into its style
 
 bench: install  ## speed and memory against their targets, 20 minutes (PART="step la": that part)
 	@$(BIN)/python benchmarks $(if $(PART),--only "$(PART)")
+
+gpu: install  ## every method and a prediction on a CUDA device, ten minutes; without one a line
+	@$(BIN)/python benchmarks/gpu.py --json gpu.json
 
 docs: install  ## the documentation as pages, in site/
 	@$(BIN)/python docs/_generate

@@ -3,8 +3,9 @@
 Run: python benchmarks/inference.py [--data ../shared/data] [--only speed|memory] [--long]
 
 Speed: a full-size LA volume, V-Net, windows of 112x112x80. "plain network" is the V-Net as torch
-runs it: batch norms apart, default layout; "as trained" is the one of `crln.networks`. Both predict
-by `monai.inferers.sliding_window_inference` in the same process, in turns with ours. Memory: a CT
+runs it: batch norms apart, default layout; "as trained" is the one of `crln.networks`; "folded,
+channels last" is ours without the convolutions that replace torch's. The first two predict by
+`monai.inferers.sliding_window_inference` in the same process, in turns with ours. Memory: a CT
 volume of 512x512x600 voxels and 5 classes, in a process of its own; what the process holds at most
 while it predicts, less what it held with the volume read. The windows do not overlap there: more of
 them would take time, not memory.
@@ -127,14 +128,16 @@ def speed(data: Path, repeats: int, stride: Triple, long: bool) -> dict[str, Any
     paper = LA.updated({"inference": {"stride": stride}})
     image, network = read_heart(data), trained_network(LA)
     fast, plain = accelerate(network, "cpu"), as_torch_runs_it(network)
+    folded = accelerate(network, "cpu", exact=True)
     ways: dict[str, Callable[[], Tensor]] = {
         "monai, plain network": lambda: monai(plain, image, paper),
         "ours": lambda: ours(fast, image, paper),
         "ours, everyday windows": lambda: ours(fast, image, EVERYDAY),
+        "folded, channels last, everyday windows": lambda: ours(folded, image, EVERYDAY),
     }
     if long:
         ways["monai, as trained"] = lambda: monai(network, image, paper)
-    for model in (plain, network, fast):
+    for model in (plain, network, fast, folded):
         with torch.inference_mode():
             model(image[None, :, :112, :112, :80])
     seconds: dict[str, list[float]] = {name: [] for name in ways}
@@ -150,7 +153,7 @@ def speed(data: Path, repeats: int, stride: Triple, long: bool) -> dict[str, Any
         count = Tiling.of(image.shape[1:], LA.patch_size, plan.inference).count
         timing = Timing.of(values)
         found[name] = {**asdict(timing), "windows": count}
-        say(f"LA {tuple(image.shape[1:])} {name:24s} {timing}, {count} windows, "
+        say(f"LA {tuple(image.shape[1:])} {name:40s} {timing}, {count} windows, "
             f"{1e3 * timing.median / count:.0f} ms each")  # fmt: skip
     apart = (results["ours"] - results["monai, plain network"]).abs().max()
     parts = by_part(fast, image, repeats)

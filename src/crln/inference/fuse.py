@@ -1,4 +1,10 @@
-"""The same network, faster: norms folded away, and convolutions that suit the device."""
+"""The same network, faster: norms folded away, and convolutions that suit the device.
+
+Measured in one process on a full-size LA volume with everyday windows (overlap 0.5), two cores:
+7.32 s with norms folded and weights laid out channels last, 6.26 s with the first convolution
+stacked as well, 5.24 s with Winograd's too. So the replaced convolutions save 28 % of a volume,
+Winograd's alone 16 %; `benchmarks/inference.py` measures both ways again.
+"""
 
 import copy
 
