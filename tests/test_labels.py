@@ -42,7 +42,6 @@ def test_a_value_of_no_class_is_named_with_its_file() -> None:
         CrlnError, match=r"a\.nii: holds the value 9, .* labels \[0, 85\]; .*ignore"
     ):
         space.encode(np.array([[0, 85], [255, 9]]), Path("a.nii"))
-    assert space.strange({0, 3, -4, 85, 255}) == [-4, 3]
 
 
 def test_structures_are_all_but_the_background() -> None:

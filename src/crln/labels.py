@@ -1,6 +1,6 @@
 """What the values of label files mean, classes as every room uses them, and maps of classes."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -124,10 +124,6 @@ class LabelSpace:
                 )
             target[...] = classes[place]
         return encoded
-
-    def strange(self, values: Iterable[int]) -> list[int]:
-        """Those of some label values that are none of these classes, ascending."""
-        return sorted({*values} - {*self.values, self.ignore})
 
     def decode(self, classes: np.ndarray) -> np.ndarray:
         """Classes as values of the label files, in the smallest type that holds them all.

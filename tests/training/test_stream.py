@@ -1,10 +1,15 @@
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import nibabel as nib
 import numpy as np
 import pytest
 import torch
 
+from crln.cohort import Label, load_cohort
+from crln.labels import IGNORE
+from crln.planning import Plan
+from crln.preparation import prepare_cohort
 from crln.training.stream import PatchStream
 
 
@@ -122,3 +127,27 @@ def test_reading_ahead_takes_one_thread() -> None:
 def test_cuts_are_channels_last() -> None:
     batch = stream([Ramp("a", (32, 32, 32))]).cut(0)
     assert batch.images.is_contiguous(memory_format=torch.channels_last_3d)
+
+
+def test_what_nobody_outlined_is_inside_and_of_no_class(
+    phantom: Path, tiny_plan: Plan, tmp_path: Path
+) -> None:
+    """From the label file to the batch: every second plane of it says that nobody knows."""
+    case = load_cohort(phantom).labelled[0]
+    assert case.label is not None
+    image = nib.load(case.label.path)
+    voxels = np.asarray(image.dataobj).copy()
+    voxels[:, :, ::2] = 9
+    nib.save(nib.Nifti1Image(voxels, image.affine, image.header), tmp_path / "sparse.nii.gz")
+    sparse = replace(case, label=Label(tmp_path / "sparse.nii.gz"))
+    plan = tiny_plan.updated({"labels": {"ignore": 9}, "spacing": None})
+    side = tiny_plan.patch_size
+    whole, drawn = (
+        PatchStream(prepare_cohort([each], plan), side, side, 1, 0, "test").cut(0)
+        for each in (case, sparse)
+    )
+    assert torch.equal(whole.images, drawn.images)
+    assert torch.equal(whole.inside, drawn.inside)
+    unknown = (drawn.labels == IGNORE) & drawn.inside
+    assert unknown.sum() == pytest.approx(0.5 * drawn.inside.sum().item(), rel=0.1)
+    assert torch.equal(drawn.labels[~unknown], whole.labels[~unknown])
