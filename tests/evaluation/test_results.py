@@ -131,5 +131,5 @@ def test_what_exists_is_kept_unless_told_otherwise(evaluation, tmp_path):
 @pytest.mark.parametrize("text", ["", "{}", '{"rows": [{}]}', "[1]"])
 def test_a_damaged_record_is_refused(tmp_path, text):
     (tmp_path / "x.json").write_text(text)
-    with pytest.raises(CrlnError, match="not an evaluation"):
+    with pytest.raises(CrlnError, match="; evaluate again"):
         read_evaluation(tmp_path / "x.json")

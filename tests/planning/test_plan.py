@@ -5,9 +5,9 @@ import pytest
 from pydantic import ValidationError
 
 from crln.errors import CrlnError
+from crln.files import fault_of
 from crln.labels import LabelSpace
 from crln.planning import Plan
-from crln.planning.plan import fault_of
 
 
 def test_a_plan_comes_back_from_its_text(tmp_path: Path) -> None:

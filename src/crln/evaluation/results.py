@@ -289,49 +289,6 @@ class Evaluation:
         return json.dumps(record, indent=1, allow_nan=False) + "\n"
 
 
-def read_evaluation(path: Path) -> Evaluation:
-    """Reads what `Evaluation.save` wrote as JSON, in this or an earlier version.
-
-    Metrics that the file does not know were not measured; those that are no longer known are
-    passed over.
-
-    Raises:
-        CrlnError: missing, damaged, or another kind of file.
-
-    Example:
-        >>> *tables, record = crln.evaluate("masks", "data/labels").save("results")
-        >>> crln.read_evaluation(record).summarised("dice").mean
-        1.0
-    """
-    try:
-        record = json.loads(Path(path).read_text(encoding="utf-8"))
-        rows = tuple(
-            Measurement(row["case"], row["value"], row["class"], _metrics(row))
-            for row in record["rows"]
-        )
-        left = record.get("left_out", {})
-        return Evaluation(
-            record["unit"],
-            record["largest_component"],
-            rows,
-            tolerances={int(v): float(t) for v, t in record.get("tolerances", {}).items()},
-            left_out=LeftOut(
-                tuple(left.get("without_label", ())),
-                tuple(left.get("without_mask", ())),
-                {int(v): tuple(cases) for v, cases in left.get("values", {}).items()},
-            ),
-            read={case: (mask, label) for case, (mask, label) in record.get("read", {}).items()},
-        )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise CrlnError(f"{path}: missing or not an evaluation; evaluate again") from error
-
-
-def _metrics(row: dict[str, Any]) -> ClassMetrics:
-    known = {key: row[key] for key in BY_KEY if key in row}
-    figures = {key: math.nan if f is None else float(f) for key, f in known.items()}
-    return ClassMetrics(figures, int(row["predicted"]), int(row["true"]))
-
-
 def _voxels(metrics: ClassMetrics) -> tuple[int, int]:
     return metrics.predicted, metrics.true
 

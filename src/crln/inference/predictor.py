@@ -10,6 +10,7 @@ from torch import nn
 
 from crln.devices import settle_device
 from crln.errors import CrlnError
+from crln.files import fault_of
 from crln.imaging import Volume, read_image
 from crln.inference.fuse import accelerate
 from crln.inference.prediction import Prediction
@@ -17,7 +18,6 @@ from crln.inference.restore import outline
 from crln.inference.sliding import Network, Precision, score_slabs
 from crln.labels import largest_components
 from crln.planning import Plan
-from crln.planning.plan import fault_of
 from crln.preparation import prepare_image
 from crln.runs import open_run
 

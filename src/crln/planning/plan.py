@@ -13,8 +13,7 @@ from pydantic import (
 )
 
 from crln.errors import CrlnError
-from crln.files import checked, read_yaml, to_yaml
-from crln.files import fault_of as fault_of
+from crln.files import checked, fault_of, read_yaml, to_yaml
 from crln.labels import LabelSpace
 from crln.notebook import facts_html, times
 from crln.planning.bounds import misfit
@@ -42,7 +41,6 @@ __all__ = [
     "TrainingPlan",
     "Triple",
     "ViewsPlan",
-    "fault_of",
     "options_of",
 ]
 

@@ -4,17 +4,19 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
 from crln.cohort import Case
 from crln.errors import CrlnError
-from crln.files import checksum, read_notes, read_tensors, write_tensors
+from crln.files import checked, checksum, read_notes, read_tensors, write_tensors
 from crln.methods import Method
 from crln.planning import Plan
 from crln.preparation import SOURCES, content_of, default_cache
+
+T = TypeVar("T")
 
 
 @dataclass
@@ -107,11 +109,7 @@ def read_origin(path: Path) -> tuple[Progress, Origin]:
         CrlnError: the file is damaged.
     """
     notes = read_notes(path)
-    try:
-        progress = Progress(**json.loads(notes["progress"]))
-        return progress, Origin(**json.loads(notes.get("origin", "{}")))
-    except (ValueError, KeyError, TypeError) as error:
-        raise CrlnError(f"{path}: damaged; train again without --resume") from error
+    return _noted(path, notes, "progress", Progress), _noted(path, notes, "origin", Origin)
 
 
 def load_checkpoint(path: Path, method: Method, optimiser: torch.optim.Optimizer) -> Progress:
@@ -132,11 +130,20 @@ def load_checkpoint(path: Path, method: Method, optimiser: torch.optim.Optimizer
         method.load_state_dict(weights)
         groups = optimiser.state_dict()["param_groups"]
         optimiser.load_state_dict({"state": state, "param_groups": groups})
-        return Progress(**json.loads(notes["progress"]))
-    except (RuntimeError, ValueError, KeyError, TypeError) as error:
+    except (RuntimeError, ValueError) as error:
         raise CrlnError(
             f"{path}: this checkpoint is not of this plan; train again without --resume"
         ) from error
+    return _noted(path, notes, "progress", Progress)
+
+
+def _noted(path: Path, notes: dict[str, str], name: str, kind: type[T]) -> T:
+    """One of a checkpoint's notes."""
+    remedy = "train again without --resume"
+    try:
+        return checked(json.loads(notes.get(name, "{}")), kind, path, remedy)
+    except json.JSONDecodeError as error:
+        raise CrlnError(f"{path}: {name}: {error.msg}; {remedy}") from error
 
 
 def method_weights(tensors: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from crln.errors import CrlnError
-from crln.files import checksum, read_tensors, write_tensors, write_text
+from crln.files import checked, checksum, read_json, read_tensors, write_tensors, write_text
 from crln.methods import build_method
 from crln.notebook import facts_html
 from crln.planning import Plan
@@ -121,18 +121,14 @@ class RunFolder:
         if not self.weights.exists():
             remedy = "finish it with --resume" if self.checkpoint.exists() else "train first"
             raise CrlnError(f"{self.path}: no {WEIGHTS}: the training did not finish; {remedy}")
-        try:
-            sums = json.loads((self.path / SEAL).read_text(encoding="utf-8"))
-            expected = {name: sums[name] for name in (PLAN, FACTS, WEIGHTS)}
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise CrlnError(
-                f"{self.path / SEAL}: missing or damaged; restore the model folder or train again"
-            ) from error
-        for name, expected_sum in expected.items():
-            if checksum(self.path / name) != expected_sum:
+        seal, remedy = self.path / SEAL, "restore the model folder or train again"
+        sums = checked(read_json(seal, remedy), dict[str, str], seal, remedy)
+        for name in (PLAN, FACTS, WEIGHTS):
+            if name not in sums:
+                raise CrlnError(f"{seal}: {name}: is missing; {remedy}")
+            if checksum(self.path / name) != sums[name]:
                 raise CrlnError(
-                    f"{self.path / name}: changed since training (checksum differs); "
-                    "restore the model folder or train again"
+                    f"{self.path / name}: changed since training (checksum differs); {remedy}"
                 )
 
 
