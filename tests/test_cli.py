@@ -181,7 +181,7 @@ def test_train_predict_evaluate(
     measured = command_line("evaluate", masks, labels, "--out", results, "--unit", "voxel")
     assert measured.code == 0, measured.err
     assert "Dice" in measured.out
-    rows = list(csv.DictReader((tmp_path / "results-cases.csv").open()))
+    rows = list(csv.DictReader((tmp_path / "results-cases.csv").read_text().splitlines()))
     assert {row["case"] for row in rows} == {c.id for c in cohort.test}
     assert json.loads((tmp_path / "results.json").read_text())["unit"] == "voxel"
 

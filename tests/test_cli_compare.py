@@ -1,6 +1,7 @@
 """crln compare and crln export-nnunet as a person types them."""
 
 import json
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import pytest
 
 import crln
+from crln.cli.compare import _watch
 from crln.comparison import ABLATION
 from crln.planning import Plan
 
@@ -143,3 +145,19 @@ def test_export_nnunet(phantom: Path, tmp_path: Path, command_line: CommandLine)
     assert "nnUNetv2_plan_and_preprocess -d 8" in result.out
     assert (tmp_path / "Dataset008_P" / "dataset.json").exists()
     assert command_line(*words).code == 2
+
+
+def test_elsewhere_than_in_a_terminal_a_line_tells_how_far_the_cells_are(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    looked = threading.Event()
+
+    class Standing:
+        def line(self) -> str:
+            looked.set()
+            return "1 of 2 cells done"
+
+    monkeypatch.setattr("crln.cli.compare.LINE_SECONDS", 0.01)
+    with _watch(Standing()):  # type: ignore[arg-type]
+        assert looked.wait(5)
+    assert "1 of 2 cells done" in capsys.readouterr().out

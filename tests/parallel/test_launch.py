@@ -51,7 +51,7 @@ def program(*words: object, **options: object) -> "subprocess.Popen[str]":
 
 
 def rows_of(run: Path) -> list[dict[str, str]]:
-    return list(csv.DictReader((run / "log.csv").open()))
+    return list(csv.DictReader((run / "log.csv").read_text().splitlines()))
 
 
 def workers(parent: int) -> list[int]:

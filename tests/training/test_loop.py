@@ -63,7 +63,7 @@ def test_the_optimiser_steps_at_the_rates_of_the_schedule_and_the_log_tells_them
     )  # fmt: skip
     handle.remove()
     assert rates == pytest.approx([0.01, 0.0075, 0.005, 0.0025])
-    logged = [float(row["lr"]) for row in csv.DictReader(run.log.open())]
+    logged = [float(row["lr"]) for row in csv.DictReader(run.log.read_text().splitlines())]
     assert logged == pytest.approx(rates)
 
 

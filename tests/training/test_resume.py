@@ -96,6 +96,7 @@ def test_a_listener_hears_everything_in_order(finished: tuple[Path, Noted]) -> N
     assert finished[1].events[0] == "prepared"
 
 
+@pytest.mark.slow
 def test_stopped_by_a_listener_and_resumed_is_bit_identical_to_uncut(
     finished: tuple[Path, Noted], cohort: Cohort, tiny_plan: Plan, tmp_path: Path
 ) -> None:
@@ -110,6 +111,7 @@ def test_stopped_by_a_listener_and_resumed_is_bit_identical_to_uncut(
     assert all(torch.equal(ours[name], tensor) for name, tensor in theirs.items())
 
 
+@pytest.mark.slow
 def test_a_finished_run_goes_further_with_more_steps(
     finished: tuple[Path, Noted], cohort: Cohort, tiny_plan: Plan, tmp_path: Path
 ) -> None:
@@ -118,7 +120,9 @@ def test_a_finished_run_goes_further_with_more_steps(
     run = learn(cohort, longer, path, noted, resume=True)
     assert run.finished
     assert ("started", 4, 6) in noted.events
-    assert [row["step"] for row in csv.DictReader(run.log.open())] == list("123456")
+    assert [row["step"] for row in csv.DictReader(run.log.read_text().splitlines())] == list(
+        "123456"
+    )
     assert run.plan.training.iterations == 6
     change = Change(step=4, field="training.iterations", before=4, now=6)
     assert open_run(path).facts.changes == (change,)
@@ -127,6 +131,7 @@ def test_a_finished_run_goes_further_with_more_steps(
     assert any(not torch.equal(weights(path)[n], t) for n, t in weights(finished[0]).items())
 
 
+@pytest.mark.slow
 def test_the_plan_of_the_folder_itself_may_be_given_another_rate(
     finished: tuple[Path, Noted], cohort: Cohort, tmp_path: Path
 ) -> None:
@@ -138,10 +143,11 @@ def test_the_plan_of_the_folder_itself_may_be_given_another_rate(
     run = learn(cohort, longer, path, resume=True)
     fields = {change.field: change.now for change in run.facts.changes}
     assert fields == {"training.iterations": 5, "training.lr": 0.0001}
-    last = list(csv.DictReader(run.log.open()))[-1]
+    last = list(csv.DictReader(run.log.read_text().splitlines()))[-1]
     assert float(last["lr"]) == pytest.approx(0.0001 * (1 / 5) ** 0.9)
 
 
+@pytest.mark.slow
 def test_a_loss_that_was_not_finite_is_mended_by_a_lower_rate(
     cohort: Cohort, tiny_plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -183,6 +189,7 @@ def test_a_label_that_has_changed_is_named(
         case.label.path.write_bytes(before)
 
 
+@pytest.mark.slow
 def test_start_from_has_no_labelled_start_and_says_whence(
     finished: tuple[Path, Noted], cohort: Cohort, tiny_plan: Plan, tmp_path: Path
 ) -> None:
@@ -236,6 +243,7 @@ def test_the_note_tells_the_rate_before_and_after() -> None:
     assert schedule_notes(RunFolder(Path("run"), plan, facts), 5) == []
 
 
+@pytest.mark.slow
 def test_old_checkpoints_know_no_origin_and_go_on(
     finished: tuple[Path, Noted], cohort: Cohort, tiny_plan: Plan, tmp_path: Path
 ) -> None:

@@ -71,7 +71,7 @@ def test_a_run_folder_holds_everything(
     assert run.facts.seconds is not None
     split = yaml.safe_load(run.split.read_text())
     assert len(split["labelled"]) == 3
-    rows = list(csv.DictReader(run.log.open()))
+    rows = list(csv.DictReader(run.log.read_text().splitlines()))
     assert [int(row["step"]) for row in rows] == [1, 2, 3, 4]
     assert all(float(row["total"]) > 0 for row in rows)
     assert not run.load_network().training
@@ -99,7 +99,10 @@ def test_killed_and_resumed_is_bit_identical_to_uncut(
     subprocess.run(command(tmp_path / "cut", True), check=True)
     assert_same_weights(tmp_path / "uncut", tmp_path / "cut")
     losses = [
-        [(r["step"], r["total"]) for r in csv.DictReader((tmp_path / name / "log.csv").open())]
+        [
+            (r["step"], r["total"])
+            for r in csv.DictReader((tmp_path / name / "log.csv").read_text().splitlines())
+        ]
         for name in ("uncut", "cut")
     ]
     assert losses[0] == losses[1]
@@ -146,7 +149,7 @@ def test_validation_chooses_the_checkpoint(phantom: Path, tiny_plan: Plan, tmp_p
         intervals=Intervals(validation=2),
     )  # fmt: skip
     assert str(run.facts.chosen).startswith("validation: Dice ")
-    rows = list(csv.DictReader(run.log.open()))
+    rows = list(csv.DictReader(run.log.read_text().splitlines()))
     scores = [float(row["validation"]) for row in rows if row["validation"]]
     assert len(scores) == 2
     assert f"{max(scores):.4f}" in str(run.facts.chosen)
