@@ -128,7 +128,8 @@ def _reading(folder: Path) -> Iterator[None]:
 
 @lru_cache(maxsize=256)
 def _read_foreground(path: Path) -> dict[int, np.ndarray]:
-    with np.load(path) as archive:
+    # NumPy leaves a damaged file open that it has opened itself.
+    with path.open("rb") as file, np.load(file) as archive:
         return {int(k): archive[k] for k in archive.files}
 
 
