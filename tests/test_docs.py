@@ -6,13 +6,8 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
-
-from crln.imaging.format import Output
-from crln.imaging.grid import Grid
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -85,20 +80,6 @@ def test_no_commit_is_named_in_prose(page: Path) -> None:
 def test_a_sentence_is_counted_whole() -> None:
     text = "One two.\n\n- three four\n  five. Six\n- seven\n\n| a | b |\n\n```sh\ncode code\n```\n"
     assert sentences(text) == ["One two.", "three four five.", "Six", "seven"]
-
-
-def test_the_format_of_the_how_to_can_be_read_and_written(tmp_path: Path) -> None:
-    page = (DOCS / "how-to/add-a-format.md").read_text(encoding="utf-8")
-    code = re.findall(r"^```python\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)[0]
-    names: dict[str, Any] = {}
-    exec(code, names)
-    made, grid = names["Numpy"](), Grid((2, 3, 4), np.diag([1.0, 2.0, 3.0, 1.0]))
-    array = np.arange(24, dtype=np.uint8).reshape(grid.shape)
-    made.write(tmp_path / "a.npy", Output(array, grid, "label"))
-    found = made.grid(tmp_path / "a.npy")
-    assert found.shape == grid.shape
-    np.testing.assert_array_equal(found.to_world, grid.to_world)
-    np.testing.assert_array_equal(made.voxels(tmp_path / "a.npy", "label"), array)
 
 
 BROWSER = next(

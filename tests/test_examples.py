@@ -92,6 +92,13 @@ def test_every_public_name_is_documented() -> None:
     assert shown == {name for name in crln.__all__ if not name.startswith("_")}
 
 
+@pytest.mark.parametrize("name", [*PUBLIC, *CONTRACTS])
+def test_examples_have_the_heading_that_the_pages_know(name: str) -> None:
+    module, _, own = name.rpartition(".")
+    text = getattr(import_module(module), own).__doc__
+    assert ">>>" not in text or re.search(r"^ *Examples:$", text, re.MULTILINE)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [*PUBLIC, *CONTRACTS])
 def test_the_example_of_a_documented_name_runs(name: str, workplace: Path) -> None:

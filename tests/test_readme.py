@@ -129,14 +129,23 @@ SECTIONS: dict[str, Any] = {
     "## `teacher`": TeacherPlan,
     "## `training`": TrainingPlan,
     "## `inference`": InferencePlan,
-    **{f"### `{name}`": m.Options for name, m in METHODS.items() if m.Options.model_fields},
 }
+METHOD_SECTIONS = {f"## `{n}`": m.Options for n, m in METHODS.items() if m.Options.model_fields}
 
 
-@pytest.mark.parametrize("heading", SECTIONS)
-def test_every_plan_field_is_documented_with_its_default(heading: str) -> None:
-    rows = documented("plan.md", heading)
-    defaults = TypeAdapter(SECTIONS[heading]).dump_python(SECTIONS[heading](), mode="json")
+@pytest.mark.parametrize(
+    ("page", "heading", "model"),
+    [
+        *(("plan.md", *section) for section in SECTIONS.items()),
+        *(("options.md", *section) for section in METHOD_SECTIONS.items()),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_every_plan_field_is_documented_with_its_default(
+    page: str, heading: str, model: Any
+) -> None:
+    rows = documented(page, heading)
+    defaults = TypeAdapter(model).dump_python(model(), mode="json")
     assert rows.keys() == defaults.keys()
     for name, cell in rows.items():
         if heading == "## Top level" and name in TABLES:

@@ -45,7 +45,11 @@ def pages() -> dict[Path, str]:
         before, _, rest = page.read_text(encoding="utf-8").partition(BEGIN)
         after = rest.partition(END)[2]
         made[page] = f"{before}{BEGIN}\n{results.overview(DOCS / 'results', where)}\n{END}{after}"
-    for name, filled in (("plan", options.plan_page), ("methods", options.methods_page)):
+    for name, filled in (
+        ("plan", options.plan_page),
+        ("options", options.options_page),
+        ("methods", options.methods_page),
+    ):
         page = DOCS / "reference" / f"{name}.md"
         made[page] = filled(page.read_text(encoding="utf-8"))
     return made

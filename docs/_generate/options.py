@@ -23,27 +23,22 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "## `teacher`": plan.TeacherPlan,
     "## `training`": plan.TrainingPlan,
     "## `inference`": plan.InferencePlan,
-    **{
-        f"### `{name}`": METHODS[name].Options
-        for name in METHODS.ours
-        if METHODS[name].Options.model_fields
-    },
 }
 """Heading of the plan's page -> the model whose fields its table lists."""
+
+METHOD_SECTIONS: dict[str, type[BaseModel]] = {
+    f"## `{name}`": METHODS[name].Options
+    for name in METHODS.ours
+    if METHODS[name].Options.model_fields
+}
+"""The same of the page of the methods' options."""
 
 VIEWS = "### How often and how far"
 
 
 def plan_page(text: str) -> str:
     """The page of the plan with its tables as the models have them."""
-    for heading, model in SECTIONS.items():
-        nameless = [name for name, field in model.model_fields.items() if not field.description]
-        assert not nameless, f"{heading}: fields without a description: {nameless}"
-        rows = [
-            f"| `{name}` | {_default(field)} | {field.description} |"
-            for name, field in model.model_fields.items()
-        ]
-        text = _replaced(text, heading, ["| field | default | meaning |", "|---|---|---|", *rows])
+    text = _filled(text, SECTIONS)
     kinds = ("labelled", "weak", "strong")
     views = [RichOptions().model_dump()[kind] for kind in kinds]
     rows = [
@@ -57,6 +52,11 @@ def plan_page(text: str) -> str:
     return _replaced(text, VIEWS, rows)
 
 
+def options_page(text: str) -> str:
+    """The page of the methods' options with its tables as the models have them."""
+    return _filled(text, METHOD_SECTIONS)
+
+
 def methods_page(text: str) -> str:
     """The page of the methods with the optimisers that they were published with."""
     lines = []
@@ -66,6 +66,19 @@ def methods_page(text: str) -> str:
             line = _published(*matched.groups())
         lines.append(line)
     return "\n".join(lines)
+
+
+def _filled(text: str, sections: dict[str, type[BaseModel]]) -> str:
+    """A page with the table under each heading as its model has it."""
+    for heading, model in sections.items():
+        nameless = [name for name, field in model.model_fields.items() if not field.description]
+        assert not nameless, f"{heading}: fields without a description: {nameless}"
+        rows = [
+            f"| `{name}` | {_default(field)} | {field.description} |"
+            for name, field in model.model_fields.items()
+        ]
+        text = _replaced(text, heading, ["| field | default | meaning |", "|---|---|---|", *rows])
+    return text
 
 
 def _published(name: str, source: str) -> str:

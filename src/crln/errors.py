@@ -10,7 +10,7 @@ class CrlnError(Exception):
     The message is one line: what was found, in which file, and what to do about it. The command
     line prints it and exits with 2; it never shows a traceback for one.
 
-    Example:
+    Examples:
         >>> try:
         ...     crln.load_cohort("nowhere")
         ... except crln.CrlnError as fault:

@@ -73,7 +73,7 @@ def run_tasks(
     Raises:
         CrlnError: Slurm or its library is not there, or does not know an option.
 
-    Example:
+    Examples:
         >>> run_tasks({"a": partial(print, "hello")}, Jobs(here=True), Path("jobs"), print)
         hello
         a jobs/a.log

@@ -34,7 +34,7 @@ class LabelSpace:
         exclusive: every voxel is of one class. Overlapping classes cannot be learnt yet.
         codes: one per value, of a terminology, such as "SCT:10200004"; empty where none is known.
 
-    Example:
+    Examples:
         >>> space = LabelSpace((0, 85), ("background", "left atrium"), ignore=255)
         >>> space.encode(np.array([[0, 85, 255]]))
         array([[ 0,  1, -1]], dtype=int8)

@@ -76,7 +76,7 @@ def segmentation_loss(
         terms: of `SHARES`, averaged.
         weights: (K,), a class's weight among voxels in cross-entropy and among classes in Dice.
 
-    Example:
+    Examples:
         >>> logits, target = torch.zeros(1, 2, 4, 4, 4), torch.zeros(1, 4, 4, 4).long()
         >>> segmentation_loss(logits, target, ["cross_entropy"])
         tensor(0.6931)

@@ -36,7 +36,7 @@ class Case:
         label: what was outlined of it, or None: no label may be read.
         group: cases of one group, such as a patient's, lie on one side of every split.
 
-    Example:
+    Examples:
         >>> from pathlib import Path
         >>> case = crln.Case("patient_a", images=(Path("a/t1.nii.gz"), Path("a/flair.nii.gz")))
     """
@@ -63,7 +63,7 @@ class Cohort:
         ignore: the label value of voxels that nobody outlined, or None.
         ordered: whether the order of the cases was given by a list (then the first N are labelled).
 
-    Example:
+    Examples:
         >>> cohort = crln.load_cohort("data")
         >>> [case.id for case in cohort.unlabelled]
         ['case_07']

@@ -17,7 +17,7 @@ def parse_held(held: Held) -> Held:
     Raises:
         CrlnError: an impossible number or share, a file that cannot be read, or one id twice.
 
-    Example:
+    Examples:
         >>> parse_held("20%"), parse_held("12"), parse_held("hip_004,hip_007")
         ('20%', 12, ('hip_004', 'hip_007'))
     """

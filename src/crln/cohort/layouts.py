@@ -32,7 +32,7 @@ def load_cohort(path: Path) -> Cohort:
         CrlnError: the folder is missing, unreadable or of no known layout; a label has no scan; two
             files are of the same case; a list is at odds with the scans.
 
-    Example:
+    Examples:
         >>> cohort = crln.load_cohort("data")
         >>> print(len(cohort.labelled), "with a label,", len(cohort.unlabelled), "without")
         28 with a label, 1 without

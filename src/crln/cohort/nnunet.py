@@ -50,7 +50,7 @@ def export_nnunet(
         CrlnError: the folder exists or cannot be written, the name is not one, there is no
             labelled case, or a file has a fault.
 
-    Example:
+    Examples:
         >>> cohort = crln.split_cohort(crln.load_cohort("data"), labelled=2, test=1)
         >>> crln.export_nnunet(cohort, Path("raw"), name="Phantom").name
         'Dataset500_Phantom'

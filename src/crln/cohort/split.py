@@ -43,7 +43,7 @@ def split_cohort(
             validation or test part already, a named case has no label, or no whole groups make the
             number asked for.
 
-    Example:
+    Examples:
         >>> cohort = crln.split_cohort(crln.load_cohort("data"), labelled=6, test=20)
         >>> len(cohort.labelled), len(cohort.unlabelled), len(cohort.test)
         (6, 3, 20)

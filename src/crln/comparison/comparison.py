@@ -136,7 +136,7 @@ def compare(
         CrlnError: the settings do not fit the cohort or the folder, an option is wrong, or no cell
             could be done.
 
-    Example:
+    Examples:
         >>> settings = crln.Settings(
         ...     Path("data"), methods=("supervised", "mean_teacher"), labelled=(6,), test=6,
         ...     iterations=1, plan=Path("run/plan.yaml"),

@@ -67,7 +67,7 @@ def write_results(
     Raises:
         CrlnError: a file cannot be written, or a test scan cannot be read.
 
-    Example:
+    Examples:
         >>> settings = crln.Settings(
         ...     Path("data"), methods=("supervised", "mean_teacher"), labelled=(6,), test=6,
         ...     iterations=1, plan=Path("run/plan.yaml"),

@@ -36,7 +36,7 @@ class Settings:
             else the first.
         unit: of distances; None: voxels with a paper's preset, else millimetres.
 
-    Example:
+    Examples:
         >>> settings = crln.Settings(
         ...     Path("data"), methods=("supervised", "mean_teacher"), labelled=(6,), test=6,
         ...     iterations=1, plan=Path("run/plan.yaml"),

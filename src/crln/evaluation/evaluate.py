@@ -58,7 +58,7 @@ def evaluate(
         CrlnError: nothing can be paired, one of `cases` lacks a file, or a file is unreadable or
             on another grid.
 
-    Example:
+    Examples:
         >>> evaluation = crln.evaluate("masks", "data/labels")
         >>> evaluation.summarised("dice").mean
         1.0

@@ -20,7 +20,7 @@ def read_evaluation(path: Path) -> Evaluation:
     Raises:
         CrlnError: missing, damaged, or another kind of file.
 
-    Example:
+    Examples:
         >>> *tables, record = crln.evaluate("masks", "data/labels").save("results")
         >>> crln.read_evaluation(record).summarised("dice").mean
         1.0

@@ -123,7 +123,7 @@ class Evaluation:
         left_out: what was there and not measured.
         read: case id to the SHA-256 of its mask and of its label, as they were measured.
 
-    Example:
+    Examples:
         >>> evaluation = crln.evaluate("masks", "data/labels")
         >>> written = evaluation.save("results")
         >>> evaluation.to_frame().groupby("class")["dice"].mean().round(2).to_dict()

@@ -29,7 +29,7 @@ class Grid:
         affine: (4, 4), voxel index to millimetres in RAS+ world coordinates; None where the file
             does not know, as a research archive (h5).
 
-    Example:
+    Examples:
         >>> grid = Grid((4, 5, 6), np.diag([-1.0, 1.0, 2.0, 1.0]))
         >>> grid.spacing
         (1.0, 1.0, 2.0)
@@ -103,7 +103,7 @@ class Volume:
     Raises:
         ValueError: the array is not of the grid's shape.
 
-    Example:
+    Examples:
         >>> volume = Volume(np.zeros((1, 4, 5, 6), np.float32), Grid((4, 5, 6), np.eye(4)))
     """
 

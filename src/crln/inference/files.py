@@ -90,7 +90,7 @@ def predict_files(
         CrlnError: before any work: an input holds no scan, a mask exists or would be written onto
             a scan, or there is no class of such a name.
 
-    Example:
+    Examples:
         >>> predictor = crln.load_predictor("run")
         >>> (outcome,) = crln.predict_files(predictor, ["scan.nii.gz"], "outlines")
         >>> outcome.mask.name

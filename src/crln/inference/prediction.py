@@ -27,7 +27,7 @@ class Prediction:
         labels: values and names of the classes.
         scan: the scan's files, one per channel, or the scan itself where that was given.
 
-    Example:
+    Examples:
         >>> predictor = crln.load_predictor("run")
         >>> prediction = predictor.predict(["data/images/case_07.nii.gz"], uncertainty=True)
         >>> prediction.uncertainty.shape

@@ -32,7 +32,7 @@ class Predictor:
         device: where to compute.
         precision: of the network's arithmetic: "32", "bf16" or "16".
 
-    Example:
+    Examples:
         >>> predictor = crln.load_predictor("run")
         >>> prediction = predictor.predict(["data/images/case_07.nii.gz"])
         >>> prediction.mask.shape
@@ -133,7 +133,7 @@ def load_predictor(
         CrlnError: the folder is missing a file, or one is damaged; there is no such device; or
             there is no such option of inference, or its value is impossible.
 
-    Example:
+    Examples:
         >>> predictor = crln.load_predictor("run", inference={"mirror_axes": (0, 1)})
     """
     folder = open_run(Path(run))

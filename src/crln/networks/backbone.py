@@ -14,7 +14,7 @@ class Backbone(nn.Module):
         widths: channels of each feature map, finest first.
         strides: along X, Y, Z, how many voxels of the image a voxel of each feature map stands for.
 
-    Example:
+    Examples:
         >>> from crln.networks.vnet import VNet
         >>> backbone = VNet(1, strides=[(2, 2, 1), (2, 2, 1), (2, 2, 2), (2, 2, 2)])
         >>> backbone.strides

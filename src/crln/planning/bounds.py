@@ -35,7 +35,7 @@ def misfit(patch: Sequence[int], step: Sequence[int]) -> str | None:
     Returns:
         None where it can take it.
 
-    Example:
+    Examples:
         >>> misfit((30, 32, 40), (16, 16, 16))
         'each side of the patch must be a multiple of 16, got [30, 32, 40] (nearest: 32 x 32 x 32)'
     """

@@ -96,7 +96,7 @@ def make_fingerprint(cohort: Cohort) -> Fingerprint:
     Raises:
         CrlnError: no labelled case, no structure in their labels, or a file has a fault.
 
-    Example:
+    Examples:
         >>> fingerprint = crln.make_fingerprint(crln.load_cohort("data"))
         >>> fingerprint.size
         (18, 18, 16)

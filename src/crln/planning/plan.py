@@ -56,7 +56,7 @@ class Plan(Section):
         patch_size: voxels along X, Y, Z; each a multiple of `step`.
         options: per method, the options that differ from that method's defaults.
 
-    Example:
+    Examples:
         >>> plan = crln.Plan().updated({"training": {"iterations": 1000}})
         >>> plan.training.iterations
         1000

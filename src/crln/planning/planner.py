@@ -50,7 +50,7 @@ def make_plan(
     Raises:
         CrlnError: no such preset, an impossible change, or a file of the cohort has a fault.
 
-    Example:
+    Examples:
         >>> cohort = crln.load_cohort("data")
         >>> plan = crln.make_plan(cohort, changes={"training": {"iterations": 1000}})
     """

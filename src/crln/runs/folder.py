@@ -28,7 +28,7 @@ class RunFolder:
         plan: what was decided.
         facts: what was run, on what, where, and what it cost.
 
-    Example:
+    Examples:
         >>> run = crln.open_run("run")
         >>> run.log.name, run.facts.method
         ('log.csv', 'crln')
@@ -139,7 +139,7 @@ def open_run(path: Path) -> RunFolder:
         CrlnError: it is not one, its text files are missing or damaged, or a package that it needs
             is not installed.
 
-    Example:
+    Examples:
         >>> crln.open_run("run").finished
         True
     """

@@ -46,7 +46,7 @@ class MethodTests:
         options: of the method, in every test.
         device_options: besides, where nothing may wait for the device.
 
-    Example:
+    Examples:
         >>> class TestMine(MethodTests):
         ...     name = "supervised"
         >>> TestMine().test_losses_are_finite_scalars_in_float32()

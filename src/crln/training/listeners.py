@@ -31,7 +31,7 @@ class Course:
         notes: sentences about what is different from what a person may expect.
         stop: ends the training after the step that it is in; it is saved and can be resumed.
 
-    Example:
+    Examples:
         >>> class Tell(crln.Listener):
         ...     def started(self, course):
         ...         print(course.total, "step:", [phase.name for phase in course.phases])
@@ -56,7 +56,7 @@ class Listener:
     long is better done in a thread. An exception ends the training. With several `devices` a
     listener is sent to the process that trains: it must be picklable.
 
-    Example:
+    Examples:
         >>> class Patience(crln.Listener):
         ...     "Stops when the validation score has not risen three times."
         ...     def started(self, course):

@@ -49,7 +49,7 @@ class Training:
 
     Every field is an argument of `crln.train` and, but for the last two, an option of `crln train`.
 
-    Example:
+    Examples:
         >>> options = crln.Training(method="mean_teacher", seed=1)
     """
 

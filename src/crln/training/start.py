@@ -67,7 +67,7 @@ def train(
             NaN (the last good checkpoint stays).
         Interrupted: by a signal; what was done is saved.
 
-    Example:
+    Examples:
         >>> cohort = crln.split_cohort(crln.load_cohort("data"), labelled=8, test=20)
         >>> plan = crln.make_plan(cohort)
         >>> run = crln.train(cohort, plan, "new-run", method="mean_teacher", seed=1, progress=False)
