@@ -1,6 +1,8 @@
 """Metrics against medpy and surface-distance, and what stays undefined."""
 
 import math
+import re
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -65,6 +67,7 @@ def test_several_classes_in_one_pass_equal_medpy_class_by_class(seed):
         assert [*figures, metrics.predicted, metrics.true] == pytest.approx(expected, abs=1e-6)
 
 
+@pytest.mark.filterwarnings("ignore:Please import:DeprecationWarning")  # surface-distance's
 def test_close_to_surface_distance_whose_surface_lies_between_voxels():
     spacing = (0.8, 1.0, 1.5)
     grid = np.indices((40, 40, 30)).astype(float) * np.reshape(spacing, (3, 1, 1, 1))
@@ -165,6 +168,7 @@ def test_full_size_heart_equals_medpy(data_root):
     assert found["asd"] == pytest.approx(binary.asd(prediction, truth, spacing), abs=1e-6)
 
 
+@pytest.mark.filterwarnings("ignore:Please import:DeprecationWarning")  # surface-distance's
 @pytest.mark.parametrize("tolerance", [0.5, 1.0, 2.0, 3.0])
 @pytest.mark.parametrize("spacing", [(0.5, 0.5, 0.5), (0.8, 1.0, 1.5)])
 def test_surface_dice_is_close_to_surface_distance_whose_surface_lies_between_voxels(
@@ -218,3 +222,12 @@ def test_what_leads_is_the_most_the_least_or_the_nearest_to_nothing():
     assert by_key["volume_relative"].lead(figures) == {0}
     assert by_key["dice"].lead({0: 0.5, 1: 0.5}) == {0, 1}
     assert by_key["dice"].lead({0: math.nan}) == set()
+
+
+def test_the_reference_tells_of_every_metric():
+    page = Path(__file__).parents[2] / "docs" / "reference" / "metrics.md"
+    rows = re.findall(
+        r"^\| `(\w+)` \| ([^|]+) \| ([^|]+) \| (\w+) \|", page.read_text("utf-8"), re.M
+    )
+    units = {"distance": "mm or voxel"}
+    assert rows == [(m.key, m.name, units.get(m.unit, m.unit), m.better) for m in METRICS]

@@ -4,7 +4,7 @@ from crln.cohort.nnunet import export_nnunet
 from crln.comparison.cell import Cell, Compute
 from crln.comparison.comparison import Comparison, Leaks, Outside, compare
 from crln.comparison.page import write_results
-from crln.comparison.rows import Cost, Estimate, Measured, Row
+from crln.comparison.rows import Cost, Measured, Row, RowFigure
 from crln.comparison.settings import Settings
 from crln.comparison.tables import cost_table, main_table
 from crln.comparison.variant import ABLATION, Variant, parse_variant
@@ -16,12 +16,12 @@ __all__ = [
     "Comparison",
     "Compute",
     "Cost",
-    "Estimate",
     "Jobs",
     "Leaks",
     "Measured",
     "Outside",
     "Row",
+    "RowFigure",
     "Settings",
     "Variant",
     "compare",

@@ -25,7 +25,7 @@ COMPARED = tuple(metric for metric in METRICS if metric.compared)
 
 
 @dataclass(frozen=True)
-class Estimate:
+class RowFigure:
     """One metric of one row.
 
     Attributes:
@@ -109,7 +109,7 @@ class Row:
         """Of each seed."""
         return [measured.last for measured in self.measured]
 
-    def figure(self, metric: str, value: int | None = None, *, largest: bool = False) -> Estimate:
+    def figure(self, metric: str, value: int | None = None, *, largest: bool = False) -> RowFigure:
         """A metric of the class of one label value; without it, of the mean over classes."""
         return summarise([m.largest if largest else m.last for m in self.measured], metric, value)
 
@@ -122,12 +122,14 @@ class Row:
         return by_case(self.last, metric)
 
 
-def summarise(evaluations: Sequence[Evaluation], metric: str, value: int | None = None) -> Estimate:
+def summarise(
+    evaluations: Sequence[Evaluation], metric: str, value: int | None = None
+) -> RowFigure:
     """One metric of one class over seeds and cases; without `value`, of the mean over classes."""
     means = np.array([_mean(list(e.values(metric, value).values())) for e in evaluations])
     low, high = bootstrap_interval(list(by_case(evaluations, metric, value).values()))
     defined = means[~np.isnan(means)]
-    return Estimate(
+    return RowFigure(
         mean=_mean(means),
         std=float(defined.std(ddof=1)) if len(defined) > 1 else math.nan,
         low=low,
