@@ -78,6 +78,7 @@ def test_make_targets_exist() -> None:
         assert f"\n{target}:" in makefile
 
 
+@pytest.mark.slow
 def test_the_readme_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command_line: Callable[..., Any]
 ) -> None:

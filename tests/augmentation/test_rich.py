@@ -78,6 +78,7 @@ def test_tint_changes_the_channels_it_should() -> None:
     assert torch.equal(views[1, 1], kept[1, 1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["labelled", "weak"])
 def test_label_follows_image(name: Kind) -> None:
     """Image and label both hold the voxel's number along X, which interpolation reproduces."""

@@ -67,6 +67,7 @@ def test_plan_names_its_views(kind: str) -> None:
     assert isinstance(build_views(plan_of(kind)), expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batch", [1, 2, 3])
 def test_shapes_types_and_layout(kind: str, batch: int) -> None:
     view = views_of(kind)
@@ -85,6 +86,7 @@ def test_shapes_types_and_layout(kind: str, batch: int) -> None:
     assert (results[6] >= 0).all()
 
 
+@pytest.mark.slow
 def test_same_seed_same_views_and_inputs_stay(kind: str) -> None:
     view = views_of(kind)
     images, target = inputs(view)

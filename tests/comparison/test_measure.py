@@ -61,6 +61,7 @@ def kept(comparison: Comparison, tmp_path: Path) -> tuple[Cell, list[Case]]:
     return cell, test
 
 
+@pytest.mark.slow
 def test_masks_of_a_cell_are_measured_once(
     kept: tuple[Cell, list[Case]], comparison: Comparison, not_again: None
 ) -> None:

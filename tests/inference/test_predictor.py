@@ -186,6 +186,7 @@ def test_overlap_replaces_the_plans_stride(run: RunFolder) -> None:
     assert load_predictor(run.path).plan == run.plan
 
 
+@pytest.mark.slow
 def test_mirroring_at_prediction_averages_the_flipped_views(run: RunFolder, phantom: Path) -> None:
     case = load_cohort(phantom).test[0]
     plain = load_predictor(run.path, "cpu")

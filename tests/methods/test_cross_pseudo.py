@@ -32,6 +32,7 @@ def make_batches(method: CrossPseudo) -> tuple[Batch, Batch]:
     return labelled, Batch(images[1], unknown, inside)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cutmix", [False, True])
 @torch.no_grad()
 def test_each_learns_the_other_s_label(tiny_plan: Plan, cutmix: bool) -> None:

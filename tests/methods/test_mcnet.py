@@ -15,6 +15,7 @@ LATE = Step(9, 10, 0)
 Make = Callable[..., Any]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("alone", [False, True])
 @pytest.mark.parametrize("decoders", [2, 3])
 def test_labels_teach_every_decoder(
@@ -34,6 +35,7 @@ def test_labels_teach_every_decoder(
     assert found["agreement"] == 0
 
 
+@pytest.mark.slow
 def test_agreement_is_weighed_in_on_every_patch(make_method: Make, make_patches: Make) -> None:
     def losses(weight: float) -> dict[str, torch.Tensor]:
         method = make_method("mcnet", weight=weight, ramp=0.5)

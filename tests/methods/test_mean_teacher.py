@@ -52,6 +52,7 @@ def test_consistency_is_weighed_in_by_the_ramp(make_method: Make, make_patches: 
         assert losses["consistency"] > 0
 
 
+@pytest.mark.slow
 def test_an_unsure_teacher_teaches_nothing(
     make_method: Make, make_patches: Make, tiny_plan: Plan
 ) -> None:

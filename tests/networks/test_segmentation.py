@@ -8,6 +8,7 @@ from crln.planning.plan import NetworkPlan
 SMALL = (4, 4, 8, 8, 8)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "backbone"), [("vnet", VNet), ("unet", UNet3D)])
 def test_build_backbone_follows_the_plan(kind: str, backbone: type) -> None:
     plan = NetworkPlan(kind=kind, widths=SMALL, dropout=0.1)  # type: ignore[arg-type]

@@ -1,3 +1,4 @@
+import pytest
 import torch
 from torch import Tensor, nn
 
@@ -50,6 +51,7 @@ def reference(network: UNet3D, images: Tensor) -> list[Tensor]:
     return result[::-1]
 
 
+@pytest.mark.slow
 def test_forward_is_the_papers_sequence_of_steps() -> None:
     torch.manual_seed(0)
     network = UNet3D(2, SMALL).double()
@@ -71,6 +73,7 @@ def test_the_smallest_patch_trains() -> None:
     assert all(p.grad.isfinite().all() for p in network.parameters() if p.grad is not None)
 
 
+@pytest.mark.slow
 def test_every_feature_map_is_channels_last() -> None:
     network = UNet3D(1, SMALL).to(memory_format=LAYOUT)  # type: ignore[call-overload]
     for batch in (1, 2):

@@ -72,6 +72,7 @@ def test_forward_is_the_papers_sequence_of_steps() -> None:
         torch.testing.assert_close(ours, expected)
 
 
+@pytest.mark.slow
 @settings(max_examples=6, deadline=None)
 @given(st.tuples(*[st.sampled_from([16, 32, 48])] * 3), st.integers(1, 3), st.integers(1, 2))
 def test_any_patch_of_multiples_of_16_and_any_channels(
@@ -91,6 +92,7 @@ def test_another_patch_is_refused(size: tuple[int, int, int]) -> None:
         VNet(1, SMALL)(torch.randn(2, 1, *size))
 
 
+@pytest.mark.slow
 def test_one_encoder_serves_decoders_that_differ_in_upsampling() -> None:
     torch.manual_seed(0)
     encoder = VNetEncoder(1, SMALL, 0.5)

@@ -16,6 +16,7 @@ from crln.parallel.share import Share, distribute
 from crln.planning import Plan
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["crln", "mcnet", "mean_teacher"])
 def test_norms_and_dropouts_change_their_class_and_nothing_else(name: str, tiny_plan: Plan) -> None:
     plan = tiny_plan.updated({"network": {"dropout": 0.5}})
@@ -31,6 +32,7 @@ def test_norms_and_dropouts_change_their_class_and_nothing_else(name: str, tiny_
         assert type(converted) is kind.get(type(plain), type(plain))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["crln", "mcnet", "mean_teacher"])
 def test_in_evaluation_a_network_computes_all_it_is_given(name: str, tiny_plan: Plan) -> None:
     """So the first process validates by itself; any message to another would raise here."""
@@ -62,6 +64,7 @@ def test_each_process_holds_its_own_rows_of_both_batches() -> None:
         assert torch.equal(unlabelled, own_rows(u))
 
 
+@pytest.mark.slow
 def test_one_process_learns_without_any_of_it(
     phantom: Path, tiny_plan: Plan, tmp_path: Path
 ) -> None:

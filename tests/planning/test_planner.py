@@ -189,6 +189,7 @@ def test_there_are_five_presets() -> None:
     assert preset_names() == ["brats19", "hippocampus", "la", "pancreas", "phantom"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["brats19", "hippocampus", "la", "pancreas", "phantom"])
 def test_every_preset_is_a_plan_that_builds(name: str) -> None:
     plan = Plan().updated(read_preset(name))

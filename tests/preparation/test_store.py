@@ -69,6 +69,7 @@ def test_without_a_label_nobody_knows_the_class_inside_or_outside(tmp_path: Path
     assert prepared.foreground == {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("classes", [3, 128, 129, 265, 40_000])
 def test_every_class_and_what_nobody_knows_comes_back(tmp_path: Path, classes: int) -> None:
     space = LabelSpace(tuple(range(classes)), tuple(f"k{k}" for k in range(classes)), ignore=-7)

@@ -49,6 +49,7 @@ def test_both_phases_count(
     assert method == "supervised" or 996 in made.taken  # one past the labelled start
 
 
+@pytest.mark.slow
 def test_real_steps_of_both_phases_are_taken(
     tiny_plan: Plan, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -74,6 +74,7 @@ def test_the_view_is_around_the_structure_unless_told_otherwise(truth):
     assert whole.get_xlim() == (19.5, -0.5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("codes", ["LPS", "SAR", "PIR", "RAS"])
 def test_a_scan_of_any_orientation_looks_the_same(truth, codes):
     affine = np.diag([1, 1.5, 2, 1.0])

@@ -29,6 +29,7 @@ def begun(plan: Plan, seed: int) -> tuple[Method, torch.optim.Optimizer]:
     return method, optimiser
 
 
+@pytest.mark.slow
 def test_everything_comes_back(tiny_plan: Plan, tmp_path: Path) -> None:
     ours, theirs = begun(tiny_plan, 0), begun(tiny_plan, 1)
     progress = Progress(step=3, seconds=1.5, best=0.5, best_step=2)

@@ -34,6 +34,7 @@ def test_the_network_comes_back_as_it_was(run: RunFolder, tiny_plan: Plan) -> No
         assert torch.equal(loaded.state_dict()[name], tensor)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
 def test_weights_are_those_of_the_predictor_alone(
     method: str, tiny_plan: Plan, tmp_path: Path

@@ -248,6 +248,7 @@ def test_linear_maps_only_add_weights_and_only_those_that_reach_the_result() -> 
     assert plain.keys() <= mapped.keys()
 
 
+@pytest.mark.slow
 def test_every_weight_learns(module: DynamicInteractionModule) -> None:
     module.train()
     coarse, fine = (f.requires_grad_() for f in features((2, 2, 2)))

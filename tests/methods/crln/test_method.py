@@ -77,6 +77,7 @@ def volumes(plan: Plan, count: int, seed: int) -> tuple[torch.Tensor, torch.Tens
     return images, (images[:, 0] > 0.5).long(), images[:, 0].abs().clamp(max=0.9)
 
 
+@pytest.mark.slow
 def test_strong_views_differ_and_share_their_pseudo_label(
     make_method: Make, tiny_plan: Plan
 ) -> None:

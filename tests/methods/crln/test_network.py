@@ -46,6 +46,7 @@ def test_rectification_is_f_plus_one_minus_a_times_m(network: RectifiedNetwork) 
     torch.testing.assert_close(network.rectify(logits, relation), logits + 0.75 * relation)
 
 
+@pytest.mark.slow
 def test_detached_logits_and_relation_teach_a_only(network: RectifiedNetwork) -> None:
     features = network.features(images())
     logits, relation = network.head(features[0]).detach(), network.relation(features).detach()

@@ -50,6 +50,7 @@ def test_latents_lie_on_a_sixteenth_grid_and_decode_to_the_patch(rectifier: Labe
     assert rectifier.decode(condition, latent).shape == (2, 3, 32, 16, 32)
 
 
+@pytest.mark.slow
 def test_guidance_and_labels_and_image_matter(rectifier: LabelRectifier) -> None:
     images, labels = patch(0)
     others, marks = patch(1)
