@@ -41,7 +41,7 @@ def whole_file(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
     """
     if path.exists() and not overwrite:
         raise CrlnError(f"{path}: exists; give another output, or --overwrite")
-    target = path.with_name(f"partial-{os.getpid()}.{get_ident()}-{path.name}")
+    target = path.with_name(f"partial-{os.getpid()}_{get_ident()}-{path.name}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         target.touch()
