@@ -11,6 +11,7 @@ from torch import nn
 
 from crln.methods import build_method
 from crln.methods.crln.network import interleave, separate
+from crln.networks import SegmentationNetwork, VNet
 from crln.parallel.layers import SharedBatchNorm, SharedDropout
 from crln.parallel.share import Share, distribute
 from crln.planning import Plan
@@ -52,6 +53,15 @@ def test_what_is_not_patchwise_is_left_alone(tiny_plan: Plan) -> None:
         assert not isinstance(module, SharedBatchNorm)
         assert not module._forward_hooks
         assert not module._forward_pre_hooks
+
+
+@pytest.mark.parametrize("foreign", [nn.Dropout(0.5), nn.SyncBatchNorm(4)])
+def test_a_backbone_with_norms_of_its_own_computes_the_whole_batch(foreign: nn.Module) -> None:
+    network = SegmentationNetwork(VNet(1, (4, 4, 8, 8, 8)), 2)
+    network.backbone.foreign = foreign
+    distribute(nn.ModuleDict({"student": network}), 0, 2)
+    assert not any(m._forward_hooks or m._forward_pre_hooks for m in network.modules())
+    assert not any(isinstance(m, SharedBatchNorm) for m in network.modules())
 
 
 def test_each_process_holds_its_own_rows_of_both_batches() -> None:

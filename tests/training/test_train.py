@@ -13,6 +13,8 @@ import yaml
 from crln.cohort import Cohort, load_cohort, split_cohort
 from crln.errors import CrlnError
 from crln.files import read_tensors
+from crln.imaging import read_image
+from crln.inference import load_predictor
 from crln.methods import METHODS, spelled_out
 from crln.methods.supervised import Supervised
 from crln.planning import Plan
@@ -237,3 +239,20 @@ def test_a_batch_that_cannot_be_learnt_from_is_refused_before_anything(
     with pytest.raises(CrlnError, match=r"training\.unlabelled: 0, but crln learns from"):
         quick(cohort, plan, tmp_path / "run", method="crln", cache=tmp_path / "cache")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["crln", "diffrect", "mcnet", "tracoco"])
+def test_thick_slices_are_learnt_and_outlined(
+    method: str, cohort: Cohort, tiny_plan: Plan, tmp_path: Path
+) -> None:
+    """From a plan that halves one axis less often to a mask on the scan's own grid."""
+    strides = [[2, 2, 1], [2, 2, 1], [2, 2, 2], [2, 2, 2]]
+    changes = {
+        "patch_size": (16, 16, 8), "network": {"strides": strides}, "training": {"iterations": 2},
+    }  # fmt: skip
+    run = train(cohort, tiny_plan.updated(changes), tmp_path / "run", method=method, progress=False)
+    assert run.plan.step == (16, 16, 4)
+    scan = cohort.test[0].images
+    mask = load_predictor(run.path, "cpu").predict(scan).mask
+    assert mask.shape == read_image(scan).array.shape[1:]

@@ -21,9 +21,17 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.dropout import _DropoutNd
 
 from crln.networks import Patchwise
 from crln.parallel.layers import SharedBatchNorm, SharedDropout
+
+SHARED: dict[type[nn.Module], type[nn.Module]] = {
+    nn.BatchNorm3d: SharedBatchNorm,
+    nn.Dropout3d: SharedDropout,
+}
+"""What sees the whole batch, for what sees the rows that it is given."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +81,7 @@ def distribute(method: nn.Module, rank: int, world: int) -> Share:
         world: how many processes share each batch.
     """
     share = Share(rank, world)
-    for network in _outermost(method):
+    for network in filter(_divisible, _outermost(method)):
         for module in network.modules():
             _synchronise(module, world, rank)
         for part in _named(network, network.entries):
@@ -108,15 +116,21 @@ def _named(network: nn.Module, names: Sequence[str]) -> Iterator[nn.Module]:
         yield from module if isinstance(module, nn.ModuleList) else [module]
 
 
+def _divisible(network: Patchwise) -> bool:
+    """Whether all that looks at, or draws for, a whole batch has a shared form.
+
+    A backbone of another package may hold norms or dropouts of its own.
+    """
+    parts = [*_named(network, network.entries), *_named(network, network.exits)]
+    kinds = {type(module) for part in parts for module in part.modules()}
+    return all(kind in SHARED for kind in kinds if issubclass(kind, _BatchNorm | _DropoutNd))
+
+
 def _synchronise(module: nn.Module, world: int, rank: int) -> None:
     """Gives a norm or a dropout the class that sees the whole batch; its weights stay."""
-    if type(module) is nn.BatchNorm3d:
-        module.__class__ = SharedBatchNorm
-    elif type(module) is nn.Dropout3d:
-        module.__class__ = SharedDropout
-    else:
-        return
-    module.rank, module.world = rank, world  # type: ignore[assignment]
+    if type(module) in SHARED:
+        module.__class__ = SHARED[type(module)]
+        module.rank, module.world = rank, world  # type: ignore[assignment]
 
 
 def _in_own_rows(
