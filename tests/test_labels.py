@@ -70,6 +70,7 @@ def test_logits_become_probabilities_and_a_decision() -> None:
         ({"names": ("a",)}, "as many as values, 2"),
         ({"codes": ("a",)}, "as many as values, 2"),
         ({"names": ("a", "a")}, "two classes are called 'a'"),
+        ({"names": ("a", " ")}, "has no name"),
         ({"ignore": 1}, "ignore is 1, the value of a class"),
         ({"exclusive": False}, "cannot be learnt yet"),
     ],

@@ -72,6 +72,8 @@ class LabelSpace:
             raise ValueError(f"values must be 32-bit integers, got {list(values)}")
         if len(names) != len(values) or (self.codes and len(self.codes) != len(values)):
             raise ValueError(f"names and codes must be as many as values, {len(values)}")
+        if any(not name.strip() for name in names):
+            raise ValueError(f"a class has no name: {list(names)}")
         if twice := next((name for i, name in enumerate(names) if name in names[:i]), None):
             raise ValueError(f"two classes are called {twice!r}; give each a name of its own")
         if self.ignore in values:

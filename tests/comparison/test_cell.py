@@ -1,9 +1,12 @@
 """A cell is an ordinary model folder that a killed process leaves to the next one."""
 
+import shutil
 import threading
 from dataclasses import replace
 from pathlib import Path
 
+import nibabel as nib
+import numpy as np
 import pytest
 
 from crln.comparison.cell import Cell, Compute, Part
@@ -86,3 +89,19 @@ def test_its_process_tells_the_command_and_keeps_to_its_threads(
     cell.complete(replace(HERE, threads=1), ("compare", "data"))
     assert cell.open().facts.command == "crln compare data"
     assert asked[0] == 1  # before anything is computed; others may ask later
+
+
+def test_a_label_corrected_since_it_learnt_is_told(
+    cell: Cell, phantom: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(phantom, tmp_path / "data")
+    cell = replace(cell, part=Part(tmp_path / "data", 0, 0))
+    whole = cell.part.load()
+    cell.complete(HERE)
+    assert cell.outdated(whole, None) == []
+    case = cell.part.split(whole, 2, 1).labelled[0]
+    assert case.label is not None
+    image = nib.load(case.label.path)
+    voxels = np.roll(np.asarray(image.dataobj), 3, 0)
+    nib.save(nib.Nifti1Image(voxels, image.affine, image.header), case.label.path)
+    assert cell.outdated(whole, None) == [f"the label of {case.id}"]

@@ -17,6 +17,7 @@ from crln.inference import Precision, load_predictor
 from crln.memory import keep_freed_memory
 from crln.planning import Plan
 from crln.runs import RunFolder, open_run
+from crln.runs.checkpoint import Origin, read_origin
 from crln.training import train
 
 FAULT = "fault.txt"
@@ -111,6 +112,20 @@ class Cell:
         if self.figures_only(run):
             return True
         return bool(run and run.finished) and all(self.mask(case).exists() for case in test)
+
+    def outdated(self, whole: Cohort, cache: Path | None) -> list[str]:
+        """Which labels and scans have changed since it learnt from them: "the label of a", ...
+
+        Args:
+            whole: the cohort before its split.
+            cache: where its scans were prepared.
+        """
+        run = self.open()
+        if run is None or not run.checkpoint.exists():
+            return []
+        cohort = self.part.split(whole, self.labelled, self.seed)
+        _, learnt = read_origin(run.checkpoint)
+        return learnt.changed(Origin.of(run.plan, [*cohort.training, *cohort.validation], cache))
 
     def complete(self, compute: Compute, command: tuple[str, ...] = ()) -> None:
         """Trains what is left to train and outlines what is left to outline; a process's only job.

@@ -154,6 +154,13 @@ def compare(
     cells = make_cells(settings, plan, cohort, out)
     due = [cell for cell in cells if not cell.done(test)]
     say(f"{len(cells)} cells, {len(cells) - len(due)} of them done; {len(test)} test cases")
+    for cell in cells:
+        if cell not in due and (other := cell.outdated(whole, compute.cache)):
+            more = f" (and {len(other) - 1} more)" if len(other) > 1 else ""
+            say(
+                f"{cell.name}: {other[0]}{more} has changed since it learnt from it; remove "
+                f"{cell.folder} to train it anew"
+            )
     if due:
         say(f"each writes {out / CELLS}/NAME/log.csv as it learns")
     faults = _run(due, test, out, compute, jobs, say, watch)
