@@ -91,18 +91,14 @@ def _fitting(table: "ResultTable", width: int) -> tuple[list[str], list[str]]:
     keys, left_out = list(table.columns), []
     figures = [key for key in keys if not table.columns[key].text]
     # The lightest first, of these the last; one column of figures stays.
-    dispensable = sorted(figures, key=lambda key: (table.columns[key].weight, -figures.index(key)))[
-        :-1
-    ]
+    figures.sort(key=lambda key: (table.columns[key].weight, -keys.index(key)))
+    dispensable = figures[:-1]
 
     def needed(folded: int) -> int:
         texts = [key for key in keys if table.columns[key].text]
         words = sum(min(_width(table, key), folded) for key in texts)
-        return (
-            words
-            + sum(_width(table, key) for key in keys if key not in texts)
-            + _GAP * (len(keys) - 1)
-        )
+        whole = sum(_width(table, key) for key in keys if key not in texts)
+        return words + whole + _GAP * (len(keys) - 1)
 
     for key in dispensable:
         if needed(_FOLDED if table.columns[key].weight else _WHOLE) > width:

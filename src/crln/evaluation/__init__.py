@@ -1,13 +1,13 @@
 """Metrics of predictions against labels, their uncertainty, and tables of them."""
 
 from crln.evaluation.evaluate import evaluate, evaluate_both, evaluate_pairs
+from crln.evaluation.left_out import LeftOut
 from crln.evaluation.metrics import METRICS, ClassMetrics, ClassPair, Metric, Unit
 from crln.evaluation.pairing import Pairs, find_masks, pair_masks
 from crln.evaluation.record import read_evaluation
 from crln.evaluation.results import (
     FOREGROUND,
     Evaluation,
-    LeftOut,
     Measurement,
     Summary,
 )

@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from crln.errors import CrlnError
+from crln.evaluation.left_out import LeftOut
 from crln.evaluation.metrics import TOLERANCE, ClassMetrics, Tolerances, Unit, tolerance_of
 from crln.evaluation.pairing import pair_masks
-from crln.evaluation.results import Evaluation, LeftOut, Measurement
+from crln.evaluation.results import Evaluation, Measurement
 from crln.evaluation.surfaces import case_metrics
 from crln.files import checksum
 from crln.imaging import check_same_grid, read_label

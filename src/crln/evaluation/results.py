@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from crln.errors import CrlnError, needs
+from crln.evaluation.left_out import LeftOut
 from crln.evaluation.metrics import BY_KEY, METRICS, ClassMetrics, Metric, Unit
-from crln.evaluation.pairing import shortened
 from crln.evaluation.statistics import bootstrap_interval
 from crln.files import write_text
 from crln.notebook import facts_html
@@ -81,37 +81,6 @@ class Summary:
 
 
 @dataclass(frozen=True)
-class LeftOut:
-    """What an evaluation did not measure.
-
-    Attributes:
-        without_label: ids of the masks that have no label.
-        without_mask: ids of the labels that have no mask.
-        values: label value that is none of the classes, and so counted as background, to the ids
-            of the cases whose label holds it.
-    """
-
-    without_label: tuple[str, ...] = ()
-    without_mask: tuple[str, ...] = ()
-    values: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
-
-    @property
-    def lines(self) -> list[str]:
-        """A line for each kind; none where all was measured."""
-        lines = []
-        if self.without_label:
-            lines.append(f"left out, for want of a label: {shortened(self.without_label)}")
-        if self.without_mask:
-            lines.append(f"left out, for want of a mask: {shortened(self.without_mask)}")
-        lines += [
-            f"value {value} in the labels of {shortened(cases)} is none of the classes: "
-            "counted as background"
-            for value, cases in self.values.items()
-        ]
-        return lines
-
-
-@dataclass(frozen=True)
 class Evaluation:
     """The metrics of every case and class of one set of predictions.
 
@@ -134,7 +103,7 @@ class Evaluation:
     largest_component: bool
     rows: tuple[Measurement, ...]
     tolerances: Mapping[int, float] = field(default_factory=dict)
-    left_out: LeftOut = LeftOut()
+    left_out: LeftOut = field(default_factory=LeftOut)
     read: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
     @property
