@@ -39,6 +39,7 @@ WINDOW = {"scheme": "window", "low": 0, "high": 200, "mean": 100, "std": 50}
     [
         {"patch_size": [16, 16, 8]},
         {"patch_size": [0, 16, 16]},
+        {"patch_size": [16000, 16000, 16000]},
         {"labels": {"values": [0], "names": ["a"]}},
         {"labels": {"values": [0, 0]}},
         {"labels": {"names": ["a"]}},

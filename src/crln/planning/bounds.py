@@ -25,6 +25,10 @@ Steps = tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)], Annotate
 """Voxels along X, Y, Z, at least one."""
 
 
+MOST_VOXELS = 2**28
+"""Of a patch: the finest maps alone would take 16 GiB, in each of many layers."""
+
+
 def misfit(patch: Sequence[int], step: Sequence[int]) -> str | None:
     """Why a network of this step cannot take a patch, and the nearest that it can, in words.
 
@@ -41,7 +45,9 @@ def misfit(patch: Sequence[int], step: Sequence[int]) -> str | None:
     """
     nearest = [every * max(1, round(side / every)) for side, every in zip(patch, step, strict=True)]
     if nearest == list(patch):
-        return None
+        return (
+            None if prod(patch) <= MOST_VOXELS else f"{list(patch)} is beyond any machine's memory"
+        )
     due = str(step[0]) if len(set(step)) == 1 else f"{list(step)}, axis by axis"
     times = " x ".join(map(str, nearest))
     return (
