@@ -84,6 +84,14 @@ def test_a_teacher_begins_as_the_student_of_a_run_without_one(
         assert torch.equal(ours.teacher.network.state_dict()[name], tensor)
 
 
+def test_of_another_method_the_parts_that_it_lacks_are_named(
+    begun: tuple[Path, Method], tiny_plan: Plan
+) -> None:
+    said = take_weights(built("crln", tiny_plan, 2), begun[0])
+    assert "begun anew: student.rectifier (not there), student.projection (not there)" in said
+    assert said.count("student.interaction (not there)") == 1
+
+
 def test_what_cannot_be_started_from_is_said(
     begun: tuple[Path, Method], tiny_plan: Plan, tmp_path: Path
 ) -> None:

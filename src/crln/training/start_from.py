@@ -1,6 +1,5 @@
 """The weights of another run to begin with: what fits is taken, what does not is named."""
 
-from collections import Counter
 from pathlib import Path
 
 from torch import Tensor, nn
@@ -11,6 +10,8 @@ from crln.runs import open_run
 from crln.runs.checkpoint import method_weights
 
 STUDENT, TEACHER = "student.", "teacher.network."
+MOST = 8
+"""Parts that are named; the others are counted."""
 
 
 def take_weights(learner: nn.Module, path: Path) -> str:
@@ -31,24 +32,29 @@ def take_weights(learner: nn.Module, path: Path) -> str:
     """
     theirs = _weights_of(path)
     state = learner.state_dict()
-    fitting, left = {}, Counter[str]()
+    fitting: dict[str, Tensor] = {}
+    anew: dict[str, None] = {}  # in order, each once
     for name, ours in state.items():
         found = _counterpart(name, theirs)
         if found is not None and found.shape == ours.shape:
             fitting[name] = found.to(ours)
-        else:
-            part = name.rpartition(".")[0]
-            there = "not there" if found is None else f"{_sides(found)} there, {_sides(ours)} here"
-            left[f"{part} ({there})" if name.endswith("weight") or found is None else part] += 1
+        elif found is None:
+            anew[f"{_part(name)} (not there)"] = None
+        elif ours.dim() > 1:  # its shift, or the like, goes with it
+            anew[f"{name} ({_sides(found)} there, {_sides(ours)} here)"] = None
     if not any(state[name].dim() > 1 for name in fitting):
         raise CrlnError(
             f"--start-from {path}: none of its weights fits; give a run with the same network"
         )
     learner.load_state_dict(fitting, strict=False)
-    anew = sorted(name for name in left if "(" in name)
-    named = f"; begun anew: {', '.join(anew[:6])}" if anew else ""
-    more = f" and {len(anew) - 6} more" if len(anew) > 6 else ""
+    named = f"; begun anew: {', '.join([*anew][:MOST])}" if anew else ""
+    more = f" and {len(anew) - MOST} more" if len(anew) > MOST else ""
     return f"{len(fitting)} of {len(state)} weights taken from {path}{named}{more}"
+
+
+def _part(name: str) -> str:
+    """The part of a network that a tensor belongs to, such as "student.head"."""
+    return ".".join(name.split(".")[: 3 if name.startswith(TEACHER) else 2])
 
 
 def _weights_of(path: Path) -> dict[str, Tensor]:
