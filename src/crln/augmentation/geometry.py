@@ -5,6 +5,7 @@ All take one sample, (C, X, Y, Z) or (X, Y, Z), and plain numbers drawn beforeha
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 import torch
@@ -167,25 +168,21 @@ class Warp:
 
 
 def nearest_voxels(grid: Tensor, source: Triple) -> tuple[Tensor, Tensor]:
-    """What `grid_sample` (nearest, align_corners=True) would take, as indices for any type of map.
+    """Which voxels `grid_sample` takes, as indices, so that a map of any type can follow exactly.
 
     Args:
         grid: (1, *size, 3), see `sampling_grid`.
         source: X, Y, Z of what is sampled.
 
     Returns:
-        Flat indices into the source, clamped, and which lie inside: both (*size).
+        Flat indices into the source, 0 outside it, and which lie inside: both (*size).
     """
-    voxels = inside = None
-    for row, n in enumerate(source):
-        place = (grid[0, ..., 2 - row] + 1).mul_((n - 1) / 2).round_()
-        here = _inside(place, n)
-        place = place.clamp_(0, n - 1).long()
-        voxels = place if voxels is None else voxels.mul_(n).add_(place)
-        inside = here if inside is None else inside.logical_and_(here)
-    assert voxels is not None
-    assert inside is not None
-    return voxels, inside
+    count = prod(source)
+    kind = torch.float32 if count < 2**24 else torch.float64  # what holds every number
+    numbers = torch.arange(1, count + 1, device=grid.device, dtype=kind).view(1, 1, *source)
+    found = F.grid_sample(numbers, grid.to(kind), mode="nearest", align_corners=True)[0, 0]
+    inside = found > 0  # outside is 0
+    return found.long().sub_(1).clamp_(min=0), inside
 
 
 def _sides(volume: Tensor) -> Triple:
