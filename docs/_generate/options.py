@@ -9,8 +9,7 @@ from pydantic.fields import FieldInfo
 from crln.augmentation.paper import PaperOptions
 from crln.augmentation.recipe import Recipe, RichOptions
 from crln.methods import METHODS
-from crln.planning import Plan
-from crln.planning import sections as plan
+from crln.planning import Plan, plan
 
 SECTIONS: dict[str, type[BaseModel]] = {
     "## Top level": Plan,

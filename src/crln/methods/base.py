@@ -92,9 +92,7 @@ class Method(nn.Module):
         published: the optimiser and rates of its paper, for who asks for them; None: none known.
     """
 
-    class Options(Section):
-        """No options."""
-
+    Options: ClassVar[type[Section]] = Section
     uses_unlabelled: ClassVar[bool] = True
     own_loss: ClassVar[bool] = False
     published: ClassVar[Published | None] = None

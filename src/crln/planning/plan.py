@@ -17,14 +17,12 @@ from crln.files import checked, fault_of, read_yaml, to_yaml
 from crln.labels import LabelSpace
 from crln.notebook import facts_html, times
 from crln.planning.bounds import misfit
+from crln.planning.learning import LossPlan, TeacherPlan, TrainingPlan
 from crln.planning.sections import (
     InferencePlan,
     Intensity,
-    LossPlan,
     NetworkPlan,
     Section,
-    TeacherPlan,
-    TrainingPlan,
     Triple,
     ViewsPlan,
 )

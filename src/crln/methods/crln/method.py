@@ -9,7 +9,6 @@ from typing import ClassVar, cast
 
 import torch
 import torch.nn.functional as F
-from pydantic import Field
 from torch import Tensor, nn
 
 from crln.augmentation import draw_copy_paste_box, host_random, swap_box
@@ -17,8 +16,8 @@ from crln.labels import IGNORE
 from crln.losses import cross_entropy, full_precision
 from crln.methods.base import Seen, SemiSupervised, Step, summed
 from crln.methods.crln.contrastive import cooperative_positive_supervision, prototype_alignment
-from crln.methods.crln.dim import START
 from crln.methods.crln.network import LEVELS, RectifiedNetwork, interleave, separate
+from crln.methods.crln.options import CRLNOptions
 from crln.methods.published import Published
 from crln.methods.teacher import Teacher
 from crln.planning import Plan
@@ -39,119 +38,8 @@ class CRLN(SemiSupervised):
         40000, 0.0025, "poly", "paper and code; so in the paper presets", weight_decay=5e-4
     )
 
-    class Options(Section):
-        """The paper's constants, and switches for its ablations."""
-
-        unsupervised_weight: float = Field(
-            default=2.0,
-            ge=0,
-            description=(
-                "u, weight of the pseudo-label loss L_u; the paper's, over every voxel:"
-                " 0.5 (in its presets)"
-            ),
-        )
-        trusted_only: bool = Field(
-            default=True,
-            description=(
-                "L_u is the mean over unlabelled voxels of `valid_confidence` or more; "
-                "false: over all, times the share of sure ones, as in the paper (and "
-                "its presets)"
-            ),
-        )
-        confidence: float = Field(
-            default=0.97,
-            ge=0,
-            le=1,
-            description=(
-                "a pseudo-label this sure counts in an image's share, where "
-                "`trusted_only` is false; a student this sure needs no CPS"
-            ),
-        )
-        positive_weight: float = Field(
-            default=0.1,
-            ge=0,
-            description=(
-                "w, weight of CPS; 0 turns it off; the paper's, with SGD: 0.5, on "
-                "Pancreas 1.0 (in its presets)"
-            ),
-        )
-        unassertiveness: float = Field(
-            default=0.6, ge=0, description="ξ; 0: the positive is the plain mean"
-        )
-        valid_confidence: float = Field(
-            default=0.7,
-            ge=0,
-            le=1,
-            description=(
-                "least confidence of an unlabelled voxel in CPS and, with `trusted_only`, in L_u"
-            ),
-        )
-        temperature: float = Field(default=0.5, gt=0, description="τ of CPS")
-        queries: int = Field(default=256, ge=1, description="unsure voxels per class")
-        negatives: int = Field(default=512, ge=1, description="negatives per query")
-        pool: int = Field(
-            default=1024, ge=1, description=("voxels of each class that these are drawn from")
-        )
-        warmup: float = Field(
-            default=0.02,
-            ge=0,
-            le=1,
-            description=("share of the training before rectification starts"),
-        )
-        strong_views: int = Field(
-            default=1,
-            ge=0,
-            description=(
-                "strong views of each unlabelled patch, all against one pseudo-label; "
-                "0: the student sees the weak view, an ablation"
-            ),
-        )
-        copy_paste: float = Field(
-            default=2 / 3, ge=0, lt=1,
-            description=(
-"side of the box of a labelled patch, as a share of the patch's, that "
-"is pasted with its label into one more view of each unlabelled patch, "
-"as BCP does; 0: no such view, as in the paper (and its presets)"
-),
-        )  # fmt: skip
-        relation: bool = Field(
-            default=True, description=("the Dynamic Interaction Module; false: an ablation")
-        )
-        rectify_prediction: bool = Field(
-            default=True, description=("predict with z rather than f; false: an ablation")
-        )
-        joint_pass: bool = Field(
-            default=True,
-            description=(
-                "one student pass for labelled and unlabelled patches, which share norm"
-                " statistics; false: one each, as in the paper (and its presets)"
-            ),
-        )
-        signed: bool = Field(
-            default=True,
-            description=("M(x) may speak against a class; false: as in the released code"),
-        )
-        prototype_start: float = Field(
-            default=START,
-            ge=0,
-            description=("standard deviation of the prototypes at the start; released code: 0"),
-        )
-        project_prototypes: bool = Field(
-            default=True,
-            description=(
-                "a learnt layer brings prototypes into the embedding; false: the mean "
-                "of their features, as in the released code, with E = N"
-            ),
-        )
-        linear_maps: bool = Field(
-            default=False,
-            description=(
-                "queries, keys and values of the Dynamic Interaction Module have linear"
-                " maps of their own, as in the paper (and its presets)"
-            ),
-        )
-
-    options: Options
+    Options = CRLNOptions
+    options: CRLNOptions
 
     def __init__(self, plan: Plan, options: Section) -> None:
         super().__init__(plan, options)
