@@ -40,7 +40,7 @@ SMALL = {
 
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What an example may expect: scans and labels in `data`, a model folder `run`, `masks`."""
+    """What an example may expect: scans and labels in `data`, a run folder `run`, `masks`."""
     here = tmp_path_factory.mktemp("examples")
     make_phantom(here / "data", labelled=28, unlabelled=1, test=0, shape=(18, 18, 16), seed=0)
     scan = sorted((here / "data/images").iterdir())[-1]

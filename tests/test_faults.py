@@ -214,21 +214,21 @@ def _(place: Place) -> list[object]:
     return place.train()
 
 
-@fault("a model folder without its weights")
+@fault("a run folder without its weights")
 def _(place: Place) -> list[object]:
     run = trained(place)
     (run / "weights.safetensors").unlink()
     return predicting(place)
 
 
-@fault("a model folder with a truncated file")
+@fault("a run folder with a truncated file")
 def _(place: Place) -> list[object]:
     weights = trained(place) / "weights.safetensors"
     weights.write_bytes(weights.read_bytes()[:1000])
     return predicting(place)
 
 
-@fault("a model folder that was tampered with")
+@fault("a run folder that was tampered with")
 def _(place: Place) -> list[object]:
     plan = trained(place) / "plan.yaml"
     plan.write_text(plan.read_text("utf-8") + "# a word more\n", encoding="utf-8")

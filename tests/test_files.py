@@ -231,5 +231,5 @@ def test_damaged_tensors_are_told(tmp_path: Path) -> None:
     write_tensors(path, {"a": torch.ones(100)}, {})
     path.write_bytes(path.read_bytes()[:200])
     for name in (path, tmp_path / "gone.safetensors"):
-        with pytest.raises(CrlnError, match=r"missing or damaged .*; restore the model folder or"):
+        with pytest.raises(CrlnError, match=r"missing or damaged .*; restore the run folder or"):
             read_tensors(name)

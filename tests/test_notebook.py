@@ -1,4 +1,4 @@
-"""What a notebook shows of cohorts, plans, model folders and evaluations."""
+"""What a notebook shows of cohorts, plans, run folders and evaluations."""
 
 import sys
 from pathlib import Path

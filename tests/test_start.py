@@ -70,7 +70,7 @@ def test_prediction_loads_nothing_for_learning_and_nothing_to_show(
 
 @pytest.fixture
 def run(tiny_plan: Plan, tmp_path: Path) -> RunFolder:
-    """A model folder with the weights that a training would begin with."""
+    """A run folder with the weights that a training would begin with."""
     from crln.methods import build_method
     from crln.runs import Facts
 

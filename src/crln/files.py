@@ -218,7 +218,7 @@ def read_tensors(
             return {name: file.get_tensor(name) for name in names}, file.metadata() or {}
     except (OSError, SafetensorError) as error:
         raise CrlnError(
-            f"{path}: missing or damaged ({error}); restore the model folder or train again"
+            f"{path}: missing or damaged ({error}); restore the run folder or train again"
         ) from error
 
 
@@ -235,7 +235,7 @@ def read_notes(path: Path) -> dict[str, str]:
             return dict(file.metadata() or {})
     except (OSError, SafetensorError) as error:
         raise CrlnError(
-            f"{path}: missing or damaged ({error}); restore the model folder or train again"
+            f"{path}: missing or damaged ({error}); restore the run folder or train again"
         ) from error
 
 

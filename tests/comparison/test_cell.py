@@ -1,4 +1,4 @@
-"""A cell is an ordinary model folder that a killed process leaves to the next one."""
+"""A cell is an ordinary run folder that a killed process leaves to the next one."""
 
 import shutil
 import threading

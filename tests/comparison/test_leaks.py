@@ -25,7 +25,7 @@ def _seen_by_coverage(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A model folder whose training has begun."""
+    """A run folder whose training has begun."""
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "run.yaml").write_text("method: crln\n")
     (tmp_path / "run" / RECORD).touch()

@@ -1,4 +1,4 @@
-"""What a model folder says of itself is typed, numbered and can grow."""
+"""What a run folder says of itself is typed, numbered and can grow."""
 
 from pathlib import Path
 
@@ -29,9 +29,9 @@ def test_what_a_later_version_adds_is_kept(tmp_path: Path) -> None:
             "format: 9\nmethod: crln\nseed: 0\ncrln: 7.0\n",
             r"format 9 of a newer crln \(7.0\).*update",
         ),
-        ("method: crln\nseed: many\n", "damaged: seed: .*restore the model folder"),
+        ("method: crln\nseed: many\n", "damaged: seed: .*restore the run folder"),
         ("method: crln\n", "damaged: no method and seed"),
-        ("[1, 2", r"run.yaml: .*restore the model folder"),
+        ("[1, 2", r"run.yaml: .*restore the run folder"),
     ],
 )
 def test_what_is_wrong_with_the_file_is_said(tmp_path: Path, text: str, fault: str) -> None:

@@ -143,10 +143,10 @@ def test_an_unfinished_run_says_how_to_finish_it(tiny_plan: Plan, tmp_path: Path
         folder.load_network()
 
 
-def test_no_folder_and_no_model_folder(tmp_path: Path) -> None:
-    with pytest.raises(CrlnError, match="no such model folder"):
+def test_no_folder_and_one_that_is_no_run_folder(tmp_path: Path) -> None:
+    with pytest.raises(CrlnError, match="no such run folder"):
         open_run(tmp_path / "missing")
-    with pytest.raises(CrlnError, match=r"not a model folder: plan\.yaml is missing"):
+    with pytest.raises(CrlnError, match=r"not a run folder: plan\.yaml is missing"):
         open_run(tmp_path)
 
 

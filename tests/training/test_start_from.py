@@ -102,5 +102,5 @@ def test_what_cannot_be_started_from_is_said(
     (path / "checkpoint.safetensors").unlink()
     with pytest.raises(CrlnError, match=r"checkpoint\.safetensors is missing"):
         take_weights(built("mean_teacher", tiny_plan, 2), path)
-    with pytest.raises(CrlnError, match="no such model folder"):
+    with pytest.raises(CrlnError, match="no such run folder"):
         take_weights(built("mean_teacher", tiny_plan, 2), tmp_path / "nowhere")

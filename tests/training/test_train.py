@@ -168,7 +168,7 @@ def test_an_existing_folder_is_refused_then_overwritten(
     assert open_run(tmp_path / "run").facts.seed == 5
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "thesis.txt").write_text("precious")
-    with pytest.raises(CrlnError, match="is no model folder, so it is not overwritten"):
+    with pytest.raises(CrlnError, match="is no run folder, so it is not overwritten"):
         quick(cohort, plan, tmp_path / "other", method="supervised", overwrite=True)
     assert (tmp_path / "other" / "thesis.txt").exists()
 

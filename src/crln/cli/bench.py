@@ -31,7 +31,7 @@ ADVICE = {
 
 def command(
     run: Annotated[
-        Path | None, typer.Argument(metavar="RUN", help="A model folder whose plan to take.")
+        Path | None, typer.Argument(metavar="RUN", help="A run folder whose plan to take.")
     ] = None,
     plan: Annotated[
         Path | None, typer.Option(metavar="FILE", help="The plan: `crln plan` writes one.")

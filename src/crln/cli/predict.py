@@ -23,7 +23,7 @@ SOME_FAILED = 1
 
 
 def command(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="The model folder.")],
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="The run folder.")],
     inputs: Annotated[
         list[Path],
         typer.Argument(metavar="INPUT", help="Scans, folders of scans, DICOM series."),

@@ -30,7 +30,7 @@ EXAMPLES = examples(
 @with_training
 def command(
     data: Data,
-    out: Annotated[Path, typer.Option(metavar="RUN", help="The model folder to write.")],
+    out: Annotated[Path, typer.Option(metavar="RUN", help="The run folder to write.")],
     labelled: Labelled = None,
     test: Test = 0,
     validation: Validation = 0,
@@ -52,7 +52,7 @@ def command(
 ) -> None:
     """Learn from labelled and unlabelled scans.
 
-    The result is a model folder.
+    The result is a run folder.
     """
     import crln
     from crln.parallel.launch import is_first

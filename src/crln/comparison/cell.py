@@ -1,4 +1,4 @@
-"""One cell of the comparison: an ordinary model folder, and its masks of the test scans."""
+"""One cell of the comparison: an ordinary run folder, and its masks of the test scans."""
 
 import shutil
 import sys
@@ -66,7 +66,7 @@ class Cell:
     """A method, a number of labels and a seed.
 
     Attributes:
-        folder: the model folder.
+        folder: the run folder.
         variant: the method with its options.
         plan: with the variant's options.
         labelled: how many labels it learns from.
@@ -87,7 +87,7 @@ class Cell:
         return self.folder.name
 
     def open(self) -> RunFolder | None:
-        """The model folder, if the training has begun; reads its plan and facts."""
+        """The run folder, if the training has begun; reads its plan and facts."""
         return open_run(self.folder) if (self.folder / "run.yaml").exists() else None
 
     @property
@@ -134,7 +134,7 @@ class Cell:
         """
         keep_freed_memory()  # before torch allocates anything
         if command:
-            sys.argv[1:] = command  # what the model folder names as its command
+            sys.argv[1:] = command  # what the run folder names as its command
         if compute.threads:
             torch.set_num_threads(compute.threads)
         beside = self.folder.with_name(f"{self.name}.{FAULT}")

@@ -33,13 +33,13 @@ _CODE = (".py", ".pyc", ".so")
 
 
 class Recorder:
-    """Writes each file that this process opens to the model folder, once, as it is opened.
+    """Writes each file that this process opens to the run folder, once, as it is opened.
 
     The record is appended to, so that it covers every session of a training that was cut off. It
     starts once the folder holds a run; what was opened before that is written then.
 
     Args:
-        folder: the model folder of the training that this process is for.
+        folder: the run folder of the training that this process is for.
     """
 
     def __init__(self, folder: Path) -> None:

@@ -105,7 +105,7 @@ def measure_outside(
 
 
 def cost_of(measured: Sequence[Measured]) -> Cost | None:
-    """What the trainings of one row took, as their model folders tell."""
+    """What the trainings of one row took, as their run folders tell."""
     runs = [found.run for found in measured if found.run]
     if not runs:
         return None

@@ -52,7 +52,7 @@ class Measured:
         masks: case id to mask; empty where only a cell's figures are kept.
         last: of the masks as they are.
         largest: of the largest component of each class.
-        run: the model folder of a cell, opened.
+        run: the run folder of a cell, opened.
     """
 
     masks: Mapping[str, Path]

@@ -120,7 +120,7 @@ def load_predictor(
     *,
     inference: Mapping[str, Any] | None = None,
 ) -> Predictor:
-    """The predictor of a model folder.
+    """The predictor of a run folder.
 
     Args:
         run: the folder that training wrote.

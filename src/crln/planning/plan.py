@@ -99,7 +99,7 @@ class Plan(Section):
         default_factory=dict,
         description=(
             "per method, the options that differ from that method's defaults, see "
-            "below; the plan in a model folder names all of its method's"
+            "below; the plan in a run folder names all of its method's"
         ),
     )
 

@@ -144,7 +144,7 @@ class ViewsPlan(Section):
         default_factory=dict,
         description=(
             "numbers of these views that differ from their defaults; the plan in a "
-            "model folder names all of them"
+            "run folder names all of them"
         ),
     )
 

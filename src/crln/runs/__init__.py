@@ -1,4 +1,4 @@
-"""Model folders: what a training leaves behind and what prediction opens."""
+"""Run folders: what a training leaves behind and what prediction opens."""
 
 from crln.runs.facts import Change, Facts
 from crln.runs.folder import RunFolder, open_run

@@ -1,4 +1,4 @@
-"""What a model folder says of itself: what was run, on what, where, and what it cost."""
+"""What a run folder says of itself: what was run, on what, where, and what it cost."""
 
 from pathlib import Path
 from typing import Any, Self
@@ -10,9 +10,9 @@ from crln.files import read_yaml, to_yaml, write_text
 from crln.runs.packages import Needed
 
 FORMAT = 1
-"""Of a model folder; 0, before it was numbered: `weights.safetensors` holds the whole method."""
+"""Of a run folder; 0, before it was numbered: `weights.safetensors` holds the whole method."""
 
-REMEDY = "restore the model folder"
+REMEDY = "restore the run folder"
 
 
 class Change(BaseModel):
@@ -89,7 +89,7 @@ class Facts(BaseModel):
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """Of a model folder, old or new.
+        """Of a run folder, old or new.
 
         Raises:
             CrlnError: damaged, or written by a newer version.

@@ -1,4 +1,4 @@
-"""The model folder: plan, facts, split, log, checkpoints, weights; nothing in it can run code."""
+"""The run folder: plan, facts, split, log, checkpoints, weights; nothing in it can run code."""
 
 import json
 from dataclasses import dataclass
@@ -121,7 +121,7 @@ class RunFolder:
         if not self.weights.exists():
             remedy = "finish it with --resume" if self.checkpoint.exists() else "train first"
             raise CrlnError(f"{self.path}: no {WEIGHTS}: the training did not finish; {remedy}")
-        seal, remedy = self.path / SEAL, "restore the model folder or train again"
+        seal, remedy = self.path / SEAL, "restore the run folder or train again"
         sums = checked(read_json(seal, remedy), dict[str, str], seal, remedy)
         for name in (PLAN, FACTS, WEIGHTS):
             if name not in sums:
@@ -133,7 +133,7 @@ class RunFolder:
 
 
 def open_run(path: Path) -> RunFolder:
-    """Opens a model folder.
+    """Opens a run folder.
 
     Raises:
         CrlnError: it is not one, its text files are missing or damaged, or a package that it needs
@@ -145,10 +145,10 @@ def open_run(path: Path) -> RunFolder:
     """
     path = Path(path)
     if not path.is_dir():
-        raise CrlnError(f"{path}: no such model folder; give the folder that `crln train` wrote")
+        raise CrlnError(f"{path}: no such run folder; give the folder that `crln train` wrote")
     for name in (PLAN, FACTS):
         if not (path / name).is_file():
-            raise CrlnError(f"{path}: not a model folder: {name} is missing")
+            raise CrlnError(f"{path}: not a run folder: {name} is missing")
     facts = Facts.read(path / FACTS)
     check_installed(path, facts.packages)
     return RunFolder(path, Plan.read(path / PLAN), facts)

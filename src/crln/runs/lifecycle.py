@@ -1,4 +1,4 @@
-"""Begins, resumes and ends a model folder."""
+"""Begins, resumes and ends a run folder."""
 
 import math
 import shutil
@@ -28,7 +28,7 @@ MAY_CHANGE = ("training.iterations", "training.lr")
 def start_run(
     out: Path, plan: Plan, facts: Facts, origin: Origin, *, resume: bool, overwrite: bool
 ) -> RunFolder:
-    """A new model folder, or the one to resume.
+    """A new run folder, or the one to resume.
 
     Raises:
         CrlnError: `out` holds a run (neither resume nor overwrite), something that is no run, or
@@ -41,7 +41,7 @@ def start_run(
             raise CrlnError(f"{out}: exists already; use --resume, --overwrite or another --out")
         if not (out / FACTS).exists():
             raise CrlnError(
-                f"{out}: is no model folder, so it is not overwritten; remove it yourself"
+                f"{out}: is no run folder, so it is not overwritten; remove it yourself"
             )
         shutil.rmtree(out)
     try:

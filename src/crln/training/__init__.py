@@ -1,4 +1,4 @@
-"""From a cohort and a plan to a model folder.
+"""From a cohort and a plan to a run folder.
 
 Names are imported when they are first used: the command line reads the options without torch.
 """

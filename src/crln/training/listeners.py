@@ -24,7 +24,7 @@ class Course:
     """What is known when a training starts, or goes on.
 
     Attributes:
-        run: the model folder: its path, plan and facts.
+        run: the run folder: its path, plan and facts.
         first: steps done before.
         total: steps in all.
         phases: in order; the last ends with `total`.

@@ -42,7 +42,7 @@ class Task:
     Attributes:
         cohort: split into its parts.
         plan: with every option of the method.
-        out: the model folder.
+        out: the run folder.
         options: settled: method, seed and precision are given.
         listeners: of the user.
     """
@@ -61,7 +61,7 @@ class Session:
     Attributes:
         fabric: device, precision, and the other processes.
         task: what was asked for.
-        run: the model folder.
+        run: the run folder.
         origin: what is learnt by and from.
         learner: the method, on its device.
         optimiser: of the learner.

@@ -40,7 +40,7 @@ def train(
     stop: threading.Event | None = None,
     **fields: Any,
 ) -> RunFolder:
-    """Learns from a cohort's labelled and unlabelled cases; the result is a model folder.
+    """Learns from a cohort's labelled and unlabelled cases; the result is a run folder.
 
     The last weights are the result; with a validation split, those that scored best on it.
     Ctrl-C and SIGTERM end it after the step that is being taken; it is saved and can be resumed.
@@ -53,14 +53,14 @@ def train(
         cohort: split into labelled, unlabelled, validation and test cases.
         plan: every decision; saved with the model. A run that is resumed may get another budget
             (`training.iterations`) or learning rate (`training.lr`), which is noted in its facts.
-        out: the model folder.
+        out: the run folder.
         options: how it is run; default `Training()`.
         listeners: are told how it goes.
         stop: set by another thread, it ends the training after the step that is being taken.
         fields: of `Training`, instead of those of `options`.
 
     Returns:
-        The model folder; not `finished` where a listener or `stop` ended it.
+        The run folder; not `finished` where a listener or `stop` ended it.
 
     Raises:
         CrlnError: the data, plan or folder has a fault that its user can mend, or a loss became

@@ -22,7 +22,7 @@ def take_weights(learner: nn.Module, path: Path) -> str:
 
     Args:
         learner: the method, with its first weights.
-        path: the model folder of the other run.
+        path: the run folder of the other run.
 
     Returns:
         A sentence: how many were taken, and which parts of the networks were not.
