@@ -2,13 +2,16 @@
 
 from itertools import count
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from crln.cli.options import Device, Overwrite, Precision
 from crln.cli.screen import complain, console, examples
 from crln.errors import CrlnError
+
+if TYPE_CHECKING:
+    from crln.inference import Outcome
 
 EXAMPLES = examples(
     "crln predict run scan.nii.gz --out masks",
@@ -74,11 +77,11 @@ def command(
     Each mask has the format and the geometry of its scan.
     """
     import crln
-    from crln.inference import Outcome, predict_files
+    from crln.inference import predict_files
 
     done = count(1)
 
-    def show(outcome: Outcome, total: int) -> None:
+    def show(outcome: "Outcome", total: int) -> None:
         how = "failed" if outcome.error else f"{outcome.seconds:.1f} s"
         console.print(f"{next(done)}/{total} {outcome.case}: {how}")
 
@@ -91,11 +94,20 @@ def command(
         largest_component=largest_component or largest_component_of or False,
         overwrite=overwrite, share=share, progress=show,
     )  # fmt: skip
+    _tell(outcomes, f"{out} by this process" if share else str(out))
+
+
+def _tell(outcomes: "list[Outcome]", where: str) -> None:
+    """Says what became of all scans.
+
+    Raises:
+        CrlnError: the only scan failed.
+        typer.Exit: some of many failed.
+    """
     errors = [outcome.error for outcome in outcomes if outcome.error]
     if errors and len(outcomes) == 1:
         raise CrlnError(errors[0])
-    whose = " by this process" if share else ""
-    console.print(f"{len(outcomes) - len(errors)} of {len(outcomes)} masks in {out}{whose}")
+    console.print(f"{len(outcomes) - len(errors)} of {len(outcomes)} masks in {where}")
     for error in errors:
         complain(error)
     if errors:

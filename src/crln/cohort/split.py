@@ -24,11 +24,10 @@ def split_cohort(
     """Takes test, validation and labelled cases from those with a label.
 
     Test cases are the last of the list that ordered the cohort, or the last by id, unless they are
-    named. Of the rest,
-    shuffled by the seed unless a list ordered them, the first are labelled and the last serve for
-    validation: the draw of 16 contains that of 8, with or without validation. What is left becomes
-    unlabelled, its labels out of reach. Test and validation cases are whole groups: one that would
-    be too many, or has an unlabelled case, is passed over.
+    named. Of the rest, shuffled by the seed unless a list ordered them, the first are labelled and
+    the last serve for validation: the draw of 16 contains that of 8, with or without validation.
+    What is left becomes unlabelled, its labels out of reach. Test and validation cases are whole
+    groups: one that would be too many, or has an unlabelled case, is passed over.
 
     Args:
         cohort: as loaded; its own test and validation cases stay what they are.
@@ -55,16 +54,8 @@ def split_cohort(
             )
     if not cohort.labelled:
         raise CrlnError(f"{cohort.root}: no labelled case; add a label file for some of the scans")
-    count = len(cohort.labelled)
     held = held_out(cohort, test)
-    tests = held if isinstance(held, int) else len(held)
-    asked = (1 if labelled is None else labelled) + validation + tests
-    if asked > count:
-        wanted = "at least 1" if labelled is None else labelled
-        raise CrlnError(
-            f"{cohort.root}: asked for {wanted} labelled, {validation} validation and {tests} test "
-            f"cases, found {count} with a label; ask for fewer or add labels"
-        )
+    _check_enough(cohort, labelled, validation, held if isinstance(held, int) else len(held))
     cases = cohort.labelled if cohort.ordered else _by_id(cohort.labelled)
     if isinstance(held, int):
         rest, tested = _last(cohort, cases, held, "test")
@@ -159,6 +150,17 @@ def read_split(path: Path) -> dict[str, list[str]]:
     if missing := [part for part in PARTS if part not in ids]:
         raise CrlnError(f"{path}: {missing[0]}: is missing; {remedy}")
     return {part: [str(id) for id in ids[part]] for part in PARTS}
+
+
+def _check_enough(cohort: Cohort, labelled: int | None, validation: int, tests: int) -> None:
+    """Refuses to draw more cases than have a label."""
+    count = len(cohort.labelled)
+    if (1 if labelled is None else labelled) + validation + tests > count:
+        wanted = "at least 1" if labelled is None else labelled
+        raise CrlnError(
+            f"{cohort.root}: asked for {wanted} labelled, {validation} validation and {tests} test "
+            f"cases, found {count} with a label; ask for fewer or add labels"
+        )
 
 
 def _last(

@@ -155,12 +155,8 @@ def compare(
     due = [cell for cell in cells if not cell.done(test)]
     say(f"{len(cells)} cells, {len(cells) - len(due)} of them done; {len(test)} test cases")
     for cell in cells:
-        if cell not in due and (other := cell.outdated(whole, compute.cache)):
-            more = f" (and {len(other) - 1} more)" if len(other) > 1 else ""
-            say(
-                f"{cell.name}: {other[0]}{more} has changed since it learnt from it; remove "
-                f"{cell.folder} to train it anew"
-            )
+        if cell not in due:
+            _tell_of_change(cell, cell.outdated(whole, compute.cache), say)
     if due:
         say(f"each writes {out / CELLS}/NAME/log.csv as it learns")
     faults = _run(due, test, out, compute, jobs, say, watch)
@@ -204,6 +200,16 @@ def _check_names(settings: Settings, outside: Sequence[Outside]) -> None:
             raise CrlnError(f"--with: {name} with {labelled} labels is there twice; rename one")
         if not re.fullmatch(r"[\w.+-]+", name):
             raise CrlnError(f"--with: {name!r} is no name; use letters, digits and -")
+
+
+def _tell_of_change(cell: Cell, changed: Sequence[str], say: Callable[[str], object]) -> None:
+    """Says that a cell learnt from files that are not what they were."""
+    if changed:
+        more = f" (and {len(changed) - 1} more)" if len(changed) > 1 else ""
+        say(
+            f"{cell.name}: {changed[0]}{more} has changed since it learnt from it; remove "
+            f"{cell.folder} to train it anew"
+        )
 
 
 def _run(

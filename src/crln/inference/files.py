@@ -112,10 +112,15 @@ def predict_files(
         outcomes.append(outcome)
         if progress:
             progress(outcome, len(cases))
-    for folder in fresh:
-        if folder.is_dir() and not any(folder.iterdir()):
-            folder.rmdir()  # every scan failed
+    _remove_empty(fresh)
     return outcomes
+
+
+def _remove_empty(folders: Sequence[Path]) -> None:
+    """Removes those that hold nothing, as every scan failed."""
+    for folder in folders:
+        if folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
 
 
 def _refuse_inputs(outputs: Sequence[Outputs]) -> None:
