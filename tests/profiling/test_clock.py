@@ -47,17 +47,22 @@ def test_a_part_that_raises_ends(now: list[float]) -> None:
         raise ValueError("broken")
 
     with pytest.raises(ValueError, match="broken"):
-        clock.timed("failing", fail)()
+        clock.part("failing")(fail)()
     with clock.part("next"):
         now[0] += 1
     assert clock.seconds == {"failing": 4, "next": 1}
 
 
-def test_a_stopped_clock_counts_nothing(now: list[float]) -> None:
+def test_a_part_decorates_a_call_that_may_be_repeated_within_itself(now: list[float]) -> None:
     clock = Clock()
-    clock.stopped = True
-    assert clock.timed("a", lambda x: x + 1)(2) == 3
-    assert clock.seconds == {}
+
+    def halve(value: int) -> int:
+        now[0] += 1
+        return value if value % 2 else part(value // 2)
+
+    part = clock.part("a")(halve)
+    assert [part(12), part(8)] == [3, 1]
+    assert clock.seconds == {"a": 3 + 4}
 
 
 def test_a_gpu_is_waited_for_at_both_ends(

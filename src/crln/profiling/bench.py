@@ -11,12 +11,12 @@ from typing import Any
 import torch
 from lightning_fabric import Fabric
 
-from crln.methods import Method, Step, build_method
+from crln.methods import Batch, Method, Step, build_method
 from crln.planning import Plan
 from crln.preparation import PreparedCase
 from crln.profiling.clock import Clock
 from crln.profiling.stand_in import stand_ins
-from crln.profiling.watch import watched
+from crln.profiling.watch import Call, watched
 from crln.training.loop import batches_ahead, make_step, make_streams
 from crln.training.optimiser import build_optimiser
 
@@ -48,35 +48,30 @@ class Bench:
     ) -> None:
         fabric = fabric or Fabric(accelerator="cpu", devices=1)
         torch.manual_seed(0)
-        self.fabric, self.clock = fabric, Clock(fabric.device)
+        self.fabric = fabric
         self.learner: Method = build_method(method, plan).to(fabric.device)
         self.learner.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
-        optimiser = build_optimiser(self.learner, plan.training)
+        self.optimiser = build_optimiser(self.learner, plan.training)
         streams = make_streams(fabric, self.learner, 0, labelled, unlabelled)
         # The last hundredth of a training at most: past the labelled start, warm-ups and ramps.
         self.total = max(plan.training.iterations, 100 * steps)
         self.index = self.total - steps
         self.batches = batches_ahead(streams, self.index, self.index + steps)
-        self.clock.stopped = True
-        # Timed from outside: what the loop calls stays as it is.
-        timed: dict[str, tuple[Any, str]] = {
-            "backward": (fabric, "backward"),
-            "optimiser": (optimiser, "step"),
-            "moving average": (self.learner, "update"),
-        }
-        for name, (owner, call) in timed.items():
-            setattr(owner, call, self.clock.timed(name, getattr(owner, call)))
-        self._step = make_step(fabric, self.learner, optimiser)
+        self._step = make_step(fabric, self.learner, self.optimiser)
 
     def take(self) -> None:
         """Takes the next step."""
-        with self.clock.part(WAIT):
-            batches = next(self.batches)
-        with self.clock.part(MOVE):
-            batches = tuple(self.fabric.to_device(batch) for batch in batches)
-        with self.clock.part(OTHER):
-            self._step(Step(self.index, self.total, 0), batches)
+        self._learn(self._move(self._wait()))
         self.index += 1
+
+    def _wait(self) -> tuple[Batch, ...]:
+        return next(self.batches)
+
+    def _move(self, batches: tuple[Batch, ...]) -> list[Batch]:
+        return [self.fabric.to_device(batch) for batch in batches]
+
+    def _learn(self, batches: list[Batch]) -> None:
+        self._step(Step(self.index, self.total, 0), batches)
 
     def timed(self, repeats: int) -> list[float]:
         """Takes `repeats` steps; the seconds of each."""
@@ -91,14 +86,21 @@ class Bench:
 
     def by_part(self, repeats: int) -> tuple[list[float], dict[str, float]]:
         """The same, and each part's median seconds, longest first."""
-        seconds, parts = [], []
-        with watched(self.learner, self.clock):
+        seconds, parts, clock = [], [], Clock(self.fabric.device)
+        calls: list[Call] = [
+            (WAIT, self, "_wait"),
+            (MOVE, self, "_move"),
+            (OTHER, self, "_learn"),
+            ("losses", self.learner, "losses"),
+            ("backward", self.fabric, "backward"),
+            ("optimiser", self.optimiser, "step"),
+            ("moving average", self.learner, "update"),
+        ]
+        with watched(self.learner, clock, calls):
             for _ in range(repeats):
-                self.clock.seconds = {}
-                self.clock.stopped = False
+                clock.seconds = {}
                 seconds += self.timed(1)
-                self.clock.stopped = True
-                parts.append(self.clock.seconds)
+                parts.append(clock.seconds)
         found = {name: median(part.get(name, 0.0) for part in parts) for name in parts[0]}
         return seconds, dict(sorted(found.items(), key=lambda item: -item[1]))
 
