@@ -1,6 +1,7 @@
 """What several rooms' tests share."""
 
 import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -12,6 +13,9 @@ from crln.cohort import load_cohort, make_phantom
 from crln.planning import Plan, make_plan
 
 torch.set_num_threads(min(2, os.cpu_count() or 1))
+# Started in the background by a script, Ctrl-C is ignored, here and in every program started from
+# here; tests send it to programs.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

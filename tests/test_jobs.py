@@ -182,7 +182,10 @@ def test_ctrl_c_says_how_to_go_on_and_shows_no_traceback(
     ) as process:
         until(lambda: any((tmp_path / "out").glob("cells/*/log.csv")))
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does: every process gets it
-        out, err = process.communicate(timeout=90)
+        try:
+            out, err = process.communicate(timeout=90)
+        finally:
+            process.kill()
     assert process.returncode == 130
     assert err.endswith("learnt is saved, and the same command goes on\n")
     assert "Traceback" not in out + err
@@ -203,7 +206,10 @@ def test_a_signal_leaves_no_training_running(
     with subprocess.Popen(background, start_new_session=True) as process:
         until(lambda: any((tmp_path / "out").glob("cells/*/log.csv")))
         process.send_signal(signal.SIGTERM)
-        assert process.wait(90) == 128 + signal.SIGTERM
+        try:
+            assert process.wait(90) == 128 + signal.SIGTERM
+        finally:
+            process.kill()
     (lock,) = (tmp_path / "out").glob("cells/*.lock")
     assert free(lock)
 
