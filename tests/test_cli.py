@@ -61,7 +61,7 @@ def failing(error: BaseException) -> Callable[..., None]:
         ),
         (MemoryError(), 2, OUT_OF_MEMORY),
         (RuntimeError("DefaultCPUAllocator: can't allocate memory"), 2, OUT_OF_MEMORY),
-        (KeyboardInterrupt(), 130, ""),
+        (KeyboardInterrupt(), 130, "interrupted\n"),
     ],
 )  # fmt: skip
 def test_faults_end_in_one_line(

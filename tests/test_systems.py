@@ -16,7 +16,8 @@ import psutil  # has its own way on every system
 
 for name in ("fcntl", "grp", "pwd", "resource", "syslog", "termios"):
     sys.modules[name] = None  # importing it raises ImportError, here and in every library
-for name in ("SIGALRM", "SIGHUP", "SIGKILL", "SIGUSR1", "SIGUSR2"):
+# SIGKILL stays: torch asks for it wherever the system calls itself Linux.
+for name in ("SIGALRM", "SIGHUP", "SIGUSR1", "SIGUSR2"):
     delattr(signal, name)
 for name in ("fork", "forkpty", "getloadavg", "mkfifo"):
     delattr(os, name)
@@ -45,15 +46,15 @@ crln("evaluate", f"{out}/masks", f"{data}/labels", "--run", f"{out}/run", "--out
 """
 
 COMPARE = """
-from crln.comparison import jobs
-
-def here(cells, compute, jobs, folder, command, finished):
-    for cell in cells:
-        cell.complete(compute, command)
-        finished(cell, folder)
+from dataclasses import replace
 
 import crln.comparison.comparison as comparison
-comparison.run_cells = here  # jobs of their own would be processes that lack nothing
+from crln.jobs import run_tasks
+
+def here(tasks, jobs, *rest):
+    run_tasks(tasks, replace(jobs, here=True), *rest)
+
+comparison.run_tasks = here  # processes of their own would lack nothing
 data, plan, out = sys.argv[1:]
 crln("compare", data, "--plan", plan, "--methods", "supervised", "mean_teacher",
      "--labelled", "2", "--test", "0", "--out", f"{out}/comparison")

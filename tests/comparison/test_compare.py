@@ -167,13 +167,25 @@ def test_a_cell_that_cannot_be_done_is_left_out_and_named(
     settings: Settings, a_copy: tuple[Path, list[str]], here: None
 ) -> None:
     out, said = a_copy
-    (out / "cells" / "crln-2-seed1" / "plan.yaml").write_text("name: tampered\n")
+    (out / "cells" / "crln-2-seed1" / "checkpoint.safetensors").write_text("damaged")
     (out / "cells" / "crln-2-seed1" / "weights.safetensors").unlink()
     comparison = compare(settings, out, compute=HERE, say=said.append)
     assert list(comparison.faults) == ["crln-2-seed1"]
-    assert "begun with another plan" in comparison.faults["crln-2-seed1"]
+    assert "checkpoint.safetensors: missing or damaged" in comparison.faults["crln-2-seed1"]
     assert comparison.rows[1].seeds == (0,)
     assert comparison.leaks.checked == 3
+
+
+def test_a_cell_whose_plan_was_edited_goes_on_with_its_own(
+    settings: Settings, a_copy: tuple[Path, list[str]], here: None
+) -> None:
+    out, said = a_copy
+    cell = out / "cells" / "crln-2-seed1"
+    before = (cell / "plan.yaml").read_text()
+    (cell / "plan.yaml").write_text("name: tampered\n")
+    (cell / "weights.safetensors").unlink()
+    assert not compare(settings, out, compute=HERE, say=said.append).faults
+    assert (cell / "plan.yaml").read_text() == before
 
 
 def test_a_process_that_stops_is_told_with_what_it_said(

@@ -77,6 +77,9 @@ def _resumed(run: RunFolder, plan: Plan, facts: Facts, origin: Origin) -> RunFol
     before = spelled_out(run.facts.method, before)  # with options that it did not know yet
     changes = _changes(run, before, plan, progress.step)
     if not changes:
+        if run.plan != plan:  # a file that was edited since, though the checkpoint knows better
+            run = RunFolder(run.path, plan, run.facts)
+            run.write_facts()
         return run
     if not run.checkpoint.exists() and run.sealed:
         raise CrlnError(f"{run.path}: no checkpoint to go on from; train again, or --start-from")
