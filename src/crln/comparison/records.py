@@ -1,10 +1,7 @@
 """A comparison as files: CSV, JSON, Markdown and LaTeX."""
 
-import csv
-import io
 import json
 import math
-from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
@@ -12,6 +9,7 @@ from crln.comparison.comparison import Comparison
 from crln.comparison.rows import COMPARED, Row
 from crln.comparison.tables import HOW_TO_READ, cost_table, main_table, published_table
 from crln.evaluation import FOREGROUND, METRICS
+from crln.evaluation.text import csv_text, without_nan
 
 _STATISTICS = ("mean", "std", "low", "high", "undefined")
 _DIFFERENCES = ("mean", "low", "high", "p", "p_holm")
@@ -63,7 +61,7 @@ def to_csv(comparison: Comparison) -> str:
             cells.append("; ".join(f"{figure:.2f}" for figure in dice))
             cells.append("; ".join(f"{p.source} ({p.checkpoint})" for p in known))
             lines.append(cells)
-    return _csv(names, lines)
+    return csv_text(names, lines)
 
 
 def cases_csv(comparison: Comparison) -> str:
@@ -81,7 +79,7 @@ def cases_csv(comparison: Comparison) -> str:
         for evaluation in (measured.last, measured.largest)
         for found in evaluation.rows
     ]  # fmt: skip
-    return _csv([*names, "predicted", "true"], lines)
+    return csv_text([*names, "predicted", "true"], lines)
 
 
 def to_json(comparison: Comparison) -> str:
@@ -105,7 +103,7 @@ def to_json(comparison: Comparison) -> str:
         "rows": [_row_record(row) for row in comparison.rows],
         "published": asdict(comparison.published) if comparison.published else None,
     }
-    return json.dumps(_nulls(record), indent=1, allow_nan=False) + "\n"
+    return json.dumps(without_nan(record), indent=1, allow_nan=False) + "\n"
 
 
 def environments(comparison: Comparison) -> list[dict[str, Any]]:
@@ -141,25 +139,3 @@ def _row_record(row: Row) -> dict[str, Any]:
         "cases": [{m.key: evaluation.values(m.key) for m in METRICS} for evaluation in row.last],
         "published": [asdict(entry) for entry in row.published],
     }
-
-
-def _csv(names: Iterable[str], lines: Iterable[Iterable[Any]]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(names)
-    writer.writerows([_plain(cell) for cell in line] for line in lines)
-    return text.getvalue()
-
-
-def _plain(cell: Any) -> Any:
-    if isinstance(cell, float):
-        return "" if math.isnan(cell) else f"{cell:.6g}"
-    return cell
-
-
-def _nulls(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _nulls(entry) for key, entry in value.items()}
-    if isinstance(value, list | tuple):
-        return [_nulls(entry) for entry in value]
-    return None if isinstance(value, float) and math.isnan(value) else value

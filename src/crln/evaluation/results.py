@@ -1,10 +1,8 @@
 """What an evaluation found: figures per case and class, their summary, CSV and JSON."""
 
-import csv
-import io
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +14,7 @@ from crln.errors import CrlnError, needs
 from crln.evaluation.left_out import LeftOut
 from crln.evaluation.metrics import BY_KEY, METRICS, ClassMetrics, Metric, Unit
 from crln.evaluation.statistics import bootstrap_interval
+from crln.evaluation.text import csv_text, without_nan
 from crln.files import write_text
 from crln.notebook import facts_html
 
@@ -201,7 +200,7 @@ class Evaluation:
             [r.case, r.value, r.name, *(r.metrics[key] for key in keys), *_voxels(r.metrics)]
             for r in self.rows
         ]
-        return _csv(["case", "value", "class", *keys, "predicted", "true"], lines)
+        return csv_text(["case", "value", "class", *keys, "predicted", "true"], lines)
 
     def to_csv(self) -> str:
         """One line per statistic and class; the mean over classes has no value, and comes last."""
@@ -211,7 +210,7 @@ class Evaluation:
                 found = [self.summarised(metric.key, value) for metric in self.metrics]
                 name = FOREGROUND if value is None else self.class_names[value]
                 lines.append([statistic, value, name, *(getattr(s, statistic) for s in found)])
-        return _csv(["row", "value", "class", *(metric.key for metric in self.metrics)], lines)
+        return csv_text(["row", "value", "class", *(metric.key for metric in self.metrics)], lines)
 
     def to_frame(self) -> "pandas.DataFrame":
         """One row per case and class, as `cases_csv` has them; an undefined value is NaN.
@@ -252,29 +251,11 @@ class Evaluation:
             },
             "read": self.read,
             "undefined": UNDEFINED,
-            "rows": [_nulls(row) for row in self._records()],
-            "summary": [_nulls(asdict(summary)) for summary in self.summary],
+            "rows": [without_nan(row) for row in self._records()],
+            "summary": [without_nan(asdict(summary)) for summary in self.summary],
         }
         return json.dumps(record, indent=1, allow_nan=False) + "\n"
 
 
 def _voxels(metrics: ClassMetrics) -> tuple[int, int]:
     return metrics.predicted, metrics.true
-
-
-def _csv(header: Sequence[str], lines: Sequence[Sequence[Any]]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows([_cell(entry) for entry in line] for line in lines)
-    return text.getvalue()
-
-
-def _cell(entry: Any) -> Any:
-    if isinstance(entry, float):
-        return "" if math.isnan(entry) else f"{entry:.6g}"
-    return entry
-
-
-def _nulls(record: Mapping[str, Any]) -> dict[str, Any]:
-    return {k: None if isinstance(v, float) and math.isnan(v) else v for k, v in record.items()}
