@@ -20,6 +20,9 @@ IGNORE = -1
 LOWEST, HIGHEST = -(2**31), 2**31 - 1
 """Label values are 32-bit integers."""
 
+DENSE = 2**16
+"""Values this close together are looked up in a table, several times as fast as searched for."""
+
 
 @dataclass(frozen=True)
 class LabelSpace:
@@ -115,16 +118,24 @@ class LabelSpace:
             CrlnError: a value that is none of these classes.
         """
         known, classes = self._table
+        low, span = known[0], int(known[-1] - known[0]) + 1
+        strange = np.iinfo(classes.dtype).min  # no class, nor IGNORE
+        dense = np.full(min(span, DENSE), strange, classes.dtype)
+        if span <= DENSE:
+            dense[known - low] = classes
         encoded = np.empty(voxels.shape, classes.dtype)
         for plane, target in zip(voxels, encoded, strict=True):  # one at a time bounds the memory
-            place = np.searchsorted(known, plane).clip(max=len(known) - 1)
-            if (strange := known[place] != plane).any():
+            if span <= DENSE and low <= plane.min() and plane.max() <= known[-1]:
+                np.take(dense, plane - low, out=target, mode="clip")
+            else:
+                place = np.searchsorted(known, plane).clip(max=len(known) - 1)
+                target[...] = np.where(known[place] == plane, classes[place], strange)
+            if (unknown := target == strange).any():
                 raise CrlnError(
-                    f"{source or 'label'}: holds the value {plane[strange].flat[0]}, which is none "
+                    f"{source or 'label'}: holds the value {plane[unknown].flat[0]}, which is none "
                     f"of the plan's labels {list(self.values)}; correct the file, or add the class "
                     "to the plan, or name the value as labels.ignore"
                 )
-            target[...] = classes[place]
         return encoded
 
     def decode(self, classes: np.ndarray) -> np.ndarray:
