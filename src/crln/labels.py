@@ -118,6 +118,8 @@ class LabelSpace:
             CrlnError: a value that is none of these classes.
         """
         known, classes = self._table
+        if np.array_equal(known, classes) and voxels.min() >= 0 and voxels.max() < self.classes:
+            return voxels.astype(classes.dtype)
         low, span = known[0], int(known[-1] - known[0]) + 1
         strange = np.iinfo(classes.dtype).min  # no class, nor IGNORE
         dense = np.full(min(span, DENSE), strange, classes.dtype)

@@ -13,6 +13,8 @@ from crln.imaging import Shape
 PLANES = 16
 """Planes of the target grid worked on at a time where classes compete: bounds the memory."""
 
+Box = tuple[slice, slice, slice]
+
 BLOCK = 32
 """Rows of a matrix in one product. They reach a short run of the source alone; the zeros beside it
 are left out."""
@@ -102,27 +104,44 @@ def resample_image(
 def resample_classes(classes: np.ndarray, shape: Shape, number: int) -> np.ndarray:
     """Each class (X, Y, Z) interpolated linearly, the largest wins: smoother than the nearest.
 
-    A slab of planes and one class at a time: no array of all classes is ever made.
+    A class is worked on where it is, a slab of planes at a time: no array of all classes is ever
+    made. What the others leave of 1 is the background's.
 
     Args:
         classes: 0..number-1.
         shape: of the target.
         number: K.
     """
-    result = np.empty(shape, np.min_scalar_type(number - 1))
+    from scipy.ndimage import find_objects
+
+    result = np.zeros(shape, np.min_scalar_type(number - 1))
     matrices = [axis_matrix(n, m) for n, m in zip(classes.shape, shape, strict=True)]
-    axes = axes_to_resample(classes.shape, shape)
+    boxes = find_objects(classes, max_label=number - 1)
     for start in range(0, shape[0], PLANES):
-        rows = matrices[0][start : start + PLANES]
-        reached = np.flatnonzero(rows.any(0))
-        run = slice(reached[0], reached[-1] + 1)
-        part, slab = classes[run], [rows[:, run], *matrices[1:]]
-        best = np.full((len(rows), *shape[1:]), -np.inf, np.float32)
+        slab = [matrices[0][start : start + PLANES], *matrices[1:]]
         winner = result[start : start + PLANES]
-        for k in np.flatnonzero(np.bincount(part.ravel(), minlength=number)):
-            score = (part == k).astype(np.float32)
-            for axis in axes:
-                score = along(score, slab[axis], axis)
-            np.putmask(winner, score > best, k)
-            np.maximum(best, score, out=best)
+        best, left = np.zeros(winner.shape, np.float32), np.ones(winner.shape, np.float32)
+        for k, box in enumerate(boxes, 1):
+            target = box and tuple(_run(m[:, run]) for m, run in zip(slab, box, strict=True))
+            if target and best[target].size:
+                score = _score(classes[box] == k, slab, box, target)
+                winner[target][score > best[target]] = k
+                np.maximum(best[target], score, out=best[target])
+                left[target] -= score
+        winner[left >= best] = 0
     return result
+
+
+def _score(of_class: np.ndarray, matrices: list[np.ndarray], box: Box, target: Box) -> np.ndarray:
+    """A class in a box of the source (bool), interpolated to a box of the target."""
+    score = of_class.astype(np.float32)
+    parts = [m[rows, run] for m, rows, run in zip(matrices, target, box, strict=True)]
+    for axis in sorted(range(3), key=lambda axis: parts[axis].shape[0] / parts[axis].shape[1]):
+        score = along(score, parts[axis], axis)
+    return score
+
+
+def _run(matrix: np.ndarray) -> slice:
+    """The rows from the first to the last that are not 0."""
+    rows = np.flatnonzero(matrix.any(1))
+    return slice(rows[0], rows[-1] + 1) if len(rows) else slice(0)
