@@ -1,0 +1,29 @@
+"""What several methods minimise."""
+
+from crln.losses.terms import (
+    SHARES,
+    SMALLEST,
+    Over,
+    consistency_loss,
+    cross_entropy,
+    entropy,
+    full_precision,
+    mean_squared_difference,
+    segmentation_loss,
+    sharpen,
+    soft_dice_loss,
+)
+
+__all__ = [
+    "SHARES",
+    "SMALLEST",
+    "Over",
+    "consistency_loss",
+    "cross_entropy",
+    "entropy",
+    "full_precision",
+    "mean_squared_difference",
+    "segmentation_loss",
+    "sharpen",
+    "soft_dice_loss",
+]
