@@ -94,6 +94,12 @@ class LabelSpace:
         """Value to name of every class but the background."""
         return dict(zip(self.values[1:], self.names[1:], strict=True))
 
+    @property
+    def named(self) -> dict[int, str]:
+        """Value to name of every class, and of what nobody outlined, for files that tell names."""
+        ignored = {} if self.ignore is None else {self.ignore: "ignore"}
+        return dict(zip(self.values, self.names, strict=True)) | ignored
+
     @cached_property
     def _table(self) -> tuple[np.ndarray, np.ndarray]:
         """The known values, ascending, and the class of each."""

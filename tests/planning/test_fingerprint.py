@@ -110,9 +110,9 @@ def test_only_labels_of_labelled_cases_are_opened(
     def spy(name: str) -> None:
         original = getattr(module, name)
 
-        def counted(argument: object) -> object:
+        def counted(argument: object, *more: object) -> object:
             opened.update(argument if isinstance(argument, tuple) else [argument])  # type: ignore[list-item]
-            return original(argument)
+            return original(argument, *more)
 
         monkeypatch.setattr(module, name, counted)
 

@@ -3,6 +3,7 @@
 from crln.cohort.case import Case, Cohort, Label, check_complete
 from crln.cohort.held_out import Held, parse_held
 from crln.cohort.layouts import load_cohort
+from crln.cohort.naming import with_names
 from crln.cohort.phantom import make_phantom
 from crln.cohort.split import apply_split, read_split, save_split, split_cohort, unlabelled_pool
 
@@ -20,4 +21,5 @@ __all__ = [
     "save_split",
     "split_cohort",
     "unlabelled_pool",
+    "with_names",
 ]

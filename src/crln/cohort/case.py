@@ -85,6 +85,11 @@ class Cohort:
         """Labelled cases, then unlabelled ones."""
         return self.labelled + self.unlabelled
 
+    @property
+    def named(self) -> dict[int, str]:
+        """Label value to name, and of what nobody outlined, for files that tell names."""
+        return self.class_names | ({} if self.ignore is None else {self.ignore: "ignore"})
+
     def _repr_html_(self) -> str:
         """What a notebook shows."""
         return facts_html(str(self.root), {

@@ -14,9 +14,10 @@ import numpy as np
 
 from crln.cohort.case import Case, Cohort, check_complete
 from crln.cohort.names import IGNORED
+from crln.cohort.naming import with_names
 from crln.errors import CrlnError
 from crln.files import write_text
-from crln.imaging import read_image, read_label, scan_suffix, write_mask, write_scalar
+from crln.imaging import read_grid, read_image, read_label, scan_suffix, write_mask, write_scalar
 from crln.labels import IGNORE, LabelSpace
 
 NNUNET_NOTES = "dataset.json"
@@ -81,6 +82,7 @@ def export_nnunet(
 
 
 def _write(cohort: Cohort, folder: Path) -> None:
+    cohort = with_names(cohort)
     labels = LabelSpace.of(_label_values(cohort), cohort.class_names, cohort.ignore)
     kept = [*labels.values, *([] if labels.ignore is None else [labels.ignore])]
     ending = _ending(cohort)
@@ -91,7 +93,7 @@ def _write(cohort: Cohort, folder: Path) -> None:
         if kept == list(range(len(kept))) and scan_suffix(case.label.path) == ending:
             shutil.copyfile(case.label.path, target)
         else:
-            classes = labels.encode(read_label(case.label.path).array[0], case.label.path)
+            classes = labels.encode(_read(case, cohort), case.label.path)
             # nnU-Net's value of what nobody outlined is one more than the last class.
             known = classes.astype(np.int32)
             write_mask(target, np.where(known == IGNORE, labels.classes, known), case.images[0])
@@ -115,8 +117,14 @@ def _label_values(cohort: Cohort) -> list[int]:
     values = {0, *cohort.class_names}
     for case in cohort.labelled:
         assert case.label is not None
-        values |= set(np.unique(read_label(case.label.path).array).tolist())
+        values |= set(np.unique(_read(case, cohort)).tolist())
     return sorted(values - {cohort.ignore}, key=lambda value: (value != 0, value))
+
+
+def _read(case: Case, cohort: Cohort) -> np.ndarray:
+    """Label values, (X, Y, Z), of a labelled case."""
+    assert case.label is not None
+    return read_label(case.label.path, read_grid(case.images[0]), cohort.named).array[0]
 
 
 def _ending(cohort: Cohort) -> str:

@@ -14,7 +14,7 @@ from crln.imaging.formats import (
 )
 from crln.imaging.grid import Grid, Shape, Spacing, Volume, check_same_grid
 from crln.imaging.listing import group_channels, list_folder, scans_by_name
-from crln.imaging.read import read_grid, read_image, read_label
+from crln.imaging.read import label_names, read_grid, read_image, read_label
 from crln.imaging.write import refuse_input, write_mask, write_scalar
 
 __all__ = [
@@ -31,6 +31,7 @@ __all__ = [
     "is_archive",
     "is_dicom_folder",
     "is_scan",
+    "label_names",
     "list_folder",
     "output_suffix",
     "read_grid",

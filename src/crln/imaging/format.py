@@ -1,6 +1,7 @@
 """What a kind of file can do: read its grid, read its voxels, write a mask or a map."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -66,6 +67,23 @@ class Format(ABC):
     @abstractmethod
     def voxels(self, path: Path, content: Content) -> np.ndarray:
         """(X, Y, Z), scaled as the file says; of an archive the dataset `content`."""
+
+    def names(self, path: Path) -> dict[int, str]:
+        """Value -> name of the classes of a label file; empty where such files tell none."""
+        return {}
+
+    def label(
+        self, path: Path, like: Grid | None, wanted: Collection[int] | None
+    ) -> tuple[np.ndarray, Grid]:
+        """Values (X, Y, Z) of a label file, and where they lie.
+
+        Args:
+            path: the file.
+            like: the grid of its scan, for kinds of label that have none of their own.
+            wanted: the values that are asked for, of those that `names` tells; None: all. A format
+                whose structures may overlap leaves out the others.
+        """
+        return self.voxels(path, "label"), self.grid(path)
 
     def write(self, target: Path, output: Output) -> None:
         """Writes one file, compressed."""

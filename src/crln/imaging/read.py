@@ -1,7 +1,7 @@
 """Reads scans, labels and grids of every format."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +11,7 @@ from crln.imaging.faults import reading
 from crln.imaging.format import Content
 from crln.imaging.formats import scan_format
 from crln.imaging.grid import Grid, Volume, check_grid, check_same_grid
+from crln.imaging.naming import moved, plain, values_by_name
 
 
 def read_grid(path: Path) -> Grid:
@@ -50,16 +51,29 @@ def read_image(paths: Sequence[Path]) -> Volume:
     return Volume(array, grid)
 
 
-def read_label(path: Path) -> Volume:
+def read_label(
+    path: Path, like: Grid | None = None, names: Mapping[int, str] | None = None
+) -> Volume:
     """One label or mask, (1, X, Y, Z) int32, of an h5 archive its dataset `label`.
 
+    Args:
+        path: the file.
+        like: the grid of its scan, which some kinds of label are drawn on.
+        names: label value -> name of the classes. A file that names its own classes is brought to
+            these values, by name; structures of other names are background.
+
     Raises:
-        CrlnError: the file is missing, truncated, no image or not 3D, its voxel size is absurd, or
-            its values are not whole numbers.
+        CrlnError: the file is missing, truncated, no image or not 3D, its voxel size is absurd, its
+            values are not whole numbers, or it names none of the classes.
     """
     path = Path(path)
-    grid = read_grid(path)
-    voxels = _read_voxels(path, "label")
+    format = scan_format(path)
+    sys.audit("crln.read", str(path), "label")
+    with reading(path):
+        told = format.names(path)
+        moves = values_by_name(path, told, names or {})
+        voxels, grid = format.label(path, like, moves if told else None)
+    check_grid(path, grid)
     if voxels.dtype.kind == "f" and not np.array_equal(voxels, np.rint(voxels)):
         raise CrlnError(
             f"{path}: its values are not whole numbers, as labels are; give the label file, or "
@@ -69,7 +83,20 @@ def read_label(path: Path) -> Volume:
     limits = np.iinfo(np.int32)
     if low < limits.min or high > limits.max:
         raise CrlnError(f"{path}: label values of {low}..{high} are absurd; export it again")
-    return Volume(voxels[None].astype(np.int32), grid)
+    return Volume(moved(voxels, told, moves)[None].astype(np.int32), grid)
+
+
+def label_names(path: Path) -> dict[int, str]:
+    """Label value -> name of the classes, as far as the file itself tells.
+
+    Raises:
+        CrlnError: the file is missing, truncated or no image.
+    """
+    path = Path(path)
+    format = scan_format(path)
+    sys.audit("crln.read", str(path), "label")
+    with reading(path):
+        return {value: name for value, name in format.names(path).items() if plain(name)}
 
 
 def _read_voxels(path: Path, content: Content) -> np.ndarray:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from pydantic import Field
 
-from crln.cohort import Case, Cohort, check_complete
+from crln.cohort import Case, Cohort, check_complete, with_names
 from crln.errors import CrlnError
 from crln.imaging import check_same_grid, read_grid, read_image, read_label
 from crln.planning.plan import Section, Triple
@@ -105,6 +105,7 @@ def make_fingerprint(cohort: Cohort) -> Fingerprint:
     if not cohort.labelled:
         raise CrlnError(f"{cohort.root}: no labelled case; put at least one outline in labels/")
     check_complete(cohort.labelled)
+    cohort = with_names(cohort)
     grids = [read_grid(case.images[0]) for case in _spread(cohort.training, MOST_HEADERS)]
     spacings = np.array([grid.in_ras(grid.spacing) for grid in grids])
     sizes = np.array([grid.in_ras(grid.shape) for grid in grids])
@@ -177,7 +178,7 @@ def _read_voxels(cohort: Cohort, affordable: int) -> _Voxels:
         seen.everywhere.append(flat[:, random.integers(flat.shape[1], size=SAMPLE)])
         if case.label is None:
             continue
-        label = read_label(case.label.path)
+        label = read_label(case.label.path, image.grid, cohort.named)
         check_same_grid(case.images[0], image.grid, case.label.path, label.grid)
         values = seen.count(label.array)
         background = 0 if 0 in values or not len(values) else values[0]
@@ -188,7 +189,8 @@ def _read_voxels(cohort: Cohort, affordable: int) -> _Voxels:
     rest = [case for case in cohort.labelled if case.id not in read]
     for case in _spread(rest, most_labels - len(outlined)):
         if case.label is not None:
-            seen.count(read_label(case.label.path).array)
+            grid = read_grid(case.images[0])
+            seen.count(read_label(case.label.path, grid, cohort.named).array)
     return seen
 
 

@@ -109,7 +109,7 @@ def _prepare(case: Case, plan: Plan, folder: Path) -> None:
     image, placement = prepare_image(volume, plan, case.images[0])
     label = None
     if case.label is not None:
-        label_volume = read_label(case.label.path)
+        label_volume = read_label(case.label.path, volume.grid, plan.labels.named)
         check_same_grid(case.images[0], volume.grid, case.label.path, label_volume.grid)
         label = prepare_label(label_volume, plan, placement, case.label.path)
     made = {"scan": str(case.images[0]), "plan": plan.name, "spacing": plan.spacing}
