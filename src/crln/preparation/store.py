@@ -8,11 +8,10 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zipfile import BadZipFile
 from zlib import crc32
 
-import blosc2
 import numpy as np
 from pydantic import BaseModel
 
@@ -22,6 +21,9 @@ from crln.files import checked, claim, read_json, write_text
 from crln.imaging.faults import FILE_FAULTS
 from crln.labels import IGNORE
 from crln.planning.plan import Triple
+
+if TYPE_CHECKING:
+    import blosc2
 
 VOXELS_PER_CLASS = 1000
 """Foreground voxels remembered per class, to centre patches on."""
@@ -108,7 +110,9 @@ class PreparedCase:
         return image, label, inside
 
 
-def _open(path: Path) -> blosc2.NDArray:
+def _open(path: Path) -> "blosc2.NDArray":
+    import blosc2  # a prediction needs no cache
+
     # One thread: patches are cut while all cores train.
     return blosc2.open(str(path), mode="r", dparams={"nthreads": 1})
 
@@ -236,6 +240,8 @@ def _unwritable(folder: Path, error: Exception) -> CrlnError:
 
 def _save(path: Path, array: np.ndarray) -> None:
     """Writes an array whose last three axes are X, Y, Z."""
+    import blosc2
+
     leading = (1,) * (array.ndim - 3)
     chunks = tuple(min(CHUNK, n) for n in array.shape[-3:])
     blosc2.asarray(
