@@ -29,7 +29,7 @@ def test_both_turns_of_the_alternating_teachers_pass(tiny_plan: Plan) -> None:
     patches = batches(method)
     with device():
         to_device(method)
-        on_device = [Batch(*map(OnDevice, batch)) for batch in patches]
+        on_device = [batch.each(OnDevice) for batch in patches]
         for index in turns.values():
             method.losses(*on_device, Step(index, 99, 0))
     assert turns.keys() == {0, 1}
@@ -40,7 +40,7 @@ def test_components_of_pseudo_labels_are_the_one_wait(tiny_plan: Plan) -> None:
     patches = batches(method)
     with device():
         to_device(method)
-        on_device = [Batch(*map(OnDevice, batch)) for batch in patches]
+        on_device = [batch.each(OnDevice) for batch in patches]
         with pytest.raises(WaitError, match="a copy between host and device"):
             method.losses(*on_device, STEP)
 

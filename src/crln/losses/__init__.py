@@ -1,5 +1,6 @@
 """What several methods minimise."""
 
+from crln.losses.partial import marginal, mark_partial, without_partial
 from crln.losses.terms import (
     SHARES,
     SMALLEST,
@@ -22,8 +23,11 @@ __all__ = [
     "cross_entropy",
     "entropy",
     "full_precision",
+    "marginal",
+    "mark_partial",
     "mean_squared_difference",
     "segmentation_loss",
     "sharpen",
     "soft_dice_loss",
+    "without_partial",
 ]

@@ -1,6 +1,7 @@
 """What every way of learning answers, so that the training loop never asks which one it runs."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
@@ -9,7 +10,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from crln.augmentation import build_views
-from crln.losses import segmentation_loss
+from crln.losses import marginal, mark_partial, segmentation_loss, without_partial
 from crln.methods.published import Published
 from crln.networks import SegmentationNetwork, build_backbone
 from crln.planning import Plan
@@ -25,11 +26,21 @@ class Batch(NamedTuple):
         labels: (B, X, Y, Z), int64: class, or IGNORE where nobody knows: outside the scan, and
             everywhere in an unlabelled patch.
         inside: (B, X, Y, Z), bool: in the scan.
+        known: (B, K), bool: the classes that somebody looked for in the patch's case, background
+            among them; what is labelled background there is none of these. None: all, everywhere.
+        draft: (B, X, Y, Z), int64: class of a draft, which may be wrong, of unlabelled patches;
+            IGNORE where there is none. None: nowhere.
     """
 
     images: Tensor
     labels: Tensor
     inside: Tensor
+    known: Tensor | None = None
+    draft: Tensor | None = None
+
+    def each(self, change: Callable[[Tensor], Tensor]) -> "Batch":
+        """The batch with each of its tensors changed."""
+        return Batch._make(None if part is None else change(part) for part in self)
 
 
 @dataclass
@@ -65,7 +76,7 @@ class Seen(NamedTuple):
 
     Attributes:
         images: labelled views (B, C, X, Y, Z), at the views' output size.
-        target: of these, (B, X, Y, Z), int64: class or IGNORE.
+        target: of these, (B, X, Y, Z), int64: class or IGNORE, or less (`mark_partial`).
         weak: weak views of the unlabelled patches, (B, C, X, Y, Z).
         inside: (B, X, Y, Z), bool: which of their voxels are in the scan.
         generator: on the CPU, of further views and boxes.
@@ -106,6 +117,7 @@ class Method(nn.Module):
         self._class_weights: Tensor | None
         given = None if weights is None else torch.tensor(weights)
         self.register_buffer("_class_weights", given, persistent=False)
+        self._known: Tensor | None = None  # of this step's labelled patches
 
     @property
     def view_size(self) -> Triple:
@@ -127,12 +139,17 @@ class Method(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         """Labelled views and their targets, one view after the other of every patch.
 
+        In a target, background of a case that was not searched for every class is below IGNORE
+        (`crln.losses.mark_partial`): `supervise` understands it.
+
         Args:
             patches: labelled ones.
             generator: on the CPU.
             views: of each patch.
         """
-        images, labels = patches[:2]
+        images, labels, _, self._known, _ = patches
+        if self._known is not None:
+            labels = mark_partial(labels, self._known)
         if views > 1:
             images, labels = torch.cat([images] * views), torch.cat([labels] * views)
         view = self.views.draw("labelled", len(images), images.shape[1], generator)
@@ -148,9 +165,21 @@ class Method(nn.Module):
 
         Args:
             logits: (B, K, X, Y, Z).
-            target: (B, X, Y, Z), class or IGNORE.
+            target: (B, X, Y, Z), as `labelled_view` gives it.
         """
+        logits, target = self.marginal(logits, target)
         return segmentation_loss(logits, target, self.plan.loss.terms, self._class_weights)
+
+    def marginal(self, logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+        """What a loss of the method's own takes in place of a labelled view's logits and target.
+
+        No class is punished where nobody looked for it; the target is class or IGNORE.
+        """
+        return (logits, target) if self._known is None else marginal(logits, target, self._known)
+
+    def certain(self, target: Tensor) -> Tensor:
+        """A labelled view's target, IGNORE where its background may be a class."""
+        return target if self._known is None else without_partial(target)
 
     def losses(self, labelled: Batch, unlabelled: Batch | None, step: Step) -> dict[str, Tensor]:
         """The loss terms of one step; `total` is what is minimised, the others are logged."""

@@ -109,9 +109,9 @@ class BidirectionalCopyPaste(Method):
             (outside, ~within, outside_weight),
             (inside, within, inside_weight),
         ):
-            here = target.masked_fill(~region, IGNORE)
-            dice = soft_dice_loss(logits, here, squared=False, foreground=False, over="sample")
-            total = total + 0.5 * weight * (cross_entropy(logits, here) + dice)
+            guess, here = self.marginal(logits, target.masked_fill(~region, IGNORE))
+            dice = soft_dice_loss(guess, here, squared=False, foreground=False, over="sample")
+            total = total + 0.5 * weight * (cross_entropy(guess, here) + dice)
         return total
 
     @torch.no_grad()

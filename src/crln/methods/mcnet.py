@@ -124,7 +124,8 @@ class MCNet(SemiSupervised):
     def _supervised(self, logits: list[Tensor], target: Tensor) -> Tensor:
         """sum_k seg(f_k(x), y), or 0.5 sum_k Dice(p_k, y)."""
         if self.options.dice_alone:
-            dice = [soft_dice_loss(z, target, squared=False) for z in logits]
+            pairs = (self.marginal(z, target) for z in logits)
+            dice = [soft_dice_loss(*pair, squared=False) for pair in pairs]
             return 0.5 * torch.stack(dice).sum()
         return torch.stack([self.supervise(z, target) for z in logits]).sum()
 

@@ -125,6 +125,19 @@ class MethodTests:
         gradients = [p.grad for p in method.parameters() if p.grad is not None]
         assert all(gradient.isfinite().all() for gradient in gradients)
 
+    def test_a_class_that_nobody_looked_for_is_not_punished(self) -> None:
+        """Where none was looked for, background is all there may be, whatever is predicted."""
+        for step in (FIRST, LAST):
+            method = self.build(self.plan(classes=3))
+            labelled, unlabelled = self.batches(method)
+            known = torch.tensor([[True, False, False]] * len(labelled.labels))
+            empty = labelled.labels.clamp(max=0)  # background, and IGNORE outside
+            torch.manual_seed(0)
+            losses = method.losses(labelled._replace(labels=empty, known=known), unlabelled, step)
+            assert losses["total"].isfinite()
+            if step is FIRST or "supervised" in losses:
+                assert losses.get("supervised", losses["total"]).abs() < 1e-4
+
     def test_labels_of_unlabelled_patches_are_never_read(self) -> None:
         """Whatever stands there changes nothing."""
         method = self.build()
@@ -222,7 +235,7 @@ class MethodTests:
             return _learn(method, batches)
         with device():
             to_device(method)
-            moved = [None if b is None else Batch(*map(OnDevice, b)) for b in batches]
+            moved = [None if b is None else b.each(OnDevice) for b in batches]
             return _learn(method, (moved[0], moved[1]))
 
 

@@ -283,7 +283,7 @@ def make_step(
     def step(at: Step, batches: Sequence[Batch]) -> dict[str, Tensor]:
         torch.manual_seed(at.derive("dropout"))
         if share:
-            batches = [Batch(*map(share.all_rows, batch)) for batch in batches]
+            batches = [batch.each(share.all_rows) for batch in batches]
         labelled, unlabelled = (*batches, None)[:2]
         losses: dict[str, Tensor] = module.losses(labelled, unlabelled, at)
         fabric.backward(losses["total"])

@@ -84,7 +84,7 @@ class PatchStream:
         channels_last = torch.from_numpy(np.stack(images)).movedim(-1, 1)
         maps = (torch.from_numpy(np.stack(part)) for part in (labels, insides))
         batch = Batch(channels_last, *maps)
-        return Batch(*(part.pin_memory() for part in batch)) if self.pin else batch
+        return batch.each(torch.Tensor.pin_memory) if self.pin else batch
 
     def _start(self, case: PreparedCase, random: np.random.Generator) -> np.ndarray:
         """First voxel to read: a uniform patch position, or one around a foreground voxel."""

@@ -74,9 +74,9 @@ class CRLN(SemiSupervised):
         terms = self._label_terms(features_x, logits_x, target)
         trusted = pseudo.masked_fill(confidence < options.valid_confidence, IGNORE)
         unsupervised = (
-            cross_entropy(logits_u, trusted)
+            cross_entropy(*self.marginal(logits_u, trusted))
             if options.trusted_only
-            else pseudo_label_loss(logits_u, pseudo, confidence, options.confidence)
+            else pseudo_label_loss(*self.marginal(logits_u, pseudo), confidence, options.confidence)
         )
         terms["unsupervised"] = options.unsupervised_weight * unsupervised
         if options.positive_weight:
@@ -176,7 +176,7 @@ class CRLN(SemiSupervised):
         terms = cooperative_positive_supervision(
             lambda voxels: self.student.projection.at(features, voxels, starts),
             torch.cat([z.detach().float().softmax(1) for z in logits]),
-            torch.cat(classes),
+            self.certain(torch.cat(classes)),
             prototypes if rectified else None,
             queries=options.queries,
             negatives=options.negatives,

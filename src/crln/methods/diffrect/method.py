@@ -85,9 +85,9 @@ class DiffRect(SemiSupervised):
         _, drawn, latent = self._weak_to_drawn(images, pseudo, target, noise)
         nothing = torch.zeros((), device=images.device)
         terms = {
-            "supervised": _both(logits, target),
+            "supervised": _both(*self.marginal(logits, target)),
             "unsupervised": nothing,
-            "weak_to_drawn": _both(drawn, target) + latent,
+            "weak_to_drawn": _both(*self.marginal(drawn, target)) + latent,
             "strong_to_weak": nothing,
             "rectified": nothing,
         }
@@ -112,11 +112,11 @@ class DiffRect(SemiSupervised):
             view.labels(pseudo[known:]), (drawn[known:], inside), view, noise,
         )  # fmt: skip
         terms = {
-            "supervised": _both(logits[:known], target),
+            "supervised": _both(*self.marginal(logits[:known], target)),
             "unsupervised": weight * self._agreement(
                 logits_s, view.labels(pseudo[known:]), logits[known:], inside, view
             ),
-            "weak_to_drawn": _both(drawn[:known], target) + latent,
+            "weak_to_drawn": _both(*self.marginal(drawn[:known], target)) + latent,
             "strong_to_weak": weight * strong_to_weak,
             "rectified": torch.zeros((), device=weak.device),
         }  # fmt: skip
@@ -134,7 +134,7 @@ class DiffRect(SemiSupervised):
         self, images: Tensor, pseudo: Tensor, target: Tensor, noise: torch.Generator
     ) -> tuple[Condition, Tensor, Tensor]:
         """The condition and rectified logits of all patches, the latent loss of the labelled."""
-        known = len(target)
+        known, target = len(target), self.certain(target)
         guidance = label_distance(pseudo[:known], target, self.plan.classes)
         condition = self.rectifier.condition(images, pseudo, guidance)
         better = torch.cat([target, pseudo[known:]])
