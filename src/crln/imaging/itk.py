@@ -1,12 +1,16 @@
 """NRRD and MetaImage files, by SimpleITK."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from crln.errors import CrlnError
 from crln.imaging.format import Content, Format, Output
 from crln.imaging.grid import Grid, spatial_shape
+
+if TYPE_CHECKING:
+    from types import ModuleType
 
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0])
 
@@ -19,9 +23,7 @@ class Itk(Format):
 
     def grid(self, path: Path) -> Grid:
         """From the header."""
-        import SimpleITK as sitk
-
-        reader = sitk.ImageFileReader()
+        reader = itk().ImageFileReader()
         reader.SetFileName(str(path))
         reader.ReadImageInformation()
         if reader.GetNumberOfComponents() != 1:
@@ -36,15 +38,13 @@ class Itk(Format):
 
     def voxels(self, path: Path, content: Content) -> np.ndarray:
         """Of the file's own type."""
-        import SimpleITK as sitk
-
+        sitk = itk()
         voxels = sitk.GetArrayFromImage(sitk.ReadImage(str(path)))  # (..., Z, Y, X)
         return voxels.reshape(voxels.shape[-3:]).T
 
     def write(self, target: Path, output: Output) -> None:
         """Writes voxels, spacing, direction and origin."""
-        import SimpleITK as sitk
-
+        sitk = itk()
         array, grid = output.array, output.grid
         several = array.ndim == 4
         image = sitk.GetImageFromArray(array.transpose(2, 1, 0, *range(3, array.ndim)), several)
@@ -53,6 +53,14 @@ class Itk(Format):
         image.SetDirection((LPS_TO_RAS @ grid.to_world[:3, :3] / spacing).ravel().tolist())
         image.SetOrigin((LPS_TO_RAS @ grid.to_world[:3, 3]).tolist())
         sitk.WriteImage(image, str(target), useCompression=True)
+
+
+def itk() -> "ModuleType":
+    """SimpleITK, which writes no warning of its own to the screen."""
+    import SimpleITK as sitk
+
+    sitk.ProcessObject.SetGlobalWarningDisplay(False)
+    return sitk  # type: ignore[no-any-return]
 
 
 def ras_affine(
