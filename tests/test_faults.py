@@ -235,6 +235,19 @@ def _(place: Place) -> list[object]:
     return predicting(place)
 
 
+@fault("a mask would replace a scan or a label, `--overwrite` or not")
+def _(place: Place) -> list[object]:
+    trained(place)
+    return [*predicting(place)[:3], "--out", place.data / "labels", "--overwrite"]
+
+
+@fault("a plan, or a run that is replaced, would take a scan or a label with it")
+def _(place: Place) -> list[object]:
+    run = trained(place)
+    place.data.rename(run / "data")
+    return ["train", run / "data", "--out", run, *place.planned, "--overwrite"]
+
+
 @fault("a mask exists")
 def _(place: Place) -> list[object]:
     trained(place)

@@ -24,6 +24,9 @@ T = TypeVar("T")
 WRITING_FAULTS = (OSError, EOFError, ValueError, KeyError, RuntimeError)
 """What Python and the file libraries raise where a file cannot be written."""
 
+_MOST_WORDS = 160
+"""Characters of a library's reason that are shown."""
+
 # libyaml's parser and emitter, several times as fast, where PyYAML was built with it
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _Dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
@@ -60,6 +63,15 @@ def whole_file(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
             target.unlink()
 
 
+def file_number(path: Path) -> tuple[int, int]:
+    """What the system knows a file by, whatever links lead to it; (0, 0) if there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return 0, 0
+    return found.st_dev, found.st_ino
+
+
 def remove_partial(path: Path) -> None:
     """Removes what processes that were killed have left of `path`; no other may be writing it."""
     for left in path.parent.glob("partial-*-*"):
@@ -67,10 +79,15 @@ def remove_partial(path: Path) -> None:
             left.unlink(missing_ok=True)
 
 
-def reason(error: Exception) -> str:
-    """Why a file could not be written; SimpleITK tells it in its last line."""
-    told = getattr(error, "strerror", None) or str(error).strip() or type(error).__name__
-    return str(told).splitlines()[-1].removeprefix("Reason: ")
+def reason(error: BaseException) -> str:
+    """What a library says of a fault, in one short line; SimpleITK tells it in its last."""
+    told = str(getattr(error, "strerror", None) or error).strip()
+    if "itk" in told.lower():
+        told = told.splitlines()[-1]
+    words = " ".join(told.split()).removeprefix("Reason: ").removeprefix("ITK ERROR: ")
+    if len(words) > _MOST_WORDS:
+        words = f"{words[:_MOST_WORDS]}..."
+    return words or type(error).__name__
 
 
 def write_text(path: Path, text: str, *, overwrite: bool = True) -> None:

@@ -117,7 +117,9 @@ def test_what_is_no_image_is_refused(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"a{suffix}"
     path.write_text("not an image")
     for read in (read_grid, read_label, lambda p: read_image([p])):
-        with pytest.raises(CrlnError, match="truncated or not an image; copy or export it again"):
+        with pytest.raises(
+            CrlnError, match=r"truncated or not an image; copy or export it again \("
+        ):
             read(path)
 
 

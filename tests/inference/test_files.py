@@ -188,3 +188,52 @@ def test_a_series_and_an_oblique_scan(
     cases = discover_inputs([series, oblique])
     assert [o.mask.name for o in outcomes] == [f"{case.id}.nii.gz" for case in cases]
     assert np.array_equal(nib.load(outcomes[1].mask).affine, nib.load(oblique).affine)
+
+
+def test_whatever_a_scan_raises_the_others_are_outlined(
+    predictor: Predictor, scans: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    predict = predictor.predict
+
+    def fail_at_first(images: tuple[Path, ...], **options: object) -> Prediction:
+        if images[0] == scans[0]:
+            raise ZeroDivisionError("float division by zero")
+        return predict(images, **options)
+
+    monkeypatch.setattr(predictor, "predict", fail_at_first)
+    outcomes = predict_files(predictor, scans, tmp_path / "masks")
+    assert [outcome.error for outcome in outcomes[1:]] == [None, None]
+    assert outcomes[0].error == (
+        f"{scans[0]}: float division by zero; mend that and predict it again"
+    )
+
+
+@pytest.mark.parametrize("link", ["symlink_to", "hardlink_to"])
+def test_no_mask_is_written_onto_a_scan_by_way_of_a_link(
+    predictor: Predictor, scans: list[Path], tmp_path: Path, link: str
+) -> None:
+    """Another case's scan under the name of this one's mask."""
+    (tmp_path / "masks").mkdir()
+    getattr(tmp_path / "masks" / "a.nii.gz", link)(scans[1])
+    before = scans[1].read_bytes()
+    with pytest.raises(CrlnError, match=r"a\.nii\.gz: is a scan to outline; give another output"):
+        predict_files(predictor, scans, tmp_path / "masks", overwrite=True)
+    assert scans[1].read_bytes() == before
+
+
+def test_no_mask_is_written_onto_a_label(predictor: Predictor, tmp_path: Path) -> None:
+    images = [scan(tmp_path / "data" / "images" / f"{name}.nii.gz") for name in "ab"]
+    label = scan(tmp_path / "data" / "labels" / "b.nii.gz")
+    before = label.read_bytes()
+    elsewhere = scan(tmp_path / "elsewhere" / "b.nii.gz")
+    (tmp_path / "cohort.yaml").write_text(
+        f"labelled:\n- image: {images[1]}\n  label: {elsewhere}\n", encoding="utf-8"
+    )
+    for inputs, out in [
+        (images, label.parent),
+        ([tmp_path / "data"], label.parent),
+        ([tmp_path / "cohort.yaml"], elsewhere.parent),
+    ]:
+        with pytest.raises(CrlnError, match=r"b\.nii\.gz: is a label of the cohort; give another"):
+            predict_files(predictor, inputs, out, overwrite=True)
+    assert label.read_bytes() == before

@@ -43,6 +43,7 @@ def command(
     """
     import crln
     from crln.files import to_yaml, write_text
+    from crln.imaging import refuse_input
     from crln.planning import make_fingerprint
 
     beside = out.with_name(f"{out.stem}-fingerprint.yaml")
@@ -52,6 +53,8 @@ def command(
     cohort = crln.split_cohort(
         crln.load_cohort(data), labelled=labelled, validation=validation, test=test, seed=seed
     )
+    for path in (out, beside):
+        refuse_input(path, cohort.files, "a file of the cohort")
     fingerprint = make_fingerprint(cohort)
     plan = crln.make_plan(cohort, preset=preset, fingerprint=fingerprint)
     write_text(beside, to_yaml(fingerprint.model_dump(mode="json")))

@@ -86,6 +86,16 @@ class Cohort:
         return self.labelled + self.unlabelled
 
     @property
+    def files(self) -> Iterator[Path]:
+        """What no output may replace: scans, labels that are known, and the description."""
+        for case in self:
+            yield from case.images
+            if case.label:
+                yield case.label.path
+        if self.root.is_file():
+            yield self.root
+
+    @property
     def named(self) -> dict[int, str]:
         """Label value to name, and of what nobody outlined, for files that tell names."""
         return self.class_names | ({} if self.ignore is None else {self.ignore: "ignore"})

@@ -9,6 +9,7 @@ from pathlib import Path
 from threading import Lock
 
 from crln.errors import CrlnError
+from crln.files import reason
 
 FILE_FAULTS = (
     OSError,
@@ -20,7 +21,6 @@ FILE_FAULTS = (
 )
 
 _LOGS = ("nibabel.global", "pydicom")
-_MOST_WORDS = 160
 _lock = Lock()
 _readers = 0
 _filters: warnings.catch_warnings | None = None
@@ -47,14 +47,6 @@ def reading(path: Path) -> Iterator[None]:
         raise CrlnError(
             f"{path}: truncated or not an image; copy or export it again ({reason(error)})"
         ) from error
-
-
-def reason(error: BaseException) -> str:
-    """What a library says of a fault, in a few words; SimpleITK tells it in its last line."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    told = " ".join(lines[-1].split()) if lines else ""
-    told = told.removeprefix("ITK ERROR: ") or type(error).__name__
-    return told if len(told) <= _MOST_WORDS else f"{told[:_MOST_WORDS]}..."
 
 
 @contextmanager

@@ -36,7 +36,7 @@ class Output:
 class Format(ABC):
     """One kind of file; listed in `crln.imaging.formats`, it is known everywhere.
 
-    Faults of a file may be raised as whatever the library behind raises of `faults.FILE_FAULTS`.
+    Faults of a file may be raised as whatever the library behind raises.
 
     Attributes:
         name: for a person.

@@ -1,12 +1,12 @@
 """Writes masks and maps that lie on their scan."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 
 from crln.errors import CrlnError
-from crln.files import whole_file
+from crln.files import file_number, whole_file
 from crln.imaging.format import Output
 from crln.imaging.formats import output_suffix, scan_format, scan_suffix
 from crln.imaging.grid import Grid
@@ -67,14 +67,14 @@ def write_scalar(
     _write(path, Output(last.astype(np.float32, copy=False), grid, "image", source), overwrite)
 
 
-def refuse_input(path: Path, scans: Sequence[Path]) -> None:
-    """Refuses to write to a scan, even where files may be replaced.
+def refuse_input(path: Path, files: Iterable[Path], what: str = "the scan itself") -> None:
+    """Refuses to write to what was read, even where files may be replaced, by whatever links.
 
     Raises:
-        CrlnError: `path` is one of the scans.
+        CrlnError: `path` is one of the files.
     """
-    if path.exists() and any(scan.exists() and path.samefile(scan) for scan in scans):
-        raise CrlnError(f"{path}: is the scan itself; give another output")
+    if path.exists() and file_number(path) in map(file_number, files):
+        raise CrlnError(f"{path}: is {what}; give another output")
 
 
 def _place(like: Path | Grid) -> tuple[Grid, Path | None]:

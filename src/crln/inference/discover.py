@@ -5,6 +5,7 @@ from pathlib import Path
 
 from crln.cohort import Case, load_cohort
 from crln.errors import CrlnError
+from crln.files import file_number
 from crln.imaging import KNOWN, group_channels, is_scan, list_folder, scans_by_name
 
 _CLASH = "its mask would have the name of {}'s; rename one, or predict them into two folders"
@@ -25,13 +26,18 @@ def discover_inputs(inputs: Sequence[Path | str], channels: int = 1) -> list[Cas
         CrlnError: an input does not exist or holds no scan, a case lacks a channel, or two cases
             have one id.
     """
+    return [Case(case.id, case.images) for case in find_cases(inputs, channels)]
+
+
+def find_cases(inputs: Sequence[Path | str], channels: int = 1) -> list[Case]:
+    """As `discover_inputs`; the cases of a cohort with their labels, which nobody may open."""
     cases: list[Case] = []
     loose: list[Path] = []
     for path in map(Path, inputs):
         found = _scans_at(path)
         loose += found
         if not found:
-            cases += [Case(case.id, case.images) for case in load_cohort(path)]
+            cases += load_cohort(path)
     scans = scans_by_name(loose, _CLASH)
     grouped = group_channels(scans, channels=channels, outright=[Path(path) for path in inputs])
     cases += [Case(case, files) for case, files in grouped.items()]
@@ -56,3 +62,25 @@ def _scans_at(path: Path) -> list[Path]:
     if path.suffix not in (".yaml", ".yml"):
         raise CrlnError(f"{path}: not a known format; give {KNOWN}")
     return []
+
+
+def input_files(cases: Sequence[Case]) -> dict[tuple[int, int], str]:
+    """The files that no output may replace, by the system's own number of each.
+
+    Args:
+        cases: with their labels, as `find_cases` has them. Label files in folders beside those of
+            the scans count too.
+
+    Returns:
+        What each file is, for a person.
+    """
+    kept: dict[tuple[int, int], str] = {}
+    folders = {image.parent.resolve().parent for case in cases for image in case.images}
+    for folder in folders:
+        for beside in folder.glob("label*/"):
+            kept |= dict.fromkeys(map(file_number, list_folder(beside)), "a label of the cohort")
+    for case in cases:
+        if case.label:
+            kept[file_number(case.label.path)] = "a label of the cohort"
+        kept |= dict.fromkeys(map(file_number, case.images), "a scan to outline")
+    return kept

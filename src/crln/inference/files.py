@@ -7,9 +7,9 @@ from pathlib import Path
 
 from crln.cohort import Case
 from crln.errors import CrlnError
-from crln.files import claim, remove_partial
+from crln.files import claim, file_number, reason, remove_partial
 from crln.imaging import output_suffix, write_scalar
-from crln.inference.discover import discover_inputs
+from crln.inference.discover import find_cases, input_files
 from crln.inference.predictor import Predictor
 
 PROBABILITIES, UNCERTAINTY, CLAIMS = "probabilities", "uncertainty", ".claims"
@@ -96,13 +96,14 @@ def predict_files(
         >>> outcome.mask.name
         'scan.nii.gz'
     """
-    cases = discover_inputs(inputs, len(predictor.plan.channels))
+    found = find_cases(inputs, len(predictor.plan.channels))
+    cases = [Case(case.id, case.images) for case in found]
     out = Path(out)
     outputs = [Outputs(case, out, probabilities, uncertainty) for case in cases]
     if share and overwrite:
         raise CrlnError("sharing takes masks that exist as done; remove them, or do not overwrite")
     predictor.classes_to_clean(largest_component)  # a name that is wrong is told at once
-    _refuse_inputs(outputs)
+    _refuse_inputs(outputs, found)
     if not share and not overwrite:
         _refuse_existing(outputs)
     fresh = [f for f in (out / PROBABILITIES, out / UNCERTAINTY, out) if not f.exists()]
@@ -123,12 +124,12 @@ def _remove_empty(folders: Sequence[Path]) -> None:
             folder.rmdir()
 
 
-def _refuse_inputs(outputs: Sequence[Outputs]) -> None:
-    scans = {scan.resolve() for files in outputs for scan in files.case.images}
+def _refuse_inputs(outputs: Sequence[Outputs], found: Sequence[Case]) -> None:
+    kept = input_files(found)
     for files in outputs:
         for path in (files.mask, *files.maps.values()):
-            if path.resolve() in scans:
-                raise CrlnError(f"{path}: is a scan to outline; give another output")
+            if path.exists() and (what := kept.get(file_number(path))):
+                raise CrlnError(f"{path}: is {what}; give another output")
 
 
 def _refuse_existing(outputs: Sequence[Outputs]) -> None:
@@ -161,9 +162,8 @@ def _predict_one(
         prediction.save(files.mask, overwrite=overwrite)
     except CrlnError as fault:
         error = str(fault)
-    except (OSError, MemoryError, RuntimeError) as fault:  # RuntimeError: torch, out of memory
-        reason = " ".join(str(fault).split()) or type(fault).__name__
-        error = f"{scan}: {reason}; mend that and predict it again"
+    except Exception as fault:  # whatever it is, the other scans can be outlined
+        error = f"{scan}: {reason(fault)}; mend that and predict it again"
     if error:
         for path in written:
             path.unlink(missing_ok=True)

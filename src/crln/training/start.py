@@ -77,6 +77,8 @@ def train(
     keep_freed_memory()
     out = Path(out)
     options, plan = settled(replace(options or Training(), **fields), plan, out)
+    if options.overwrite and not options.resume:
+        _keep_inputs(cohort, out)
     accelerator, kind = fabric_names(options.device, str(options.precision))
     launch = find_launch(options.devices, options.nodes)
     _check_share(plan, launch, accelerator)
@@ -88,6 +90,14 @@ def train(
 
     run_processes(partial(learn, task=task), launch, **settings)
     return open_run(out)
+
+
+def _keep_inputs(cohort: Cohort, out: Path) -> None:
+    """Refuses to remove a run folder that holds what is learnt from."""
+    folder = out.resolve()
+    for file in cohort.files:
+        if file.resolve().is_relative_to(folder):
+            raise CrlnError(f"{out}: holds {file}, so it is not replaced; give another --out")
 
 
 def fabric_names(device: str, precision: str) -> tuple[str, Any]:
