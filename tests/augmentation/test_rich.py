@@ -43,10 +43,54 @@ def test_anisotropic_patch_turns_about_its_odd_axis_only() -> None:
         source = view._draw_placing(view.options.labelled, np.random.default_rng(seed)).source
         assert isinstance(source, Warp)
         matrix = source.matrix
-        zoom = 1 / matrix[2][2]
+        zoom = 1 / np.hypot(matrix[0][0], matrix[0][1])
         assert 0.7 <= zoom <= 1.4
-        assert [matrix[2][0], matrix[2][1], matrix[0][2], matrix[1][2]] == [0, 0, 0, 0]
+        assert matrix[2] == (0, 0, 1)
+        assert (matrix[0][2], matrix[1][2]) == (0, 0)
         assert matrix[0][0] * zoom >= np.cos(np.radians(30)) - 1e-9
+
+
+@pytest.mark.parametrize("kind", ["rich", "paper"])
+@pytest.mark.parametrize(
+    ("axis", "patch", "spacing"),
+    [
+        (0, (4, 16, 16), (5, 1, 1)),
+        (1, (16, 4, 16), (1, 5, 1)),
+        (2, (16, 16, 4), (1, 1, 5)),
+        (2, (16, 16, 1), (1, 1, 1)),
+    ],
+)
+def test_no_view_mixes_slices(
+    kind: str, axis: int, patch: tuple[int, ...], spacing: tuple[int, ...]
+) -> None:
+    """What is in one slice alone stays there, and each slice's label keeps its number."""
+    views: dict = {"kind": kind, "rotate90": True}
+    views["options"] = {"noisy": 0}
+    if kind == "rich":
+        views["options"] = {
+            "margin": 1 / 4,
+            "strong": {
+                **GEOMETRY, "noise": 0, "blur": 1, "low_resolution": 1, "brightness": 0,
+                "contrast": 0, "gamma": 0, "inverted_gamma": 0, "cutmix": 0,
+            },
+        }  # fmt: skip
+    view = build_views(Plan(patch_size=(16, 16, 16)).updated({
+        "network": {"strides": [[1 if a == axis else 2 for a in range(3)]] * 4},
+        "patch_size": patch, "spacing": spacing, "views": views,
+    }))  # fmt: skip
+    number = torch.arange(patch[axis]).view([-1 if a == axis else 1 for a in range(3)])
+    slices = number.expand(2, *patch)
+    assert view.read_size[axis] == patch[axis]
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(10):
+        drawn = view.draw("strong", 2, 1, generator)
+        labels = drawn.labels(slices)
+        assert ((labels == slices) | (labels == IGNORE)).all()
+        alone = torch.where(slices == patch[axis] // 2, 1.0, 0.0)[:, None]
+        images = drawn.images(alone)
+        assert images.any()
+        elsewhere = (labels != patch[axis] // 2) & (labels != IGNORE)
+        assert not images[:, 0][elsewhere].any()
 
 
 def test_a_view_against_its_parts() -> None:

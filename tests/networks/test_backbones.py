@@ -124,6 +124,41 @@ def test_an_axis_is_halved_where_its_strides_say_so(kind: str) -> None:
         network(torch.randn(2, 2, 16, 16, 6))
 
 
+FLAT = ((3, 3, 1), (3, 3, 1), (3, 3, 3), (3, 3, 3), (3, 3, 3))
+"""Kernels that go with them."""
+
+
+@pytest.mark.parametrize("kind", ["vnet", "unet"])
+def test_a_kernel_of_one_leaves_slices_apart(kind: str) -> None:
+    """Where no kernel reaches along Z and nothing is halved there, each slice is by itself."""
+    apart = NetworkPlan(
+        kind=kind, widths=WIDTHS, strides=((2, 2, 1),) * 4, kernels=((3, 3, 1),) * 5
+    )
+    network = build_backbone(apart, 1).eval()
+    images = torch.randn(1, 1, 16, 32, 3)
+    if kind == "unet":  # its instance norm averages over the slices of a patch
+        for module in network.modules():
+            if isinstance(module, nn.InstanceNorm3d):
+                module.forward = lambda features: features
+    with torch.no_grad():
+        together = network(images)
+        for z in range(3):
+            for whole, alone in zip(together, network(images[..., z : z + 1]), strict=True):
+                torch.testing.assert_close(whole[..., z : z + 1], alone)
+
+
+@pytest.mark.parametrize("kind", ["vnet", "unet"])
+def test_each_level_has_its_kernel(kind: str) -> None:
+    network = build_backbone(NetworkPlan(kind=kind, widths=WIDTHS, strides=THICK, kernels=FLAT), 1)
+    kernels = [m.kernel_size for m in network.modules() if type(m) is nn.Conv3d]
+    kernels = [kernel for kernel in kernels if max(kernel) == 3]
+    flat = sum(kernel == (3, 3, 1) for kernel in kernels)
+    # Of the finest two levels: V-Net 1 + 2 convolutions down and up, U-Net 2 + 2.
+    assert flat == (6 if kind == "vnet" else 8)
+    assert all(kernel in ((3, 3, 1), (3, 3, 3)) for kernel in kernels)
+    assert network(torch.randn(2, 1, 16, 16, 8))[0].shape == (2, 4, 16, 16, 8)
+
+
 @pytest.mark.parametrize("kind", ["vnet", "unet"])
 @pytest.mark.parametrize("levels", [3, 6])
 def test_a_network_is_as_deep_as_its_widths(kind: str, levels: int) -> None:

@@ -144,6 +144,8 @@ def test_a_patch_follows_the_networks_strides() -> None:
     ("network", "told"),
     [
         ({"strides": [[2, 2, 2]] * 3}, "5 widths need 4 strides, got 3"),
+        ({"kernels": [[3, 3, 1]] * 4}, "5 widths need 5 kernels, got 4"),
+        ({"kernels": [[3, 3, 2]] * 5}, "should be 1 or 3"),
         ({"widths": [4, 8, 16]}, "3 widths need 2 strides, got 4"),
         ({"widths": [4, 0, 4, 4, 4]}, "greater than or equal to 1"),
         ({"strides": [[2, 2, 0]] + [[2, 2, 2]] * 3}, "greater than or equal to 1"),

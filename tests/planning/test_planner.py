@@ -58,7 +58,7 @@ def test_archives_keep_their_grid_and_their_values() -> None:
     [
         ((35, 51, 36), (32, 48, 32)),
         ((37, 53, 20), (48, 64, 16)),
-        ((5, 16, 17), (16, 16, 16)),
+        ((6, 16, 17), (16, 16, 16)),
         ((112, 112, 80), (112, 112, 80)),
     ],
 )
@@ -76,9 +76,29 @@ def test_the_patch_of_a_large_scan_is_a_cube_in_millimetres() -> None:
 @settings(max_examples=50, deadline=None)
 @given(st.tuples(*[st.integers(1, 700)] * 3), st.tuples(*[st.floats(0.1, 10, allow_nan=False)] * 3))
 def test_every_patch_is_possible(size: tuple[int, ...], spacing: tuple[float, ...]) -> None:
-    patch = plan_for(fingerprint(size=size, spacing=spacing)).patch_size
-    assert prod(patch) <= VOXEL_BUDGET
-    assert all(side >= 16 and side % 16 == 0 for side in patch)
+    plan = plan_for(fingerprint(size=size, spacing=spacing))
+    assert prod(plan.patch_size) <= VOXEL_BUDGET
+    assert all(
+        side >= every and side % every == 0
+        for side, every in zip(plan.patch_size, plan.step, strict=True)
+    )
+
+
+@pytest.mark.parametrize("spacing", [(1.0, 1.0, 1.0), (0.8, 0.8, 1.6)])
+def test_what_is_not_thick_gets_the_default_network(spacing: tuple[float, ...]) -> None:
+    assert plan_for(fingerprint(spacing=spacing)).network == Plan().network
+
+
+def test_the_patch_of_thick_slices_covers_them() -> None:
+    """Nine slices: eight in a patch, which the network halves once; today's would be 16."""
+    plan = plan_for(fingerprint(spacing=(2.5, 2.5, 10.0), size=(96, 96, 9)))
+    assert (plan.patch_size, plan.step) == ((96, 96, 8), (16, 16, 2))
+    assert plan.network.kernels == ((3, 3, 1), *[(3, 3, 3)] * 4)
+
+
+def test_the_patch_of_single_slices_is_one_voxel_thick() -> None:
+    plan = plan_for(fingerprint(size=(256, 200, 1)))
+    assert (plan.patch_size, plan.step) == ((256, 208, 1), (16, 16, 1))
 
 
 def test_ct_by_its_name_or_its_air() -> None:

@@ -1,7 +1,6 @@
 """Views of a batch: labelled, weak, strong; drawn on the host, computed on the device."""
 
 from crln.augmentation.cutmix import (
-    IN_PLANE,
     SOLID,
     Box,
     CutMix,
@@ -12,6 +11,7 @@ from crln.augmentation.cutmix import (
 )
 from crln.augmentation.intensity import add_noise
 from crln.augmentation.views import (
+    IN_PLANE,
     Kind,
     View,
     Views,

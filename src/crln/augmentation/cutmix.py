@@ -11,10 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from crln.augmentation.views import happens
+from crln.augmentation.views import IN_PLANE, happens
 from crln.planning.plan import Triple
 
-IN_PLANE = (0, 1)
 SOLID = (0, 1, 2)
 
 
@@ -58,7 +57,7 @@ def draw_cutmix_box(
     Args:
         random: numpy generator (see `host_random`).
         shape: X, Y, Z.
-        axes: `IN_PLANE` (X and Y, full depth) or `SOLID` (all three).
+        axes: those of a slice, such as `IN_PLANE` (X and Y, full depth), or `SOLID` (all three).
     """
     fraction = np.sqrt(1 - random.beta(4, 4))
     sides = [max(1, round(n * fraction)) if a in axes else n for a, n in enumerate(shape)]

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from crln.augmentation.views import IN_PLANE, Plane
 from crln.planning.plan import Triple
 
 Matrix = tuple[tuple[float, ...], ...]
@@ -23,19 +24,22 @@ KEYS = -0.5
 
 @dataclass(frozen=True)
 class Turn:
-    """A symmetry of the voxel grid: X and Y swapped or not, then axes mirrored; exact.
+    """A symmetry of the voxel grid: two axes swapped or not, then axes mirrored; exact.
 
     Attributes:
-        swap: whether X and Y change places.
+        swap: whether the axes of the plane change places.
         mirrored: of 0, 1, 2 (X, Y, Z) after the swap.
+        plane: X and Y, or what else lies within a slice.
     """
 
     swap: bool = False
     mirrored: tuple[int, ...] = ()
+    plane: Plane = IN_PLANE
 
     def __call__(self, volume: Tensor) -> Tensor:
         """The turned (..., X, Y, Z); a view where nothing is mirrored."""
-        turned = volume.transpose(-3, -2) if self.swap else volume
+        first, second = (axis - 3 for axis in self.plane)
+        turned = volume.transpose(first, second) if self.swap else volume
         return turned.flip([axis - 3 for axis in self.mirrored]) if self.mirrored else turned
 
 
@@ -56,19 +60,24 @@ class Placed:
 
 
 def draw_turn(
-    random: np.random.Generator, shape: Triple, quarters: bool, mirror_axes: Sequence[int]
+    random: np.random.Generator,
+    shape: Triple,
+    quarters: bool,
+    mirror_axes: Sequence[int],
+    plane: Plane = IN_PLANE,
 ) -> Turn:
     """A uniform in-plane turn by a multiple of 90 degrees, and each allowed axis mirrored or not.
 
-    A patch whose X and Y differ keeps its shape: it is turned by 0 or 180 degrees only.
+    A patch whose sides in the plane differ keeps its shape: it is turned by 0 or 180 degrees only.
     """
     quarter = int(random.integers(4)) if quarters else 0
-    if shape[0] != shape[1]:
+    first, second = plane
+    if shape[first] != shape[second]:
         quarter -= quarter % 2
     # A turn by 90 degrees is the swap and one mirrored axis; by 180, both axes mirrored.
-    mirrored = {0: set(), 1: {0}, 2: {0, 1}, 3: {1}}[quarter]
+    mirrored = {0: set(), 1: {first}, 2: {first, second}, 3: {second}}[quarter]
     mirrored ^= {axis for axis in mirror_axes if random.random() < 0.5}
-    return Turn(swap=quarter % 2 == 1, mirrored=tuple(sorted(mirrored)))
+    return Turn(quarter % 2 == 1, tuple(sorted(mirrored)), plane)
 
 
 def centre_crop(volume: Tensor, size: Triple) -> Tensor:
@@ -79,7 +88,7 @@ def centre_crop(volume: Tensor, size: Triple) -> Tensor:
 
 
 def affine_matrix(
-    degrees: Sequence[float] | np.ndarray, zoom: float, spacing: Sequence[float]
+    degrees: Sequence[float] | np.ndarray, zoom: float | Sequence[float], spacing: Sequence[float]
 ) -> Matrix:
     """The (3, 3) map of a view's voxel offsets from the centre to the source's.
 
@@ -88,7 +97,7 @@ def affine_matrix(
 
     Args:
         degrees: about X, Y, Z.
-        zoom: > 1 enlarges.
+        zoom: > 1 enlarges; one number, or one for X, Y, Z.
         spacing: voxel size along X, Y, Z.
     """
     rotation = np.eye(3)
@@ -99,7 +108,7 @@ def affine_matrix(
         about[i, j], about[j, i] = -np.sin(angle), np.sin(angle)
         rotation = about @ rotation
     millimetres = np.asarray(spacing, float)
-    matrix = rotation * millimetres[None, :] / millimetres[:, None] / zoom
+    matrix = rotation * millimetres[None, :] / millimetres[:, None] / np.asarray(zoom)
     return tuple(tuple(float(value) for value in row) for row in matrix)
 
 
@@ -112,7 +121,7 @@ def sampling_grid(matrix: Matrix, source: Triple, size: Triple, device: torch.de
     grid = torch.empty(1, *size, 3, device=device)
     for row, n in enumerate(source):
         x, y, z = (
-            offset * (2 / (n - 1) * entry)
+            offset * (2 / max(n - 1, 1) * entry)
             for offset, entry in zip(offsets, matrix[row], strict=True)
         )
         # grid_sample counts axes from the last: its first coordinate is Z.
@@ -229,28 +238,37 @@ def cubic_matrix(positions: Tensor) -> Tensor:
 
 
 class Zoom:
-    """Enlarges (zoom > 1) or shrinks in the X-Y plane about the centre; the shape stays.
+    """Enlarges (zoom > 1) or shrinks in a plane about the centre; the shape stays.
 
     Images by cubic convolution, maps by the nearest voxel.
+
+    Args:
+        zoom: the factor.
+        plane: X and Y, or what else lies within a slice.
     """
 
-    def __init__(self, zoom: float) -> None:
-        self.zoom = zoom
+    def __init__(self, zoom: float, plane: Plane = IN_PLANE) -> None:
+        self.zoom, self.plane = zoom, plane
 
     def image(self, image: Tensor) -> Tensor:
         """See `Placing`."""
-        return separable(image, [*map(cubic_matrix, self._positions(image)), None])
+        matrices: list[Tensor | None] = [None] * 3
+        for axis, positions in self._positions(image).items():
+            matrices[axis] = cubic_matrix(positions)
+        return separable(image, matrices)
 
     def map(self, values: Tensor, outside: float) -> Tensor:
         """See `Placing`."""
-        nearest = [p.round() for p in self._positions(values)]
-        inside_x, inside_y = (_inside(p, len(p)) for p in nearest)
-        x, y = (p.long().clamp(0, len(p) - 1) for p in nearest)
-        inside = (inside_x[:, None] & inside_y)[..., None]
-        return values[..., x[:, None], y, :].masked_fill_(~inside, outside)
+        for axis, positions in self._positions(values).items():
+            nearest, side = positions.round(), len(positions)
+            values = values.index_select(axis - 3, nearest.long().clamp(0, side - 1))
+            beyond = ~_inside(nearest, side).view([-1 if a == axis else 1 for a in range(3)])
+            values.masked_fill_(beyond, outside)
+        return values
 
-    def _positions(self, volume: Tensor) -> list[Tensor]:
-        return [zoom_positions(side, self.zoom, volume.device) for side in _sides(volume)[:2]]
+    def _positions(self, volume: Tensor) -> dict[int, Tensor]:
+        sides = _sides(volume)
+        return {axis: zoom_positions(sides[axis], self.zoom, volume.device) for axis in self.plane}
 
 
 def _inside(positions: Tensor, side: int) -> Tensor:

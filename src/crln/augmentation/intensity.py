@@ -23,9 +23,15 @@ def add_noise(channel: Tensor, strength: float, generator: torch.Generator) -> T
 
 
 def blur(channel: Tensor, sigmas: Sequence[float]) -> Tensor:
-    """Gaussian blur, sigma in voxels along X, Y, Z; weights are scaled to 1 at the border."""
-    matrices = []
+    """Gaussian blur, sigma in voxels along X, Y, Z; weights are scaled to 1 at the border.
+
+    An axis of sigma 0 stays as it is.
+    """
+    matrices: list[Tensor | None] = []
     for side, sigma in zip(channel.shape, sigmas, strict=True):
+        if not sigma:
+            matrices.append(None)
+            continue
         voxel = torch.arange(side, device=channel.device, dtype=channel.dtype) / sigma
         weights = (-0.5 * (voxel[:, None] - voxel) ** 2).exp()
         matrices.append(weights / weights.sum(1, keepdim=True))

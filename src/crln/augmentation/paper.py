@@ -7,7 +7,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from crln.augmentation.cutmix import IN_PLANE, draw_cutmix
+from crln.augmentation.cutmix import draw_cutmix
 from crln.augmentation.geometry import Crop, Placed, Turn, Zoom, draw_turn
 from crln.augmentation.recipe import Range
 from crln.augmentation.views import Kind, View, Views, happens, host_random
@@ -60,7 +60,7 @@ class PaperViews(Views):
             drawn = [self._draw_weak(random) for _ in range(samples)]
             return View(self.size, [p for p, _ in drawn], None, [c for _, c in drawn])
         strong = [self._draw_strong(random) for _ in range(samples)]
-        mix = draw_cutmix(random, samples, self.size, IN_PLANE)
+        mix = draw_cutmix(random, samples, self.size, self.plane)
         noise = int(random.integers(2**62))
         return View(self.size, [p for p, _ in strong], mix, [c for _, c in strong], noise)
 
@@ -72,7 +72,7 @@ class PaperViews(Views):
 
     def _draw_strong(self, random: np.random.Generator) -> tuple[Placed, Light]:
         options = self.options
-        zoom = Zoom(random.uniform(*options.zoom))
+        zoom = Zoom(random.uniform(*options.zoom), self.plane)
         turn = self._turn(random) if happens(random, options.turned) else Turn()
         bright = happens(random, options.brightened)
         brightness = random.uniform(*options.brightness) if bright else 1.0
@@ -81,4 +81,4 @@ class PaperViews(Views):
 
     def _turn(self, random: np.random.Generator) -> Turn:
         views = self.plan.views
-        return draw_turn(random, self.size, views.rotate90, views.mirror_axes)
+        return draw_turn(random, self.size, views.rotate90, views.mirror_axes, self.plane)

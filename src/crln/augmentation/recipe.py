@@ -128,8 +128,18 @@ def draw_tint(
     random: np.random.Generator,
     shape: Triple,
     coarse_axes: Collection[int] = (),
+    slices: int | None = None,
 ) -> Tint:
-    """One channel's changes; resolution is not lowered along `coarse_axes`, where it is low."""
+    """One channel's changes.
+
+    Args:
+        options: how far they go.
+        recipe: how often they happen.
+        random: a numpy generator.
+        shape: X, Y, Z of the patch.
+        coarse_axes: resolution is not lowered along these, where it is low.
+        slices: along this axis nothing is blurred: its voxels are slices far apart.
+    """
 
     def maybe(probability: float, bounds: Range) -> float | None:
         return factor(random, *bounds) if happens(random, probability) else None
@@ -140,9 +150,13 @@ def draw_tint(
             n if a in coarse_axes else max(1, round(n * share)) for a, n in enumerate(shape)
         )
 
+    def sigmas() -> tuple[float, ...]:
+        drawn = random.uniform(*options.blur, 3)
+        return tuple(0.0 if axis == slices else sigma for axis, sigma in enumerate(drawn))
+
     return Tint(
         noise=random.uniform(*options.noise) if happens(random, recipe.noise) else None,
-        blur=tuple(random.uniform(*options.blur, 3)) if happens(random, recipe.blur) else None,
+        blur=sigmas() if happens(random, recipe.blur) else None,
         brightness=maybe(recipe.brightness, options.brightness),
         contrast=maybe(recipe.contrast, options.contrast),
         low_resolution=kept() if happens(random, recipe.low_resolution) else None,

@@ -11,7 +11,15 @@ from torch import Tensor
 from crln.augmentation.cutmix import SOLID, draw_cutmix
 from crln.augmentation.geometry import Crop, Placed, Warp, affine_matrix, draw_turn
 from crln.augmentation.recipe import Recipe, RichOptions, Tint, draw_tint
-from crln.augmentation.views import Kind, View, Views, factor, happens, host_random
+from crln.augmentation.views import (
+    Kind,
+    View,
+    Views,
+    factor,
+    happens,
+    host_random,
+    slice_axis,
+)
 from crln.planning.plan import Plan, Section, Triple
 
 
@@ -29,8 +37,9 @@ class RichViews(Views):
     def __init__(self, plan: Plan, options: Section, size: Triple) -> None:
         super().__init__(plan, options, size)
         self.spacing = plan.spacing or (1.0, 1.0, 1.0)
-        self.read_size = margined(size, self.options.margin)
+        self.slices = slice_axis(size, self.spacing, self.options.anisotropy)
         self.odd_axis = odd_axis(size, self.spacing, self.options.anisotropy)
+        self.read_size = margined(size, self.options.margin, self.slices)
 
     def draw(self, kind: Kind, samples: int, channels: int, generator: torch.Generator) -> View:
         """See `Views.draw`."""
@@ -43,7 +52,7 @@ class RichViews(Views):
             partial(
                 tint,
                 [
-                    draw_tint(self.options, recipe, random, self.size, coarse)
+                    draw_tint(self.options, recipe, random, self.size, coarse, self.slices)
                     for _ in range(channels)
                 ],
             )
@@ -62,14 +71,25 @@ class RichViews(Views):
             if self.odd_axis is not None:
                 degrees *= np.arange(3) == self.odd_axis
             enlarged = factor(random, *recipe.zoom_range) if zoom else 1.0
-            source = Warp(affine_matrix(degrees, enlarged, self.spacing), self.size)
+            zooms = [1.0 if axis == self.slices else enlarged for axis in range(3)]
+            source = Warp(affine_matrix(degrees, zooms, self.spacing), self.size)
         views = self.plan.views
-        return Placed(source, draw_turn(random, self.size, views.rotate90, views.mirror_axes))
+        turn = draw_turn(random, self.size, views.rotate90, views.mirror_axes, self.plane)
+        return Placed(source, turn)
 
 
-def margined(patch: Triple, margin: float) -> Triple:
-    """What to read for a patch: a margin of this share of each side on both of its ends."""
-    x, y, z = (side + 2 * ceil(side * margin) for side in patch)
+def margined(patch: Triple, margin: float, slices: int | None = None) -> Triple:
+    """What to read for a patch: a margin of this share of each side on both of its ends.
+
+    Args:
+        patch: voxels along X, Y, Z.
+        margin: the share.
+        slices: the axis that needs none, as nothing is turned or zoomed along it.
+    """
+    x, y, z = (
+        side if axis == slices else side + 2 * ceil(side * margin)
+        for axis, side in enumerate(patch)
+    )
     return x, y, z
 
 
@@ -78,8 +98,9 @@ def odd_axis(patch: Triple, spacing: Sequence[float], anisotropy: float) -> int 
 
     Patches and spacings more uneven than `anisotropy` are such, as in nnU-Net (there 3).
     """
-    if max(spacing) / min(spacing) > anisotropy:
-        return int(np.argmax(spacing))
+    slices = slice_axis(patch, spacing, anisotropy)
+    if slices is not None:
+        return slices
     if max(patch) / min(patch) > anisotropy:
         return int(np.argmin(patch))
     return None

@@ -18,6 +18,15 @@ from torch import Tensor
 from crln.labels import IGNORE
 from crln.planning.plan import Plan, Section, Triple
 
+Plane = tuple[int, int]
+IN_PLANE: Plane = (0, 1)
+"""X and Y: a slice of a scan whose slices follow each other along Z."""
+PLANES: tuple[Plane, ...] = ((1, 2), (0, 2), IN_PLANE)
+"""A slice where slices follow each other along X, Y or Z."""
+
+THICK = 3.0
+"""Slices of more than so many times the finest voxels' length are not mixed (nnU-Net's 3)."""
+
 Kind = Literal["labelled", "weak", "strong"]
 """What a view is for: supervised learning, the teacher's label, or, on top of weak, the student."""
 
@@ -103,6 +112,8 @@ class Views(ABC):
     Attributes:
         Options: its numbers.
         read_size: what the stream must cut: `size` and the margin that rotation and zoom need.
+        slices: the axis that thick slices, or a single one, follow each other along; None: none.
+            No view mixes voxels along it.
     """
 
     Options: ClassVar[type[Section]] = Section
@@ -112,6 +123,12 @@ class Views(ABC):
         self.plan = plan
         self.options = options
         self.size = self.read_size = size
+        self.slices = slice_axis(size, plan.spacing or (1.0, 1.0, 1.0))
+
+    @property
+    def plane(self) -> Plane:
+        """The axes within a slice; X and Y where there are no slices."""
+        return IN_PLANE if self.slices is None else PLANES[self.slices]
 
     @abstractmethod
     def draw(self, kind: Kind, samples: int, channels: int, generator: torch.Generator) -> View:
@@ -123,6 +140,23 @@ class Views(ABC):
             channels: C.
             generator: on the CPU, whatever the batch's device; each call advances it.
         """
+
+
+def slice_axis(
+    size: Sequence[int], spacing: Sequence[float], anisotropy: float = THICK
+) -> int | None:
+    """The axis of a single voxel, or else of voxels that are much longer than the shortest.
+
+    Args:
+        size: voxels along X, Y, Z.
+        spacing: mm of a voxel.
+        anisotropy: how many times longer.
+    """
+    if min(size) == 1 < max(size):
+        return int(np.argmin(size))
+    if max(spacing) > anisotropy * min(spacing):
+        return int(np.argmax(spacing))
+    return None
 
 
 @contextmanager

@@ -33,11 +33,12 @@ class Branches(Patchwise):
     def __init__(self, plan: Plan, decoders: int) -> None:
         super().__init__()
         network = plan.network
+        strides, kernels = network.strides, network.kernels
         self.encoder = VNetEncoder(
-            len(plan.channels), network.widths, network.dropout, network.strides
+            len(plan.channels), network.widths, network.dropout, strides, kernels
         )
         self.decoders = nn.ModuleList(
-            VNetDecoder(network.widths, network.dropout, kind, network.strides)
+            VNetDecoder(network.widths, network.dropout, kind, strides, kernels)
             for kind in UPSAMPLING[:decoders]
         )
         self.heads = nn.ModuleList(

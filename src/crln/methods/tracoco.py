@@ -73,8 +73,14 @@ class TraCoCo(SemiSupervised):
     @property
     def view_size(self) -> Triple:
         """The field that two crops are cut from."""
-        x, y, z = (side + min(side, self.options.shift) for side in self.plan.patch_size)
-        return x, y, z
+        x, y, z = self.plan.patch_size + self._shift
+        return int(x), int(y), int(z)
+
+    @property
+    def _shift(self) -> np.ndarray:
+        """Voxels along X, Y, Z by which the field exceeds a patch; none along a single voxel."""
+        patch = np.array(self.plan.patch_size)
+        return np.where(patch > 1, np.minimum(patch, self.options.shift), 0)
 
     def from_labels(self, images: Tensor, target: Tensor, step: Step) -> dict[str, Tensor]:
         """Supervision of both networks on two crops."""
@@ -114,8 +120,7 @@ class TraCoCo(SemiSupervised):
         """Where two crops of the noisy field start, their images and what is true in them."""
         field = self._noisy(images, step)
         most = self.options.shift
-        shift = np.minimum(self.plan.patch_size, most)
-        starts = random.integers(0, most, (2, 3), endpoint=True) * shift // max(1, most)
+        starts = random.integers(0, most, (2, 3), endpoint=True) * self._shift // max(1, most)
         crops = [_cut(field, start, self.plan.patch_size) for start in starts]
         return starts, crops, [_cut(truth, start, self.plan.patch_size) for start in starts]
 

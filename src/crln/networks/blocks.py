@@ -13,6 +13,8 @@ from crln.planning.plan import Triple
 Norm = Literal["batch", "instance"]
 LAYOUT = torch.channels_last_3d
 """Memory layout of every feature map."""
+CUBE: Triple = (3, 3, 3)
+"""Kernel of a convolution where nothing else is asked for."""
 
 
 class InstanceNorm(nn.InstanceNorm3d):
@@ -75,9 +77,20 @@ class Pointwise(nn.Conv3d):
         return F.linear(voxels, self.weight.flatten(1), self.bias).movedim(-1, 1)
 
 
-def conv3(inputs: int, outputs: int, norm: Norm) -> ConvNormReLU:
-    """3x3x3 convolution that keeps the size, norm, ReLU."""
-    return ConvNormReLU(nn.Conv3d(inputs, outputs, 3, padding=1), make_norm(norm, outputs))
+def conv3(inputs: int, outputs: int, norm: Norm, kernel: Triple = CUBE) -> ConvNormReLU:
+    """Convolution that keeps the size, norm, ReLU."""
+    return ConvNormReLU(same_size(inputs, outputs, kernel), make_norm(norm, outputs))
+
+
+def same_size(inputs: int, outputs: int, kernel: Triple = CUBE, bias: bool = True) -> nn.Conv3d:
+    """A convolution of odd kernel that keeps the size."""
+    return nn.Conv3d(inputs, outputs, kernel, padding=around(kernel), bias=bias)
+
+
+def around(kernel: Sequence[int]) -> Triple:
+    """Voxels that an odd kernel sees on either side of its centre."""
+    x, y, z = (side // 2 for side in kernel)
+    return x, y, z
 
 
 def initialise(network: nn.Module) -> None:
@@ -114,6 +127,11 @@ def check_patch(images: Tensor, channels: int, step: Triple) -> None:
 def halvings(widths: Sequence[int]) -> tuple[Triple, ...]:
     """A stride of 2 along every axis, from each level to the next."""
     return ((2, 2, 2),) * (len(widths) - 1)
+
+
+def cubes(widths: Sequence[int]) -> tuple[Triple, ...]:
+    """A kernel of 3 along every axis, for each level."""
+    return (CUBE,) * len(widths)
 
 
 def reached(strides: Sequence[Triple]) -> tuple[Triple, ...]:

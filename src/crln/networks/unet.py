@@ -11,8 +11,10 @@ from torch import Tensor, nn
 from crln.networks.backbone import Backbone
 from crln.networks.blocks import (
     ConvNormReLU,
+    around,
     check_patch,
     conv3,
+    cubes,
     halvings,
     initialise,
     make_norm,
@@ -22,13 +24,14 @@ from crln.planning.plan import NetworkPlan, Triple
 
 
 class UNet3D(Backbone):
-    """Two 3x3x3 convolutions with instance norm per level; skips are concatenated.
+    """Two convolutions with instance norm per level; skips are concatenated.
 
     Args:
         in_channels: C of the images.
         widths: channels per level, finest first.
         dropout: channel dropout at the bottleneck and before the heads.
         strides: from each level to the next; None: 2 along every axis.
+        kernels: of each level's convolutions; None: 3 along every axis.
     """
 
     def __init__(
@@ -37,26 +40,24 @@ class UNet3D(Backbone):
         widths: Sequence[int] = (16, 32, 64, 128, 256),
         dropout: float = 0.3,
         strides: Sequence[Triple] | None = None,
+        kernels: Sequence[Triple] | None = None,
     ) -> None:
         super().__init__()
-        strides = strides or halvings(widths)
+        strides, kernels = strides or halvings(widths), kernels or cubes(widths)
         self.in_channels = in_channels
         self.widths = tuple(widths[:-1])
         self.strides, self.step = reached(strides)[:-1], reached(strides)[-1]
         inputs = [in_channels, *widths[:-1]]
-        self.encoder = nn.ModuleList(_double(i, o) for i, o in zip(inputs, widths, strict=True))
+        self.encoder = nn.ModuleList(map(_double, inputs, widths, kernels))
         self.pools = nn.ModuleList(nn.MaxPool3d(stride) for stride in strides)
         self.bottleneck_dropout = nn.Dropout3d(dropout)
         self.ups = nn.ModuleList()
         self.decoder = nn.ModuleList()
         for level in reversed(range(len(strides))):
-            width, stride = widths[level], strides[level]
-            x, y, z = stride
-            up = nn.ConvTranspose3d(
-                widths[level + 1], width, 3, stride, padding=1, output_padding=(x - 1, y - 1, z - 1)
-            )
+            width, kernel = widths[level], kernels[level]
+            up = _upsample(widths[level + 1], width, strides[level], kernel)
             self.ups.append(ConvNormReLU(up, make_norm("batch", width)))
-            self.decoder.append(_double(2 * width, width))
+            self.decoder.append(_double(2 * width, width, kernel))
         self.head_dropout = nn.Dropout3d(dropout)
         initialise(self)
 
@@ -88,10 +89,20 @@ class UNet3D(Backbone):
         return self.decode(self.encode(images))
 
 
-def _double(inputs: int, outputs: int) -> nn.Sequential:
-    return nn.Sequential(conv3(inputs, outputs, "instance"), conv3(outputs, outputs, "instance"))
+def _double(inputs: int, outputs: int, kernel: Triple) -> nn.Sequential:
+    first, second = (conv3(i, outputs, "instance", kernel) for i in (inputs, outputs))
+    return nn.Sequential(first, second)
+
+
+def _upsample(inputs: int, outputs: int, stride: Triple, kernel: Triple) -> nn.ConvTranspose3d:
+    """Along an axis that doubles the kernel is 3 in any case: 1 would leave holes."""
+    x, y, z = (3 if step == 2 else side for step, side in zip(stride, kernel, strict=True))
+    a, b, c = (step - 1 for step in stride)
+    return nn.ConvTranspose3d(
+        inputs, outputs, (x, y, z), stride, padding=around((x, y, z)), output_padding=(a, b, c)
+    )
 
 
 def from_plan(plan: NetworkPlan, channels: int) -> UNet3D:
     """The backbone that a plan asks for, for images of so many channels."""
-    return UNet3D(channels, plan.widths, plan.dropout, plan.strides)
+    return UNet3D(channels, plan.widths, plan.dropout, plan.strides, plan.kernels)

@@ -13,17 +13,19 @@ from crln.networks.blocks import (
     ConvNormReLU,
     check_patch,
     conv3,
+    cubes,
     halvings,
     initialise,
     make_norm,
     reached,
+    same_size,
 )
 from crln.planning.plan import NetworkPlan, Triple
 
 Upsampling = Literal["transposed", "trilinear", "nearest"]
 
 DEEPEST = 3
-"""3x3x3 convolutions of a level at most, on the way down and up: 1, 2, then 3."""
+"""Convolutions of a level at most, on the way down and up: 1, 2, then 3."""
 
 
 class VNetEncoder(nn.Module):
@@ -34,6 +36,7 @@ class VNetEncoder(nn.Module):
         widths: channels per level, finest first.
         dropout: of whole channels after the bottleneck.
         strides: from each level to the next; None: 2 along every axis.
+        kernels: of each level's convolutions; None: 3 along every axis.
     """
 
     def __init__(
@@ -42,17 +45,20 @@ class VNetEncoder(nn.Module):
         widths: Sequence[int],
         dropout: float,
         strides: Sequence[Triple] | None = None,
+        kernels: Sequence[Triple] | None = None,
     ) -> None:
         super().__init__()
         self.in_channels = in_channels
-        strides = strides or halvings(widths)
+        strides, kernels = strides or halvings(widths), kernels or cubes(widths)
         self.step = reached(strides)[-1]
         self.levels = nn.ModuleList()
         self.downs = nn.ModuleList()
         for level, width in enumerate(widths):
             first = in_channels if level == 0 else width
             inputs = [first] + [width] * (_depth(level) - 1)
-            self.levels.append(nn.Sequential(*(conv3(i, width, "batch") for i in inputs)))
+            self.levels.append(
+                nn.Sequential(*(conv3(i, width, "batch", kernels[level]) for i in inputs))
+            )
             if level + 1 < len(widths):
                 deeper, stride = widths[level + 1], strides[level]
                 down = nn.Conv3d(width, deeper, stride, stride)
@@ -80,8 +86,9 @@ class VNetDecoder(nn.Module):
         widths: channels per level, finest first.
         dropout: of whole channels before the heads.
         upsampling: a transposed convolution whose kernel is its stride, or trilinear or nearest
-            upsampling and a 3x3x3 convolution (the decoders of MC-Net+).
+            upsampling and a convolution (the decoders of MC-Net+).
         strides: from each level to the next; None: 2 along every axis.
+        kernels: of each level's convolutions; None: 3 along every axis.
     """
 
     def __init__(
@@ -90,17 +97,18 @@ class VNetDecoder(nn.Module):
         dropout: float,
         upsampling: Upsampling = "transposed",
         strides: Sequence[Triple] | None = None,
+        kernels: Sequence[Triple] | None = None,
     ) -> None:
         super().__init__()
-        strides = strides or halvings(widths)
+        strides, kernels = strides or halvings(widths), kernels or cubes(widths)
         self.ups = nn.ModuleList()
         self.levels = nn.ModuleList()
         for level in reversed(range(len(widths) - 1)):
-            width = widths[level]
-            up = _upsample(widths[level + 1], width, upsampling, strides[level])
+            width, kernel = widths[level], kernels[level]
+            up = _upsample(widths[level + 1], width, upsampling, strides[level], kernel)
             self.ups.append(ConvNormReLU(up, make_norm("batch", width)))
             self.levels.append(
-                nn.Sequential(*(conv3(width, width, "batch") for _ in range(_depth(level))))
+                nn.Sequential(*(conv3(width, width, "batch", kernel) for _ in range(_depth(level))))
             )
         self.dropout = nn.Dropout3d(dropout)
 
@@ -124,6 +132,7 @@ class VNet(Backbone):
         dropout: channel dropout after the bottleneck and before the heads.
         upsampling: of the decoder.
         strides: from each level to the next; None: 2 along every axis.
+        kernels: of each level's convolutions; None: 3 along every axis.
     """
 
     def __init__(
@@ -133,12 +142,13 @@ class VNet(Backbone):
         dropout: float = 0.5,
         upsampling: Upsampling = "transposed",
         strides: Sequence[Triple] | None = None,
+        kernels: Sequence[Triple] | None = None,
     ) -> None:
         super().__init__()
-        strides = strides or halvings(widths)
+        strides, kernels = strides or halvings(widths), kernels or cubes(widths)
         self.widths, self.strides = tuple(widths[:-1]), reached(strides)[:-1]
-        self.encoder = VNetEncoder(in_channels, widths, dropout, strides)
-        self.decoder = VNetDecoder(widths, dropout, upsampling, strides)
+        self.encoder = VNetEncoder(in_channels, widths, dropout, strides, kernels)
+        self.decoder = VNetDecoder(widths, dropout, upsampling, strides, kernels)
         initialise(self)
 
     def forward(self, images: Tensor) -> list[Tensor]:
@@ -151,16 +161,18 @@ def _depth(level: int) -> int:
     return min(level + 1, DEEPEST)
 
 
-def _upsample(inputs: int, outputs: int, kind: Upsampling, stride: Triple) -> nn.Module:
+def _upsample(
+    inputs: int, outputs: int, kind: Upsampling, stride: Triple, kernel: Triple
+) -> nn.Module:
     if kind == "transposed":
         return nn.ConvTranspose3d(inputs, outputs, stride, stride)
     smooth = {"align_corners": False} if kind == "trilinear" else {}
     return nn.Sequential(
         nn.Upsample(scale_factor=stride, mode=kind, **smooth),
-        nn.Conv3d(inputs, outputs, 3, padding=1),
+        same_size(inputs, outputs, kernel),
     )
 
 
 def from_plan(plan: NetworkPlan, channels: int) -> VNet:
     """The backbone that a plan asks for, for images of so many channels."""
-    return VNet(channels, plan.widths, plan.dropout, strides=plan.strides)
+    return VNet(channels, plan.widths, plan.dropout, strides=plan.strides, kernels=plan.kernels)

@@ -12,13 +12,18 @@ from crln.files import fault_of, from_yaml
 from crln.labels import LabelSpace
 from crln.planning.fingerprint import Fingerprint, make_fingerprint
 from crln.planning.plan import Intensity, NetworkPlan, Plan, Triple
+from crln.planning.topology import is_uneven, topology
 
 VOXEL_BUDGET = 112 * 112 * 80
 """Most voxels in a patch: the paper's LA patch. 2 + 2 of them train the default V-Net in float32 in
 some 6 GiB, of a GPU or of the machine; who has less edits `patch_size` or the batch."""
 
 UNCOVERED = 4
-"""Voxels of the median scan that a patch may leave out: one more step would hold padding."""
+"""Voxels of the median scan that a patch may leave out, or half of a step where that is less: one
+more step would hold padding."""
+
+SHRINKING = 1.05
+"""By so much at most a side shrinks at a time, until what is seen at once is within the budget."""
 
 ANISOTROPY = 3.0
 """Ratio of the coarsest voxel side to the finest from which a cohort counts as thick-sliced."""
@@ -67,10 +72,11 @@ def make_plan(
 
 
 def plan_for(fingerprint: Fingerprint) -> Plan:
-    """The automatic plan; network, batch, iterations and views are the defaults of `Plan`.
+    """The automatic plan; batch, iterations and views are the defaults of `Plan`.
 
     Spacing: the cohort's median; for a thick-sliced cohort see `_target_spacing`. Archives keep
-    their grid and, normalised by who made them, their intensities. Patch: see `_patch_size`.
+    their grid and, normalised by who made them, their intensities. Network: the default one, but
+    for thick slices and flat scans see `topology`. Patch: see `_patch_size`.
     Intensities: for CT a window over the structures' values and their mean and deviation; for all
     else each scan's own mean and deviation.
     """
@@ -82,6 +88,7 @@ def plan_for(fingerprint: Fingerprint) -> Plan:
     ]
     labels = LabelSpace.of(fingerprint.labels, fingerprint.class_names, fingerprint.ignore)
     shares = [fingerprint.volumes[value] / prod(fingerprint.size) for value in labels.structures]
+    network = _network(size, spacing)
     # 0: the data set names the class, but no label that was read holds it.
     rarest = min((share for share in shares if share), default=0.0)
     centred = sum(shares) < RARE or rarest < RAREST
@@ -93,7 +100,8 @@ def plan_for(fingerprint: Fingerprint) -> Plan:
         ],
         "labels": labels,
         "spacing": None if archive else spacing,
-        "patch_size": _patch_size(size, spacing),
+        "network": network.model_dump(),
+        "patch_size": _patch_size(size, spacing, network.step),
         "training": {"foreground": CENTRED if centred else 0.0},
     })  # fmt: skip
 
@@ -113,7 +121,24 @@ def _target_spacing(fingerprint: Fingerprint) -> tuple[float, float, float]:
     return x, y, z
 
 
-def _patch_size(size: list[float], spacing: tuple[float, float, float]) -> Triple:
+def _network(size: list[float], spacing: tuple[float, float, float]) -> NetworkPlan:
+    """The default network; for thick slices and flat scans, what their patches allow.
+
+    Args:
+        size: voxels of the median prepared scan.
+        spacing: mm of a prepared voxel.
+    """
+    if not is_uneven(spacing, size):
+        return NetworkPlan()
+    seen = list(size)
+    while (excess := prod(seen) / VOXEL_BUDGET) > 1:
+        extent = [n * side for n, side in zip(seen, spacing, strict=True)]
+        longest = extent.index(max(extent))
+        seen[longest] /= min(excess, SHRINKING)
+    return topology(spacing, seen)
+
+
+def _patch_size(size: list[float], spacing: tuple[float, float, float], step: Triple) -> Triple:
     """Covers the median scan where the budget allows; else its side that is longest in mm shrinks.
 
     So a patch of a large scan sees as far along one axis as along the others.
@@ -121,10 +146,10 @@ def _patch_size(size: list[float], spacing: tuple[float, float, float]) -> Tripl
     Args:
         size: voxels of the median prepared scan.
         spacing: mm of a prepared voxel.
+        step: what its sides are multiples of.
     """
-    step = NetworkPlan().step
     patch = [
-        every * max(1, ceil((side - UNCOVERED) / every))
+        every * max(1, ceil((side - min(UNCOVERED, every / 2)) / every))
         for every, side in zip(step, size, strict=True)
     ]
     while prod(patch) > VOXEL_BUDGET:

@@ -19,6 +19,9 @@ Triple = tuple[int, int, int]
 Halving = Annotated[int, Field(ge=1, le=2)]
 """1: an axis keeps its voxels from one level to the next; 2: it has half as many."""
 
+Reach = Literal[1, 3]
+"""Voxels that a convolution sees along an axis: 1 where neighbours lie too far apart."""
+
 
 class Section(BaseModel):
     """A part of a plan: unknown fields are refused, so that a typing error is not ignored."""
@@ -78,6 +81,14 @@ class NetworkPlan(Section):
             "2]]`"
         ),
     )
+    kernels: tuple[tuple[Reach, Reach, Reach], ...] | None = Field(
+        default=None,
+        description=(
+            "of each level's convolutions along X, Y, Z, finest first, 3 or 1; none: 3 "
+            "everywhere; for thick slices `[[3, 3, 1], [3, 3, 1], [3, 3, 3], [3, 3, 3], "
+            "[3, 3, 3]]`"
+        ),
+    )
     dropout: float = Field(
         default=0.0,
         ge=0,
@@ -103,6 +114,20 @@ class NetworkPlan(Section):
         if due > 0 and len(strides) != due:
             raise ValueError(f"{due + 1} widths need {due} strides, got {len(strides)}")
         return strides
+
+    @field_validator("kernels")
+    @classmethod
+    def _a_kernel_a_level(
+        cls, kernels: tuple[Triple, ...] | None, info: ValidationInfo
+    ) -> tuple[Triple, ...] | None:
+        due = len(info.data.get("widths", ()))
+        if kernels is not None and due and len(kernels) != due:
+            raise ValueError(f"{due} widths need {due} kernels, got {len(kernels)}")
+        return kernels
+
+    def kernel(self, level: int) -> Triple:
+        """Of a level's convolutions along X, Y, Z; 0 is the finest."""
+        return (3, 3, 3) if self.kernels is None else self.kernels[level]
 
     @property
     def step(self) -> Triple:

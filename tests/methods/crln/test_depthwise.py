@@ -42,10 +42,14 @@ def test_gradients_are_those_of_finite_differences() -> None:
 
 
 @pytest.mark.parametrize("dtype", [torch.float, torch.bfloat16])
-def test_gradients_agree_with_torchs_own_in_any_precision(dtype: torch.dtype) -> None:
+@pytest.mark.parametrize("kernel", [(3, 3, 3), (3, 3, 1)])
+def test_gradients_agree_with_torchs_own_in_any_precision(
+    dtype: torch.dtype, kernel: tuple[int, int, int]
+) -> None:
     torch.manual_seed(0)
-    layer = Depthwise(4)
-    twin = nn.Conv3d(4, 4, 3, padding=1, groups=4, bias=False)
+    layer = Depthwise(4, kernel)
+    padding = (1, 1, kernel[2] // 2)
+    twin = nn.Conv3d(4, 4, kernel, padding=padding, groups=4, bias=False)
     twin.load_state_dict(layer.state_dict())
     volumes = torch.randn(2, 4, 6, 5, 4).contiguous(memory_format=LAYOUT)
     gradients = []

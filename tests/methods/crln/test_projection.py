@@ -51,6 +51,17 @@ def test_dense_head_is_convolution_norm_relu_convolution(head: ProjectionHead) -
                 torch.testing.assert_close(result[0, :, x, y, z], expected)
 
 
+def test_a_flat_kernel_reads_its_own_slice() -> None:
+    """Of a voxel the other slices are not seen, whether it is read alone or all at once."""
+    torch.manual_seed(0)
+    head = ProjectionHead(4, 3, (3, 3, 1)).double().eval()
+    (features,) = maps(2)
+    voxels = torch.arange(2 * 60)
+    torch.testing.assert_close(head.at([features], voxels), rows(head(features)))
+    one_slice = head(features[..., 1:2])
+    torch.testing.assert_close(head(features)[..., 1:2], one_slice)
+
+
 @pytest.mark.parametrize("layout", [torch.contiguous_format, LAYOUT])
 def test_at_every_voxel_it_is_the_dense_head(
     head: ProjectionHead, layout: torch.memory_format

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from crln.methods.crln.depthwise import Depthwise
-from crln.networks.blocks import LAYOUT, Pointwise
+from crln.networks.blocks import CUBE, LAYOUT, Pointwise
 from crln.planning.plan import Triple
 
 START = 0.02
@@ -80,18 +80,19 @@ class SpatialInteraction(nn.Module):
     """One clue per voxel and class from that class's N relations in the voxel's surroundings.
 
     A' = A + LN_V(A), with no weights in the norm over the voxels, so that any patch size will do;
-    a depth-wise separable 3x3x3 convolution, batch norm and ReLU after each part; N -> 1. The
+    a depth-wise separable convolution, batch norm and ReLU after each part; N -> 1. The
     classes share the weights; no relation of one class enters the clue of another.
 
     Args:
         prototypes: N per class.
+        kernel: of the convolution.
     """
 
-    def __init__(self, prototypes: int) -> None:
+    def __init__(self, prototypes: int, kernel: Triple = CUBE) -> None:
         super().__init__()
         self.number = prototypes
         self.layers = nn.Sequential(
-            Depthwise(prototypes),
+            Depthwise(prototypes, kernel),
             nn.BatchNorm3d(prototypes),
             nn.ReLU(inplace=True),
             Pointwise(prototypes, prototypes, bias=False),
@@ -119,6 +120,7 @@ class DynamicInteractionModule(nn.Module):
         start: standard deviation of the first prototypes; the released code starts at 0.
         linear_maps: whether queries, keys and values have linear maps, as in the released code.
         stride: voxels of the image, along X, Y, Z, that one of the fine features stands for.
+        kernel: of the convolution over the fine features' relations.
 
     Attributes:
         prototypes: P, (K, N, 64), learned from labels.
@@ -134,6 +136,7 @@ class DynamicInteractionModule(nn.Module):
         start: float = START,
         linear_maps: bool = False,
         stride: Triple = (2, 2, 2),
+        kernel: Triple = CUBE,
     ) -> None:
         super().__init__()
         coarse, fine = widths
@@ -143,7 +146,7 @@ class DynamicInteractionModule(nn.Module):
         self.update = PrototypeUpdate(coarse, linear_maps)
         self.to_fine = nn.Linear(coarse, fine)
         self.fine = PairwiseInteraction(fine, linear_maps)
-        self.spatial = SpatialInteraction(prototypes)
+        self.spatial = SpatialInteraction(prototypes, kernel)
         self.upsample = nn.ConvTranspose3d(classes, classes, stride, stride)
 
     def clues(self, coarse: Tensor, fine: Tensor) -> Tensor:

@@ -53,10 +53,11 @@ class RectifiedNetwork(Patchwise):
         finest, fine, coarse = self.backbone.widths[:LEVELS]
         self.head = Pointwise(finest, classes)
         embedding = network.embedding if projected else network.prototypes
-        self.projection = ProjectionHead(finest, embedding)
+        self.projection = ProjectionHead(finest, embedding, network.kernel(0))
         self.interaction = DynamicInteractionModule(
             (coarse, fine), classes, network.prototypes,
-            signed=signed, start=start, linear_maps=linear_maps, stride=self.backbone.strides[1],
+            signed=signed, start=start, linear_maps=linear_maps,
+            stride=self.backbone.strides[1], kernel=network.kernel(1),
         )  # fmt: skip
         self.to_embedding = nn.Linear(coarse, embedding) if projected else None
         self.rectifier = nn.Parameter(torch.zeros(()))  # a

@@ -71,10 +71,10 @@ class DiffRect(SemiSupervised):
 
     def __init__(self, plan: Plan, options: Section) -> None:
         super().__init__(plan, options)
-        channels, classes = len(plan.channels), plan.classes
+        channels, classes, network = len(plan.channels), plan.classes, plan.network
         self.student = self.new_network()
         self.rectifier = LabelRectifier(
-            channels, classes, plan.network.widths, self.options.steps, plan.network.strides
+            channels, classes, network.widths, self.options.steps, network.strides, network.kernels
         )
 
     def from_labels(self, images: Tensor, target: Tensor, step: Step) -> dict[str, Tensor]:

@@ -17,7 +17,16 @@ from torch import Tensor, nn
 
 from crln.labels import IGNORE
 from crln.methods.diffrect.diffusion import add_noise, cosine_alphas, ddim, waves
-from crln.networks.blocks import LAYOUT, Pointwise, check_patch, halvings, reached
+from crln.networks.blocks import (
+    CUBE,
+    LAYOUT,
+    Pointwise,
+    check_patch,
+    cubes,
+    halvings,
+    reached,
+    same_size,
+)
 from crln.planning.plan import Triple
 
 DROPOUT = (0.05, 0.1, 0.2, 0.3, 0.5)
@@ -61,6 +70,7 @@ class LabelRectifier(nn.Module):
         widths: channels per level, finest first.
         steps: T of the diffusion.
         strides: from each level to the next; None: 2 along every axis.
+        kernels: of each level's convolutions; None: 3 along every axis.
     """
 
     palette: Tensor
@@ -73,22 +83,25 @@ class LabelRectifier(nn.Module):
         widths: Sequence[int],
         steps: int = 10,
         strides: Sequence[Triple] | None = None,
+        kernels: Sequence[Triple] | None = None,
     ) -> None:
         super().__init__()
-        deepest, strides = widths[-1], strides or halvings(widths)
+        deepest, strides, kernels = (
+            widths[-1], strides or halvings(widths), kernels or cubes(widths)
+        )  # fmt: skip
         self.in_channels = in_channels
         self.step = reached(strides)[-1]
         self.register_buffer("palette", palette(classes), persistent=False)
         self.register_buffer("alphas", cosine_alphas(steps), persistent=False)
         self.guidance = TimeEmbedding(deepest // 2, 2 * deepest)
-        self.encoder = Encoder(in_channels + COLOURS, widths, strides)
-        self.surroundings = Encoder(in_channels, widths, strides)
+        self.encoder = Encoder(in_channels + COLOURS, widths, strides, kernels)
+        self.surroundings = Encoder(in_channels, widths, strides, kernels)
         self.decoder = nn.ModuleList(
-            Upward(deep, skip, 2 * deepest)
-            for deep, skip in zip(reversed(widths[1:]), reversed(widths[:-1]), strict=True)
+            Upward(widths[level + 1], widths[level], 2 * deepest, kernels[level])
+            for level in reversed(range(len(strides)))
         )
-        self.head = nn.Conv3d(widths[0], classes, 3, padding=1)
-        self.denoiser = Denoiser(deepest)
+        self.head = same_size(widths[0], classes, kernels[0])
+        self.denoiser = Denoiser(deepest, kernels[-1])
 
     def condition(self, images: Tensor, labels: Tensor, guidance: Tensor) -> Condition:
         """Encodes what is to be rectified.
@@ -150,14 +163,20 @@ class LabelRectifier(nn.Module):
 class Encoder(nn.Module):
     """The way down: a timed block per level, max pooling between."""
 
-    def __init__(self, in_channels: int, widths: Sequence[int], strides: Sequence[Triple]) -> None:
+    def __init__(
+        self,
+        in_channels: int,
+        widths: Sequence[int],
+        strides: Sequence[Triple],
+        kernels: Sequence[Triple],
+    ) -> None:
         super().__init__()
         self.strides = strides
         inputs = [in_channels, *widths[:-1]]
         dropouts = [DROPOUT[min(level, len(DROPOUT) - 1)] for level in range(len(widths))]
         self.levels = nn.ModuleList(
-            TimedBlock(i, o, 2 * widths[-1], nn.BatchNorm3d(o), nn.BatchNorm3d(o), dropout)
-            for i, o, dropout in zip(inputs, widths, dropouts, strict=True)
+            TimedBlock(i, o, 2 * widths[-1], nn.BatchNorm3d(o), nn.BatchNorm3d(o), dropout, kernel)
+            for i, o, dropout, kernel in zip(inputs, widths, dropouts, kernels, strict=True)
         )
 
     def forward(
@@ -175,10 +194,11 @@ class Encoder(nn.Module):
 class Upward(nn.Module):
     """One level up: fewer channels, trilinear upsampling, the skip concatenated, a timed block."""
 
-    def __init__(self, deep: int, skip: int, time: int) -> None:
+    def __init__(self, deep: int, skip: int, time: int, kernel: Triple) -> None:
         super().__init__()
         self.reduce = Pointwise(deep, skip)
-        self.block = TimedBlock(2 * skip, skip, time, nn.BatchNorm3d(skip), nn.BatchNorm3d(skip))
+        first, second = (nn.BatchNorm3d(skip) for _ in range(2))
+        self.block = TimedBlock(2 * skip, skip, time, first, second, kernel=kernel)
 
     def forward(self, deep: Tensor, skip: Tensor, time: Tensor) -> Tensor:
         """(B, deep, x, y, z), (B, skip, X, Y, Z) -> (B, skip, X, Y, Z)."""
@@ -193,15 +213,15 @@ class Denoiser(nn.Module):
     up, and the norm is over groups of channels: the batch statistics of two values would be noise.
     """
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, kernel: Triple = CUBE) -> None:
         super().__init__()
         widths = (width, 3 * width // 2, 2 * width)
         self.time = TimeEmbedding(width // 2, 2 * width)
-        self.down = nn.ModuleList(_grouped(i, o, 2 * width) for i, o in pairwise(widths))
+        self.down = nn.ModuleList(_grouped(i, o, 2 * width, kernel) for i, o in pairwise(widths))
         self.reduce = nn.ModuleList(
             Pointwise(i, o) for i, o in zip(widths[:0:-1], widths[-2::-1], strict=True)
         )
-        self.up = nn.ModuleList(_grouped(2 * o, o, 2 * width) for o in widths[-2::-1])
+        self.up = nn.ModuleList(_grouped(2 * o, o, 2 * width, kernel) for o in widths[-2::-1])
 
     def forward(self, noisy: Tensor, steps: Tensor, condition: Tensor) -> Tensor:
         """z_t (B, C, X, Y, Z), t (B,), c of the shape of z_t -> the estimate of z_0."""
@@ -216,7 +236,7 @@ class Denoiser(nn.Module):
 
 
 class TimedBlock(nn.Module):
-    """Two 3x3x3 convolutions with norm and leaky ReLU; a time's embedding is added in between."""
+    """Two convolutions with norm and leaky ReLU; a time's embedding is added in between."""
 
     def __init__(
         self,
@@ -226,14 +246,13 @@ class TimedBlock(nn.Module):
         first_norm: nn.Module,
         second_norm: nn.Module,
         dropout: float = 0.0,
+        kernel: Triple = CUBE,
     ) -> None:
         super().__init__()
-        self.first = nn.Sequential(
-            nn.Conv3d(inputs, outputs, 3, padding=1), first_norm, nn.LeakyReLU()
-        )
+        self.first = nn.Sequential(same_size(inputs, outputs, kernel), first_norm, nn.LeakyReLU())
         self.time = nn.Sequential(nn.SiLU(), nn.Linear(time, outputs))
         self.second = nn.Sequential(
-            nn.Dropout(dropout), nn.Conv3d(outputs, outputs, 3, padding=1), second_norm,
+            nn.Dropout(dropout), same_size(outputs, outputs, kernel), second_norm,
             nn.LeakyReLU(),
         )  # fmt: skip
 
@@ -279,7 +298,7 @@ def _joined(deep: Tensor, skip: Tensor) -> Tensor:
     return torch.cat([skip, up], 1)
 
 
-def _grouped(inputs: int, outputs: int, time: int) -> TimedBlock:
+def _grouped(inputs: int, outputs: int, time: int, kernel: Triple) -> TimedBlock:
     groups = math.gcd(GROUPS, outputs) if outputs >= GROUPS * SMALLEST_GROUP else 1
     first, second = (nn.GroupNorm(groups, outputs) for _ in range(2))
-    return TimedBlock(inputs, outputs, time, first, second)
+    return TimedBlock(inputs, outputs, time, first, second, kernel=kernel)
