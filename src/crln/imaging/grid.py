@@ -1,5 +1,6 @@
 """Where voxels lie: the grid of a scan, and the scan on it."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
@@ -14,8 +15,8 @@ Shape = tuple[int, int, int]
 Spacing = tuple[float, float, float]
 T = TypeVar("T")
 
-# From a micrometre to ten centimetres: beyond, a header is wrong (metres for millimetres, say).
-_SMALLEST, _LARGEST = 1e-3, 1e2
+# From ten nanometres to ten centimetres: beyond, a header is wrong (metres for millimetres, say).
+_SMALLEST, _LARGEST = 1e-5, 1e2
 # Corners of the two grids may lie this share of a voxel apart: headers are rounded to float32.
 _TOLERANCE = 0.1
 
@@ -28,6 +29,8 @@ class Grid:
         shape: (X, Y, Z).
         affine: (4, 4), voxel index to millimetres in RAS+ world coordinates; None where the file
             does not know, as a research archive (h5).
+        other: another affine that the same header states, where it disagrees with itself: files
+            that lie there lie on this grid, too.
 
     Examples:
         >>> grid = Grid((4, 5, 6), np.diag([-1.0, 1.0, 2.0, 1.0]))
@@ -39,6 +42,7 @@ class Grid:
 
     shape: Shape
     affine: np.ndarray | None = None
+    other: np.ndarray | None = None
 
     @property
     def known(self) -> bool:
@@ -126,7 +130,7 @@ def spatial_shape(path: Path, shape: tuple[int, ...]) -> Shape:
             f"{path}: {len(shape)}D of shape {tuple(shape)} where 3D is due; "
             "give one 3D file per channel"
         )
-    if 0 in shape:
+    if min(shape) <= 0:
         raise CrlnError(f"{path}: has no voxel (shape {tuple(shape)}); export it again")
     x, y, z = (int(side) for side in shape[:3])
     return x, y, z
@@ -142,12 +146,24 @@ def check_grid(path: Path, grid: Grid) -> Grid:
         return grid
     spacing = grid.spacing
     if not all(_SMALLEST <= side <= _LARGEST for side in spacing):
-        shown = " x ".join(f"{side:.3g}" for side in spacing)
-        raise CrlnError(f"{path}: voxel size of {shown} mm is absurd; correct the file's header")
+        raise CrlnError(
+            f"{path}: voxel size of {shown(spacing)} mm is absurd; correct the file's header"
+        )
     directions = grid.affine[:3, :3] / spacing
     if not np.isfinite(grid.affine).all() or abs(np.linalg.det(directions)) < 1e-3:
         raise CrlnError(f"{path}: its affine is singular; correct the file's header")
     return grid
+
+
+def apart(shape: Shape, one: np.ndarray, other: np.ndarray) -> float:
+    """How far two affines place the corners of a grid from each other, at most, in mm."""
+    corners = np.array(list(product(*((0, side - 1) for side in shape), (1,))))
+    return float(np.abs(corners @ (one - other).T).max())
+
+
+def shown(sizes: Iterable[float]) -> str:
+    """Sizes for a person."""
+    return " x ".join(f"{size:.3g}" for size in sizes)
 
 
 def check_same_grid(path: Path, grid: Grid, other_path: Path, other: Grid) -> None:
@@ -165,10 +181,13 @@ def check_same_grid(path: Path, grid: Grid, other_path: Path, other: Grid) -> No
         )
     if grid.affine is None or other.affine is None:
         return
-    corners = np.array(list(product(*((0, side - 1) for side in grid.shape), (1,))))
-    apart = np.abs(corners @ (grid.affine - other.affine).T).max()
-    if not apart <= _TOLERANCE * min(grid.spacing):
+    far = min(
+        apart(grid.shape, one, another)
+        for one, another in ((grid.affine, other.affine), (grid.other, other.other))
+        if one is not None and another is not None
+    )
+    if not far <= _TOLERANCE * min(grid.spacing):
         raise CrlnError(
-            f"{other_path}: its affine places it up to {apart:.3g} mm away from {path}; "
+            f"{other_path}: its affine places it up to {far:.3g} mm away from {path}; "
             "give files on one grid"
         )

@@ -10,9 +10,14 @@ import numpy as np
 from crln.errors import CrlnError
 from crln.imaging.format import Content, Format, Output
 from crln.imaging.grid import Grid, spatial_shape
+from crln.imaging.nifti_grid import grid_of
 
 if TYPE_CHECKING:
     import nibabel as nib
+
+_PLACE = ("pixdim", "xyzt_units", "qform_code", "sform_code", "quatern_b", "quatern_c", "quatern_d",
+          "qoffset_x", "qoffset_y", "qoffset_z", "srow_x", "srow_y", "srow_z")  # fmt: skip
+"""The fields of a header that say where its voxels lie."""
 
 
 class Nifti(Format):
@@ -22,15 +27,9 @@ class Nifti(Format):
     suffixes = (".nii.gz", ".nii")
 
     def grid(self, path: Path) -> Grid:
-        """From the header; sform before qform."""
-        from nibabel.openers import ImageOpener
-
-        with _plain_faults():
-            image = _load(path)
-            # nibabel mends a voxel size of zero as it loads; the unchecked header still shows it.
-            with ImageOpener(str(path)) as file:
-                header = type(image.header).from_fileobj(file, check=False)
-            return Grid(spatial_shape(path, image.shape), header.get_best_affine())
+        """From the header as it is: nibabel mends some of what it loads."""
+        header = _header(path)
+        return grid_of(path, header, spatial_shape(path, header.get_data_shape()))
 
     def voxels(self, path: Path, content: Content) -> np.ndarray:
         """Of the file's own type where it has no scaling."""
@@ -64,9 +63,25 @@ class Nifti(Format):
                 image = type(scan)(output.array, None, scan.header)
                 image.header["cal_min"] = image.header["cal_max"] = 0  # the scan's display window
                 image.header.extensions.clear()
+                as_it_is = _header(output.source)
+                for field in _PLACE:
+                    image.header[field] = as_it_is[field]
             image.set_data_dtype(output.array.dtype)
             image.header.set_slope_inter(1, 0)
             image.to_filename(target)
+
+
+def _header(path: Path) -> "nib.Nifti1Header":
+    """The header as it is in the file."""
+    from nibabel import Nifti1Header, Nifti2Header
+    from nibabel.openers import ImageOpener
+
+    with ImageOpener(str(path)) as file:
+        start = file.read(Nifti2Header.sizeof_hdr)
+    for kind in (Nifti2Header, Nifti1Header):
+        if kind.may_contain_header(start):
+            return kind(start[: kind.sizeof_hdr], check=False)
+    raise ValueError("no NIfTI header")
 
 
 def _load(path: Path) -> "nib.Nifti1Image":
