@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from crln.cohort import Case, Label, check_complete, load_cohort
+from crln.cohort import Case, Label, Slices, check_complete, load_cohort
 from crln.errors import CrlnError
 
 GOOD = """
@@ -71,7 +71,6 @@ def test_a_label_tells_who_made_it_and_what_was_looked_for(root: Path) -> None:
     ("label", "message"),
     [
         (Label(Path("a.nii"), kind="draft"), r"a\.nii: case a: drafts cannot be used yet"),
-        (Label(Path("a.nii"), (1,)), r"a\.nii: case a: labels of some classes alone \(\[1\]\)"),
     ],
 )
 def test_what_nothing_learns_from_yet_is_refused(label: Label, message: str) -> None:
@@ -126,3 +125,30 @@ def test_faults_are_named(root: Path, old: str, new: str, message: str) -> None:
 def test_what_names_no_case(root: Path) -> None:
     _refused(root, "channels: [CT]", "names no case; list some under labelled, unlabelled")
     _refused(root, "- a\n- b", "Input should be")
+
+
+@pytest.mark.parametrize(
+    ("text", "slices"),
+    [
+        ("outlined", Slices()),
+        ("[3, 7]", Slices(at=(3, 7))),
+        ("{axis: y}", Slices(axis=1)),
+        ("{at: [0], axis: x}", Slices(at=(0,), axis=0)),
+    ],
+)
+def test_outlined_slices_are_of_a_label_or_of_all(root: Path, text: str, slices: Slices) -> None:
+    own = GOOD.replace(
+        "label: outlines/a.nii.gz", f"label: {{path: outlines/a.nii.gz, slices: {text}}}"
+    )
+    (root / "cohort.yaml").write_text(own)
+    (case,) = load_cohort(root).labelled
+    assert case.label == Label(root / "outlines/a.nii.gz", slices=slices)
+    (root / "cohort.yaml").write_text(f"slices: {text}\n{GOOD}")
+    cohort = load_cohort(root)
+    assert {case.label.slices for case in cohort if case.label} == {slices}
+
+
+def test_slices_that_cannot_be_are_named(root: Path) -> None:
+    (root / "cohort.yaml").write_text(f"slices: {{axis: w}}\n{GOOD}")
+    with pytest.raises(CrlnError, match=r"cohort\.yaml: .*slices.*axis"):
+        load_cohort(root)

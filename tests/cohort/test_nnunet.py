@@ -9,7 +9,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from crln.cohort import Cohort, Label, load_cohort, split_cohort
+from crln.cohort import Cohort, Label, Slices, load_cohort, split_cohort
 from crln.comparison import export_nnunet
 from crln.errors import CrlnError
 from crln.imaging import read_image, read_label
@@ -130,3 +130,29 @@ def test_what_nobody_outlined_is_the_last_value_of_nnunet(cohort: Cohort, tmp_pa
     written = read_label(folder / "labelsTr" / f"{case.id}.nii.gz").array[0]
     assert np.array_equal(written, np.searchsorted([0, 5, 9], voxels))
     assert load_cohort(folder).ignore == 2
+
+
+def test_what_a_label_leaves_open_is_ignored_by_nnunet(phantom: Path, tmp_path: Path) -> None:
+    """Slices that nobody outlined, and background that may be a class nobody looked for."""
+    cohort = load_cohort(phantom)
+    sliced, partial, whole = cohort.labelled
+    assert sliced.label
+    assert partial.label
+    labelled = (
+        replace(sliced, label=replace(sliced.label, slices=Slices(at=(5, 9), axis=2))),
+        replace(partial, label=replace(partial.label, classes=(2,))),
+        whole,
+    )
+    folder = export_nnunet(replace(cohort, labelled=labelled, test=()), tmp_path / "raw")
+    assert json.loads((folder / "dataset.json").read_text())["labels"]["ignore"] == 3
+    for case in labelled:
+        assert case.label
+        truth = read_label(case.label.path).array[0]
+        written = read_label(folder / "labelsTr" / f"{case.id}.nii.gz").array[0]
+        expected = truth
+        if case.label.slices:
+            expected = np.full_like(truth, 3)
+            expected[:, :, [5, 9]] = truth[:, :, [5, 9]]
+        elif case.label.classes:
+            expected = np.where(truth == 2, 2, 3)
+        np.testing.assert_array_equal(written, expected)

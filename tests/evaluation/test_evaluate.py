@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from medpy.metric import binary
 
+from crln.cohort import Label, Slices
 from crln.errors import CrlnError
 from crln.evaluation import (
     evaluate,
@@ -188,12 +189,12 @@ def test_a_class_named_foreground_leaves_the_mean_alone(folders):
 def test_masks_as_they_are_and_their_largest_components_are_read_once(folders, monkeypatch):
     read = []
 
-    def counted(path: Path) -> Volume:
+    def counted(path: Path, *more: object) -> Volume:
         read.append(path)
-        return read_label(path)
+        return read_label(path, *more)
 
-    room = importlib.import_module("crln.evaluation.evaluate")
-    monkeypatch.setattr(room, "read_label", counted)
+    for room in ("crln.evaluation.evaluate", "crln.cohort.outline"):
+        monkeypatch.setattr(importlib.import_module(room), "read_label", counted)
     pairs = pair_masks(*folders).pairs
     last, largest = evaluate_both(pairs)
     assert len(read) == 4
@@ -306,3 +307,28 @@ def test_the_largest_component_alone_may_be_measured(tmp_path):
     whole = evaluate(tmp_path / "p", truth.parent, largest_component=True)
     assert whole.values("dice")["a"] == 1
     assert whole.largest_component
+
+
+def test_a_class_that_nobody_looked_for_in_a_case_is_not_measured_there(folders):
+    """The mean of a class is over the cases where somebody looked; nothing counts as undefined."""
+    pairs = pair_masks(*folders).pairs
+    whole = evaluate_pairs(pairs, classes={1: "a", 2: "b"})
+    (first, (mask, label)), *others = pairs.items()
+    some = {first: (mask, Label(label, classes=(2,))), **dict(others)}
+    found = evaluate_pairs(some, classes={1: "a", 2: "b"})
+    assert math.isnan(found.values("dice", 1)[first])
+    assert found.values("dice", 2) == whole.values("dice", 2)
+    assert found.summarised("dice", 1).cases == whole.summarised("dice", 1).cases - 1
+    assert found.undefined("dice") == whole.undefined("dice")
+
+
+def test_slices_that_nobody_outlined_are_not_measured(tmp_path):
+    truth, mask = np.zeros((2, 12, 12, 12), np.uint8)
+    truth[3:8, 3:8, 4] = 1
+    mask[3:8, 3:7, 3:9] = 1
+    for name, array in (("mask", mask), ("truth", truth)):
+        nib.save(nib.Nifti1Image(array, np.eye(4)), tmp_path / f"{name}.nii.gz")
+    label = Label(tmp_path / "truth.nii.gz", slices=Slices(at=(4, 10), axis=2))
+    row = evaluate_pairs({"a": (tmp_path / "mask.nii.gz", label)}, classes={1: "a"}).rows[0]
+    assert (row.metrics.predicted, row.metrics.true) == (20, 25)
+    assert row.metrics["dice"] == pytest.approx(2 * 20 / 45)

@@ -231,3 +231,29 @@ def test_the_reference_tells_of_every_metric():
     )
     units = {"distance": "mm or voxel"}
     assert rows == [(m.key, m.name, units.get(m.unit, m.unit), m.better) for m in METRICS]
+
+
+def test_of_outlined_slices_the_surface_is_that_within_each_slice():
+    """Slice by slice as medpy has it in two dimensions, where slices lie far apart."""
+    truth, prediction = blobs(3, (24, 24, 9)), blobs(4, (24, 24, 9))
+    known = np.zeros(truth.shape, bool)
+    known[:, :, 2::4] = True
+    found = case_metrics(prediction, truth, (1, 1, 100), [1], known=known)[1]
+    both, to_true = [], []
+    for z in (2, 6):
+        p, t = prediction[:, :, z] > 0, truth[:, :, z] > 0
+        there = binary.__surface_distances(p, t, (1, 1))
+        both += [*there, *binary.__surface_distances(t, p, (1, 1))]
+        to_true += [*there]
+    assert found["asd"] == pytest.approx(np.mean(to_true))
+    assert found["hd95"] == pytest.approx(np.percentile(both, 95))
+    p, t = (prediction > 0)[known], (truth > 0)[known]
+    assert found["dice"] == pytest.approx(binary.dc(p, t))
+    assert found.predicted == p.sum()
+
+
+def test_knowing_everything_is_knowing_as_before():
+    prediction, truth = blobs(5, (14, 15, 16), 2), blobs(6, (14, 15, 16), 2)
+    plain = case_metrics(prediction, truth, (1, 2, 3), [1, 2])
+    known = case_metrics(prediction, truth, (1, 2, 3), [1, 2], known=np.ones(truth.shape, bool))
+    assert known == plain

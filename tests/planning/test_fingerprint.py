@@ -1,11 +1,12 @@
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 
 import nibabel as nib
 import numpy as np
 import pytest
 
-from crln.cohort import Case, Cohort, Label, load_cohort
+from crln.cohort import Case, Cohort, Label, load_cohort, outline
 from crln.errors import CrlnError
 from crln.planning import fingerprint as module
 from crln.planning import make_fingerprint
@@ -107,17 +108,17 @@ def test_only_labels_of_labelled_cases_are_opened(
     cohort = load_cohort(phantom)
     opened: set[Path] = set()
 
-    def spy(name: str) -> None:
-        original = getattr(module, name)
+    def spy(room: ModuleType, name: str) -> None:
+        original = getattr(room, name)
 
         def counted(argument: object, *more: object) -> object:
             opened.update(argument if isinstance(argument, tuple) else [argument])  # type: ignore[list-item]
             return original(argument, *more)
 
-        monkeypatch.setattr(module, name, counted)
+        monkeypatch.setattr(room, name, counted)
 
-    for name in ("read_grid", "read_image", "read_label"):
-        spy(name)
+    for room, name in ((module, "read_grid"), (module, "read_image"), (outline, "read_label")):
+        spy(room, name)
     make_fingerprint(cohort)
     allowed = {path for case in cohort.training for path in case.images}
     allowed |= {case.label.path for case in cohort.labelled if case.label}

@@ -7,12 +7,14 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from crln.labels import IGNORE
 from crln.preparation.resample import (
     PLANES,
     along,
     axis_matrix,
     resample_classes,
     resample_image,
+    thin_classes,
 )
 
 Shape = tuple[int, int, int]
@@ -148,3 +150,18 @@ def test_shrinking_does_not_alias() -> None:
 def test_the_same_grid_changes_nothing() -> None:
     array = np.random.default_rng(6).random((4, 5, 6), dtype=np.float32)
     np.testing.assert_array_equal(resample_image(array, (4, 5, 6)), array)
+
+
+@pytest.mark.parametrize("factor", [2, 3, 4])
+def test_outlined_slices_outlast_a_coarser_grid(factor: int) -> None:
+    """Every slice that somebody outlined is in the voxel that covers it, whatever lies beside."""
+    classes = np.full((4, 5, 24), IGNORE, np.int8)
+    outlined = np.random.default_rng(0).integers(0, 3, (4, 5, 6)).astype(np.int8)
+    classes[:, :, 1::4] = outlined
+    thinned = thin_classes(classes, 2, 24 // factor)
+    known = np.flatnonzero((thinned != IGNORE).all((0, 1)))
+    expected = {z // factor for z in range(1, 24, 4)}
+    assert set(known.tolist()) == expected
+    for target in expected:
+        (first, *_) = [i for i, z in enumerate(range(1, 24, 4)) if z // factor == target]
+        np.testing.assert_array_equal(thinned[:, :, target], outlined[:, :, first])

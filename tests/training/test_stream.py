@@ -21,6 +21,8 @@ class Ramp:
     shape: tuple[int, int, int]
     foreground: dict[int, np.ndarray] = field(default_factory=dict)
     reads: list[tuple[int, int, int]] = field(default_factory=list)
+    known: tuple[bool, ...] | None = None
+    known_voxels: np.ndarray | None = None
 
     def read(self, start, size):  # type: ignore[no-untyped-def]
         self.reads.append(start)
@@ -151,3 +153,31 @@ def test_what_nobody_outlined_is_inside_and_of_no_class(
     unknown = (drawn.labels == IGNORE) & drawn.inside
     assert unknown.sum() == pytest.approx(0.5 * drawn.inside.sum().item(), rel=0.1)
     assert torch.equal(drawn.labels[~unknown], whole.labels[~unknown])
+
+
+def test_every_patch_of_a_sparse_case_holds_a_voxel_that_somebody_knows() -> None:
+    """One corner and one voxel at the other end of a long scan."""
+    known = np.array([[0, 0, 0], [3, 90, 17]])
+    case = Ramp("a", (24, 96, 20), known_voxels=known)
+    patches = stream([case], read=(16, 16, 16))
+    held = set()
+    for step in range(30):
+        patches.cut(step)
+    for start in np.array(case.reads):
+        inside = ((known >= start) & (known < start + 16)).all(1)
+        assert inside.any()
+        assert (start >= 0).all()
+        assert (start + 16 <= case.shape).all()
+        held |= set(np.flatnonzero(inside).tolist())
+    assert held == {0, 1}
+    assert len(set(case.reads)) > 10
+
+
+def test_a_batch_says_which_classes_were_looked_for() -> None:
+    cases = [Ramp("a", (16, 16, 16)), Ramp("b", (16, 16, 16), known=(True, False, True))]
+    patches = stream(cases)
+    batch = patches.cut(0)
+    assert batch.known is not None
+    expected = {"a": [True] * 3, "b": [True, False, True]}
+    assert batch.known.tolist() == [expected[case] for case in patches.cases_of(0)]
+    assert stream(cases[:1]).cut(0).known is None

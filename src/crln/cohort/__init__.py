@@ -1,9 +1,11 @@
 """Which scans there are, and what each may be used for."""
 
-from crln.cohort.case import Case, Cohort, Label, check_complete
+from crln.cohort.case import Case, Cohort, Label, Slices, check_complete
 from crln.cohort.held_out import Held, parse_held
 from crln.cohort.layouts import load_cohort
 from crln.cohort.naming import with_names
+from crln.cohort.outline import Outline, read_outline
+from crln.cohort.parts import without_labels
 from crln.cohort.phantom import make_phantom
 from crln.cohort.split import apply_split, read_split, save_split, split_cohort, unlabelled_pool
 
@@ -12,14 +14,18 @@ __all__ = [
     "Cohort",
     "Held",
     "Label",
+    "Outline",
+    "Slices",
     "apply_split",
     "check_complete",
     "load_cohort",
     "make_phantom",
     "parse_held",
+    "read_outline",
     "read_split",
     "save_split",
     "split_cohort",
     "unlabelled_pool",
     "with_names",
+    "without_labels",
 ]

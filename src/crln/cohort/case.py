@@ -12,18 +12,54 @@ Kind = Literal["outline", "draft"]
 
 
 @dataclass(frozen=True)
+class Slices:
+    """Which slices of a label somebody outlined; of the others nobody knows anything.
+
+    Attributes:
+        at: their numbers along the axis, from 0; None: those that hold anything.
+        axis: 0, 1 or 2, of the file's voxels; None: along which slices stand alone; where none do,
+            that of the thickest slices, and of equal ones the last.
+    """
+
+    at: tuple[int, ...] | None = None
+    axis: int | None = None
+
+
+@dataclass(frozen=True)
 class Label:
     """What somebody, or some tool, outlined of one scan.
 
     Attributes:
         path: the label file; for an h5 archive the same file as the scan.
-        classes: the label values that its maker looked for; None: all.
+        classes: the label values that its maker looked for; None: all. What is none of these is
+            background or any of the others.
         kind: an outline that a person stands behind, or a draft, which may be wrong.
+        slices: the slices that were outlined; None: all.
+        parts: of classes with a label file each: the value of each and its file, of which `path` is
+            the first; what is not 0 in a file is its class.
+
+    Examples:
+        >>> from crln.cohort import Label, Slices
+        >>> [path.name for path in Label(Path("a.nii.gz"), slices=Slices(at=(3, 7))).files]
+        ['a.nii.gz']
     """
 
     path: Path
     classes: tuple[int, ...] | None = None
     kind: Kind = "outline"
+    slices: Slices | None = None
+    parts: tuple[tuple[int, Path], ...] = ()
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Every file of it."""
+        return tuple(path for _, path in self.parts) or (self.path,)
+
+    @property
+    def limits(self) -> tuple[str, ...]:
+        """What else than the content of its files decides what it tells; () where nothing does."""
+        given = (self.classes, self.slices, tuple(value for value, _ in self.parts) or None)
+        return tuple(repr(each) for each in given if each is not None)
 
 
 @dataclass(frozen=True)
@@ -35,6 +71,7 @@ class Case:
         images: one path per channel; or one h5 archive, or one folder of DICOM slices.
         label: what was outlined of it, or None: no label may be read.
         group: cases of one group, such as a patient's, lie on one side of every split.
+        draft: some tool's mask of it, which is only ever a hint at what to learn, or None.
 
     Examples:
         >>> from pathlib import Path
@@ -45,6 +82,7 @@ class Case:
     images: tuple[Path, ...]
     label: Label | None = None
     group: str | None = None
+    draft: Label | None = None
 
 
 @dataclass(frozen=True)
@@ -122,9 +160,4 @@ def check_complete(cases: Iterable[Case]) -> None:
             raise CrlnError(
                 f"{label.path}: case {case.id}: drafts cannot be used yet; correct it and call it "
                 "an outline, or leave its label out"
-            )
-        if label and label.classes is not None:
-            raise CrlnError(
-                f"{label.path}: case {case.id}: labels of some classes alone ({list(label.classes)}"
-                ") cannot be used yet; outline the others too, or leave its label out"
             )

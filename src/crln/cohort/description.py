@@ -2,11 +2,11 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from crln.cohort.case import Case, Cohort, Kind, Label
+from crln.cohort.case import Case, Cohort, Kind, Label, Slices
 from crln.cohort.listing import repeated
 from crln.cohort.names import settle_names
 from crln.cohort.parts import PARTS, check_groups
@@ -17,6 +17,26 @@ from crln.imaging import scan_stem
 _REMEDY = "mend the file"
 
 
+class _Slices(BaseModel):
+    """Which slices were outlined; `outlined`, or a list of numbers, is short for `at`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    at: Literal["outlined"] | tuple[Annotated[int, Field(ge=0)], ...] = "outlined"
+    axis: Literal["x", "y", "z"] | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _spell_out(cls, given: Any) -> Any:
+        return {"at": given} if isinstance(given, str | list) else given
+
+    @property
+    def slices(self) -> Slices:
+        """As the cohort has it."""
+        axis = None if self.axis is None else "xyz".index(self.axis)
+        return Slices(None if self.at == "outlined" else self.at, axis)
+
+
 class _Label(BaseModel):
     """One label; the path alone is short for `path: a.nii.gz`."""
 
@@ -25,6 +45,7 @@ class _Label(BaseModel):
     path: Path
     classes: tuple[int, ...] | None = Field(default=None, min_length=1)
     kind: Kind = "outline"
+    slices: _Slices | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -62,6 +83,7 @@ class _Description(BaseModel):
     channels: list[str] = Field(default_factory=list)
     classes: dict[int, str] = Field(default_factory=dict)
     ignore: int | None = None
+    slices: _Slices | None = None
     labelled: list[_Entry] = Field(default_factory=list)
     unlabelled: list[_Entry] = Field(default_factory=list)
     validation: list[_Entry] = Field(default_factory=list)
@@ -79,7 +101,8 @@ def read_description(path: Path) -> Cohort:
     """
     given = _parse(path)
     labelled, unlabelled, validation, test = (
-        tuple(_case(path.parent, entry) for entry in getattr(given, part)) for part in PARTS
+        tuple(_case(path.parent, entry, given.slices) for entry in getattr(given, part))
+        for part in PARTS
     )
     cohort = Cohort(path, "yaml", labelled, unlabelled, validation, test)
     _check(path, cohort)
@@ -106,11 +129,12 @@ def _parse(path: Path) -> _Description:
     return checked(read_yaml(path, _REMEDY), _Description, path, _REMEDY)
 
 
-def _case(folder: Path, entry: _Entry) -> Case:
+def _case(folder: Path, entry: _Entry, usual: _Slices | None) -> Case:
     images = tuple(folder / image for image in entry.images)
     given, label = entry.label, None
     if given:
-        label = Label(folder / given.path, given.classes, given.kind)
+        of = given.slices or usual
+        label = Label(folder / given.path, given.classes, given.kind, of.slices if of else None)
     return Case(entry.id or scan_stem(images[0]), images, label, entry.group)
 
 

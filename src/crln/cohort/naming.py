@@ -24,7 +24,7 @@ def with_names(cohort: Cohort) -> Cohort:
     told = {
         case.id: label_names(case.label.path)
         for case in sorted(cohort.labelled, key=lambda case: case.id)
-        if case.label
+        if case.label and not case.label.parts
     }
     if cohort.class_names:
         _tell_left_out(cohort, told)

@@ -15,9 +15,10 @@ import numpy as np
 from crln.cohort.case import Case, Cohort, check_complete
 from crln.cohort.names import IGNORED
 from crln.cohort.naming import with_names
+from crln.cohort.outline import Outline, read_outline
 from crln.errors import CrlnError
 from crln.files import write_text
-from crln.imaging import read_grid, read_image, read_label, scan_suffix, write_mask, write_scalar
+from crln.imaging import read_grid, read_image, scan_suffix, write_mask, write_scalar
 from crln.labels import IGNORE, LabelSpace
 
 NNUNET_NOTES = "dataset.json"
@@ -36,7 +37,8 @@ def export_nnunet(
     No test or validation label is written, nor any unlabelled scan: nnU-Net has no use for them.
     Files are copied where all of them are of one format that nnU-Net reads, else written as NIfTI.
     Label values that are not 0, 1, 2, ... are mapped; `dataset.json` says how, and `crln compare
-    --with` maps predictions back.
+    --with` maps predictions back. What nobody outlined, or may be a class that nobody looked for,
+    is nnU-Net's `ignore`.
 
     Args:
         cohort: split.
@@ -83,24 +85,23 @@ def export_nnunet(
 
 def _write(cohort: Cohort, folder: Path) -> None:
     cohort = with_names(cohort)
-    labels = LabelSpace.of(_label_values(cohort), cohort.class_names, cohort.ignore)
+    values, gaps = _survey(cohort)
+    labels = LabelSpace.of(values, cohort.class_names, cohort.ignore)
     kept = [*labels.values, *([] if labels.ignore is None else [labels.ignore])]
     ending = _ending(cohort)
     for case in cohort.labelled:
         assert case.label is not None
         _write_scan(case, folder / "imagesTr", ending)
         target = folder / "labelsTr" / f"{case.id}{ending}"
-        if kept == list(range(len(kept))) and scan_suffix(case.label.path) == ending:
+        as_it_is = kept == list(range(len(kept))) and not case.label.limits
+        if as_it_is and scan_suffix(case.label.path) == ending:
             shutil.copyfile(case.label.path, target)
         else:
-            classes = labels.encode(_read(case, cohort), case.label.path)
-            # nnU-Net's value of what nobody outlined is one more than the last class.
-            known = classes.astype(np.int32)
-            write_mask(target, np.where(known == IGNORE, labels.classes, known), case.images[0])
+            write_mask(target, _classes(case, cohort, labels), case.images[0])
     for case in cohort.test:
         _write_scan(case, folder / "imagesTs", ending)
     names = {"background": 0} | {name: k for k, name in enumerate(labels.names[1:], 1)}
-    if labels.ignore is not None:
+    if labels.ignore is not None or gaps:
         names[IGNORED] = labels.classes
     notes = {
         "channel_names": {str(i): channel for i, channel in enumerate(cohort.channels)},
@@ -112,19 +113,41 @@ def _write(cohort: Cohort, folder: Path) -> None:
     write_text(folder / NNUNET_NOTES, json.dumps(notes, indent=1) + "\n")
 
 
-def _label_values(cohort: Cohort) -> list[int]:
-    """What the labels to learn from hold, and what the cohort names; background first."""
-    values = {0, *cohort.class_names}
+def _survey(cohort: Cohort) -> tuple[list[int], bool]:
+    """What the labels to learn from hold and the cohort names, and whether they leave voxels open.
+
+    Background comes first.
+    """
+    values, gaps = {0, *cohort.class_names}, False
     for case in cohort.labelled:
         assert case.label is not None
-        values |= set(np.unique(_read(case, cohort)).tolist())
-    return sorted(values - {cohort.ignore}, key=lambda value: (value != 0, value))
+        outline = _read(case, cohort)
+        values |= set(np.unique(outline.values).tolist())
+        gaps |= outline.known is not None or case.label.classes is not None
+    values.discard(cohort.ignore)  # type: ignore[arg-type]
+    return sorted(values, key=lambda value: (value != 0, value)), gaps
 
 
-def _read(case: Case, cohort: Cohort) -> np.ndarray:
-    """Label values, (X, Y, Z), of a labelled case."""
+def _classes(case: Case, cohort: Cohort, labels: LabelSpace) -> np.ndarray:
+    """A label as nnU-Net's classes: what nobody knows is one more than the last class.
+
+    So is what is none of the classes that were looked for, where that were not all.
+    """
     assert case.label is not None
-    return read_label(case.label.path, read_grid(case.images[0]), cohort.named).array[0]
+    outline = _read(case, cohort)
+    classes = labels.encode(outline.values, case.label.path).astype(np.int32)
+    nobody = classes == IGNORE
+    if outline.known is not None:
+        nobody |= ~outline.known
+    if case.label.classes is not None and set(labels.values[1:]).difference(case.label.classes):
+        nobody |= classes == 0
+    return np.where(nobody, labels.classes, classes)
+
+
+def _read(case: Case, cohort: Cohort) -> Outline:
+    """The label of a labelled case."""
+    assert case.label is not None
+    return read_outline(case.label, read_grid(case.images[0]), cohort.named, cohort.ignore)
 
 
 def _ending(cohort: Cohort) -> str:

@@ -132,7 +132,9 @@ def _found_before(path: Path, cases: set[str]) -> list[str] | None:
 
 
 def _read(record: Path, cases: Sequence[Case]) -> list[str] | None:
-    labels = {os.path.realpath(case.label.path): case.id for case in cases if case.label}
+    labels = {
+        os.path.realpath(path): case.id for case in cases if case.label for path in case.label.files
+    }
     found = set()
     try:
         # A line that was cut off with its process is the last of its session: nothing followed it.

@@ -118,7 +118,7 @@ def cost_of(measured: Sequence[Measured]) -> Cost | None:
 
 
 def _measure(masks: Mapping[str, Path], test: Sequence[Case], plan: Plan, unit: Unit) -> Measured:
-    pairs = {case.id: (masks[case.id], case.label.path) for case in test if case.label}
+    pairs = {case.id: (masks[case.id], case.label) for case in test if case.label}
     last, largest = evaluate_both(pairs, unit=unit, classes=plan.labels)
     return Measured(masks, last, largest)
 
@@ -145,13 +145,12 @@ def _changed(kept: Evaluation, masks: Mapping[str, Path], test: Sequence[Case]) 
     for case in test:
         if case.id not in kept.read or not case.label:
             continue  # of a version that did not remember
-        for what, path, before in zip(
-            ("mask", "label"),
-            (masks.get(case.id), case.label.path),
-            kept.read[case.id],
+        mask = masks.get(case.id)
+        for what, paths, before in zip(
+            ("mask", "label"), ((mask,) if mask else (), case.label.files), kept.read[case.id],
             strict=True,
-        ):
-            if path and checksum(path) != before:
+        ):  # fmt: skip
+            if paths and " ".join(map(checksum, paths)) != before:
                 changed.append(f"the {what} of {case.id} has changed")
     return changed
 

@@ -4,6 +4,9 @@ import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
+
+from crln.cohort import read_outline
 from crln.comparison.comparison import Comparison
 from crln.comparison.records import (
     cases_csv,
@@ -185,9 +188,10 @@ def _worst(comparison: Comparison) -> Iterator[Block]:
         for case in sorted(defined, key=lambda case: dice[case.id])[:WORST]:
             assert case.label is not None
             mask = read_label(row.measured[0].masks[case.id]).array[0]
+            truth = read_outline(case.label)
             figure = slice_picture(
                 read_image(case.images),
-                read_label(case.label.path).array[0],
+                np.where(True if truth.known is None else truth.known, truth.values, 0),
                 {f"Dice {100 * dice[case.id]:.1f} %": mask},
             )
             yield Picture(figure, f"{row.method} with {_labels(row.labelled)}, {case.id}")

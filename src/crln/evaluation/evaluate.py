@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from crln.cohort import Label, read_outline
 from crln.errors import CrlnError
 from crln.evaluation.left_out import LeftOut
 from crln.evaluation.metrics import TOLERANCE, ClassMetrics, Tolerances, Unit, tolerance_of
@@ -21,6 +22,9 @@ _MOST_CLASSES = 1000
 
 Classes = Mapping[int, str] | LabelSpace
 """Label value to name, or what a plan calls its labels."""
+
+Pair = tuple[Path, Path | Label]
+"""A prediction and the truth; a label may tell of some classes or slices alone."""
 
 
 def evaluate(
@@ -76,7 +80,7 @@ def evaluate(
 
 
 def evaluate_pairs(
-    pairs: Mapping[str, tuple[Path, Path]],
+    pairs: Mapping[str, Pair],
     *,
     unit: Unit = "mm",
     classes: Classes | None = None,
@@ -90,7 +94,7 @@ def evaluate_pairs(
 
 
 def evaluate_both(
-    pairs: Mapping[str, tuple[Path, Path]],
+    pairs: Mapping[str, Pair],
     *,
     unit: Unit = "mm",
     classes: Classes | None = None,
@@ -103,7 +107,7 @@ def evaluate_both(
 
 
 def _evaluate(
-    pairs: Mapping[str, tuple[Path, Path]],
+    pairs: Mapping[str, Pair],
     unit: Unit,
     classes: Classes | None,
     components: Sequence[bool],
@@ -117,15 +121,20 @@ def _evaluate(
     measured: list[dict[str, dict[int, ClassMetrics]]] = [{} for _ in components]
     others: dict[int, list[str]] = {}
     read = {}
-    for case, (prediction_path, label_path) in pairs.items():
-        read[case] = checksum(prediction_path), checksum(label_path)
-        prediction, truth, spacing, voxel_ml = _read_pair(prediction_path, label_path)
-        known = None if ignore is None else truth != ignore
+    unsought: dict[str, set[int]] = {}
+    labels = {case: at if isinstance(at, Label) else Label(at) for case, (_, at) in pairs.items()}
+    for case, label in labels.items():
+        prediction_path = pairs[case][0]
+        read[case] = checksum(prediction_path), " ".join(map(checksum, label.files))
+        prediction, truth, known, spacing, voxel_ml = _read_pair(prediction_path, label, ignore)
         truth = _where_known(truth, known, background)
-        in_truth = _values(truth, label_path) - {background}
+        in_truth = _values(truth, label.path) - {background}
         predicted = _where_known(prediction, known, background)
         found = _values(predicted, prediction_path) | in_truth
         wanted = sorted(found if classes is None else classes)
+        if label.classes is not None:
+            unsought[case] = set(wanted).difference(label.classes)
+            wanted = sorted(set(wanted).intersection(label.classes))
         for value in sorted(in_truth.difference(wanted)):
             others.setdefault(value, []).append(case)
         size = spacing if unit == "mm" else None
@@ -134,19 +143,19 @@ def _evaluate(
             if largest:
                 mask = _where_known(largest_components(prediction), known, background)
             of_case[case] = case_metrics(
-                mask, truth, size, wanted, voxel_ml=voxel_ml, tolerance=tolerance
+                mask, truth, size, wanted, voxel_ml=voxel_ml, tolerance=tolerance, known=known
             )
     if classes is None:
         classes = {
             v: f"class {v}" for v in sorted({v for row in measured[0].values() for v in row})
         }
     if not classes:
-        raise CrlnError(f"{next(iter(pairs.values()))[1]}: no class but 0 in any of the files")
+        raise CrlnError(f"{next(iter(labels.values())).path}: no class but 0 in any of the files")
     return [
         Evaluation(
             unit=unit,
             largest_component=largest,
-            rows=_rows(of_case, classes),
+            rows=_rows(of_case, classes, unsought),
             tolerances={value: tolerance_of(tolerance, value) for value in classes},
             left_out=LeftOut(values={value: tuple(cases) for value, cases in others.items()}),
             read=read,
@@ -161,26 +170,34 @@ def _where_known(mask: np.ndarray, known: np.ndarray | None, background: int) ->
 
 
 def _rows(
-    measured: Mapping[str, Mapping[int, ClassMetrics]], classes: Mapping[int, str]
+    measured: Mapping[str, Mapping[int, ClassMetrics]],
+    classes: Mapping[int, str],
+    unsought: Mapping[str, set[int]],
 ) -> tuple[Measurement, ...]:
-    """Every class of every case; one that the case does not have is undefined there."""
+    """Every class of every case; one that the case does not have is undefined there.
+
+    One that nobody looked for in the case was not measured there, and has no figures.
+    """
     return tuple(
         Measurement(case, value, name, metrics.get(value, ClassMetrics()))
+        if value not in unsought.get(case, ())
+        else Measurement(case, value, name, ClassMetrics({}))
         for case, metrics in measured.items()
         for value, name in classes.items()
     )
 
 
 def _read_pair(
-    prediction_path: Path, label_path: Path
-) -> tuple[np.ndarray, np.ndarray, tuple[float, float, float], float]:
-    """Both masks, (X, Y, Z), their voxel size in mm, and its volume in ml (NaN if unknown)."""
-    prediction, truth = read_label(prediction_path), read_label(label_path)
-    check_same_grid(prediction_path, prediction.grid, label_path, truth.grid)
+    prediction_path: Path, label: Label, ignore: int | None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray | None, tuple[float, float, float], float]:
+    """Both masks and where the truth is known, (X, Y, Z); mm and ml of a voxel (NaN if unknown)."""
+    prediction, outline = read_label(prediction_path), read_outline(label, ignore=ignore)
+    truth = outline.volume
+    check_same_grid(prediction_path, prediction.grid, label.path, truth.grid)
     # An archive knows no voxel size; the other file of the pair may.
     grid = truth.grid if truth.grid.known else prediction.grid
     voxel_ml = math.prod(grid.spacing) / 1000 if grid.known else math.nan
-    return prediction.array[0], truth.array[0], grid.spacing, voxel_ml
+    return prediction.array[0], truth.array[0], outline.known, grid.spacing, voxel_ml
 
 
 def _values(mask: np.ndarray, path: Path) -> set[int]:

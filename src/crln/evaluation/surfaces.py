@@ -33,8 +33,12 @@ def case_metrics(
     *,
     voxel_ml: float | None = None,
     tolerance: Tolerances = TOLERANCE,
+    known: np.ndarray | None = None,
 ) -> dict[int, ClassMetrics]:
     """Metrics of every class of one case.
+
+    What nobody knows is of no class, and where a class ends there, that is no surface of it: a
+    case of which a few slices were outlined is measured by what lies in these.
 
     Args:
         prediction: (X, Y, Z), integer label values.
@@ -44,6 +48,7 @@ def case_metrics(
         voxel_ml: volume of a voxel in ml; None computes it of `spacing` in mm, NaN where nobody
             knows it.
         tolerance: of normalised surface Dice, in the unit of the distances; or label value to it.
+        known: (X, Y, Z) bool, where somebody knows the truth; None: everywhere.
 
     Returns:
         Label value to its metrics, in the order of `classes`.
@@ -55,18 +60,23 @@ def case_metrics(
         raise ValueError(f"prediction {prediction.shape} and truth {truth.shape} differ in shape")
     if not classes:
         return {}
-    # Where 0 is itself measured, nothing can be cut off.
-    box = (...,) if 0 in classes else _bounding_box((prediction != 0) | (truth != 0))
+    # Where 0 is itself measured, or something unknown, nothing can be cut off.
+    everything = 0 in classes or known is not None
+    box = (...,) if everything else _bounding_box((prediction != 0) | (truth != 0))
     if box is None:
         return {value: ClassMetrics() for value in classes}
     predicted, true = (_class_indices(mask[box], classes) for mask in (prediction, truth))
+    if known is not None:
+        predicted, true = predicted * known, true * known
 
     n = len(classes) + 1
     confusion = _confusion(predicted, true, n)
     size = np.ones(3) if spacing is None else np.asarray(spacing, dtype=np.float64)
     if voxel_ml is None:
         voxel_ml = math.nan if spacing is None else float(size.prod()) / 1000
-    surfaces = zip(_surfaces(predicted, size, n), _surfaces(true, size, n), strict=True)
+    surfaces = zip(
+        _surfaces(predicted, size, n, known), _surfaces(true, size, n, known), strict=True
+    )
     measured = {}
     for k, (value, (ours, theirs)) in enumerate(zip(classes, surfaces, strict=True), start=1):
         measured[value] = measure(
@@ -112,14 +122,19 @@ def _confusion(predicted: np.ndarray, true: np.ndarray, n: int) -> np.ndarray:
     return np.bincount(pairs, minlength=n * n).reshape(n, n)
 
 
-def _surfaces(index: np.ndarray, size: np.ndarray, n: int) -> list[np.ndarray]:
+def _surfaces(
+    index: np.ndarray, size: np.ndarray, n: int, known: np.ndarray | None
+) -> list[np.ndarray]:
     """Per class 1..n-1 the centres of its surface voxels, (V, 3), in units of `size`."""
     padded = np.pad(index, 1)
+    unknown = None if known is None else np.pad(~known, 1)
     centre = (slice(1, -1),) * 3
     inner = np.ones(index.shape, dtype=bool)
     for axis in range(3):
         for shifted in (slice(None, -2), slice(2, None)):
-            inner &= padded[(*centre[:axis], shifted, *centre[axis + 1 :])] == index
+            beside = (*centre[:axis], shifted, *centre[axis + 1 :])
+            alike = padded[beside] == index
+            inner &= alike if unknown is None else alike | unknown[beside]
     flat = np.flatnonzero((index != 0) & ~inner)
     of_class = index.ravel()[flat]
     centres = np.stack(np.unravel_index(flat, index.shape), axis=1) * size

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from pydantic import Field
 
-from crln.cohort import Case, Cohort, check_complete, with_names
+from crln.cohort import Case, Cohort, Outline, check_complete, read_outline, with_names
 from crln.errors import CrlnError
-from crln.imaging import check_same_grid, read_grid, read_image, read_label
+from crln.imaging import check_same_grid, read_grid, read_image
 from crln.planning.plan import Section, Triple
 
 MOST_HEADERS = 500
@@ -148,19 +148,20 @@ class _Voxels:
 
     everywhere: list[np.ndarray] = field(default_factory=list)
     inside: list[np.ndarray] = field(default_factory=list)
-    volumes: dict[int, list[int]] = field(default_factory=dict)
+    volumes: dict[int, list[float]] = field(default_factory=dict)
     labels_read: int = 0
-    ignore: int | None = None
 
-    def count(self, label: np.ndarray) -> np.ndarray:
-        """Takes note of a label's values, but the ignored one; returns them, ascending."""
-        values, counts = np.unique(label, return_counts=True)
+    def count(self, outline: Outline) -> np.ndarray:
+        """Takes note of a label's values where they are known; returns them, ascending.
+
+        Where little of a scan is known, a volume is that of the known part, as if it were typical.
+        """
+        known = outline.values if outline.known is None else outline.values[outline.known]
+        values, counts = np.unique(known, return_counts=True)
         for value, count in zip(values.tolist(), counts.tolist(), strict=True):
-            if value == self.ignore:
-                continue
-            self.volumes.setdefault(value, []).append(count)
+            self.volumes.setdefault(value, []).append(count * outline.values.size / known.size)
         self.labels_read += 1
-        return values[values != self.ignore]
+        return values
 
 
 def _read_voxels(cohort: Cohort, affordable: int) -> _Voxels:
@@ -171,18 +172,21 @@ def _read_voxels(cohort: Cohort, affordable: int) -> _Voxels:
     )
     outlined = _spread(cohort.labelled, most_scans - min(len(cohort.unlabelled), most_scans // 2))
     others = _spread(cohort.unlabelled, most_scans - len(outlined))
-    seen = _Voxels(ignore=cohort.ignore)
+    seen = _Voxels()
     for case in (*outlined, *others):
         image = read_image(case.images)
         flat = image.array.reshape(len(image.array), -1)
         seen.everywhere.append(flat[:, random.integers(flat.shape[1], size=SAMPLE)])
         if case.label is None:
             continue
-        label = read_label(case.label.path, image.grid, cohort.named)
-        check_same_grid(case.images[0], image.grid, case.label.path, label.grid)
-        values = seen.count(label.array)
+        outline = read_outline(case.label, image.grid, cohort.named, cohort.ignore)
+        check_same_grid(case.images[0], image.grid, case.label.path, outline.volume.grid)
+        values = seen.count(outline)
         background = 0 if 0 in values or not len(values) else values[0]
-        structures = np.flatnonzero((label.array != background) & (label.array != cohort.ignore))
+        structure = outline.values != background
+        if outline.known is not None:
+            structure &= outline.known
+        structures = np.flatnonzero(structure)
         if len(structures):
             seen.inside.append(flat[:, random.choice(structures, SAMPLE)])
     read = {case.id for case in outlined}
@@ -190,7 +194,7 @@ def _read_voxels(cohort: Cohort, affordable: int) -> _Voxels:
     for case in _spread(rest, most_labels - len(outlined)):
         if case.label is not None:
             grid = read_grid(case.images[0])
-            seen.count(read_label(case.label.path, grid, cohort.named).array)
+            seen.count(read_outline(case.label, grid, cohort.named, cohort.ignore))
     return seen
 
 

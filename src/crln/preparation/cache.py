@@ -6,12 +6,14 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from crln.cohort import Case, check_complete
+from crln.cohort import Case, Label, check_complete, read_outline
 from crln.errors import CrlnError
-from crln.imaging import check_same_grid, read_image, read_label
+from crln.imaging import check_same_grid, read_image
+from crln.labels import LabelSpace
 from crln.planning.plan import Plan
 from crln.preparation.prepare import prepare_image, prepare_label
 from crln.preparation.sources import content_of
@@ -55,7 +57,8 @@ def prepare_cohort(
     for case in cases:
         if case.label is not None:
             # a copy found in the cache counts too
-            sys.audit("crln.read", str(case.label.path), "label")
+            for path in case.label.files:
+                sys.audit("crln.read", str(path), "label")
     with ThreadPoolExecutor(WORKERS, thread_name_prefix="sources") as pool:
         folders = list(pool.map(lambda case: root / _key(case, plan, root / SOURCES), cases))
         found = list(pool.map(load_case, cases, folders))
@@ -79,20 +82,29 @@ def prepare_cohort(
     if progress and not builds:
         progress(reused, len(cases))
     return [
-        ready or _read_back(case, folder)
+        replace(ready or _read_back(case, folder), known=_known(case.label, plan.labels))
         for case, folder, ready in zip(cases, folders, found, strict=True)
     ]
+
+
+def _known(label: Label | None, space: LabelSpace) -> tuple[bool, ...] | None:
+    """The classes that the maker of a label looked for; None: all of them."""
+    if label is None or label.classes is None or not space.exclusive:
+        return None
+    known = (True, *(value in label.classes for value in space.values[1:]))
+    return None if all(known) else known
 
 
 def _key(case: Case, plan: Plan, sources: Path) -> str:
     """Names what the cached arrays depend on: what is in the files, and the plan's preparation."""
     depends: list[Any] = [FORMAT, plan.spacing, plan.labels.values if case.label else None]
     if case.label and plan.labels.ignore is not None:
-        depends.append(plan.labels.ignore)
+        depends += [plan.labels.ignore, "known"]
     depends += [scheme.model_dump() for scheme in plan.intensity]
     depends += [content_of(path, sources) for path in case.images]
     if case.label:
-        depends.append(content_of(case.label.path, sources))
+        depends += [content_of(path, sources) for path in case.label.files]
+        depends += case.label.limits
     digest = hashlib.blake2b(json.dumps(depends).encode(), digest_size=16).hexdigest()
     return f"{digest[:2]}/{digest[2:]}"
 
@@ -109,9 +121,10 @@ def _prepare(case: Case, plan: Plan, folder: Path) -> None:
     image, placement = prepare_image(volume, plan, case.images[0])
     label = None
     if case.label is not None:
-        label_volume = read_label(case.label.path, volume.grid, plan.labels.named)
-        check_same_grid(case.images[0], volume.grid, case.label.path, label_volume.grid)
-        label = prepare_label(label_volume, plan, placement, case.label.path)
+        labels = plan.labels
+        outline = read_outline(case.label, volume.grid, labels.named, labels.ignore)
+        check_same_grid(case.images[0], volume.grid, case.label.path, outline.volume.grid)
+        label = prepare_label(outline.volume, plan, placement, case.label.path, outline.known)
     made = {"scan": str(case.images[0]), "plan": plan.name, "spacing": plan.spacing}
     store_case(folder, image, label, plan.classes, made)
 

@@ -8,9 +8,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from crln.preparation.cache import SOURCES
-from crln.preparation.store import FOREGROUND, IMAGE, LABEL, LOCK, NOTES, PARTIAL, read_notes
+from crln.preparation.store import (
+    FOREGROUND,
+    IMAGE,
+    KNOWN,
+    LABEL,
+    LOCK,
+    NOTES,
+    PARTIAL,
+    read_notes,
+)
 
-_OURS = {IMAGE, LABEL, FOREGROUND, NOTES, LOCK}
+_OURS = {IMAGE, LABEL, FOREGROUND, KNOWN, NOTES, LOCK}
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import numpy as np
 
 from crln.imaging import Grid, Shape, Spacing
 from crln.labels import IGNORE
-from crln.preparation.resample import resample_classes, resample_image
+from crln.preparation.resample import resample_classes, resample_image, thin_classes
 
 THICK = 3.0
 """An axis whose voxels are this many times longer than the shortest is interpolated linearly."""
@@ -57,6 +57,10 @@ def classes_to_plan_grid(classes: np.ndarray, placement: Placement, number: int)
     unknown = turned == IGNORE
     if not unknown.any():
         return resample_classes(turned, placement.shape, number)
+    for axis, side in enumerate(placement.shape):
+        if side < turned.shape[axis]:
+            turned = thin_classes(turned, axis, side)
+    unknown = turned == IGNORE
     # What nobody knows competes as one class more.
     found = resample_classes(
         np.where(unknown, number, turned.astype(np.int32)), placement.shape, number + 1

@@ -7,6 +7,7 @@ import numpy as np
 
 from crln.errors import CrlnError
 from crln.imaging import Volume
+from crln.labels import IGNORE
 from crln.planning.plan import Intensity, Plan
 from crln.preparation.placement import (
     Placement,
@@ -80,12 +81,25 @@ def normalise(array: np.ndarray, scheme: Intensity) -> np.ndarray:
 
 
 def prepare_label(
-    volume: Volume, plan: Plan, placement: Placement, source: Path | None = None
+    volume: Volume,
+    plan: Plan,
+    placement: Placement,
+    source: Path | None = None,
+    known: np.ndarray | None = None,
 ) -> np.ndarray:
     """Classes 0..K-1 or IGNORE, (X, Y, Z), on the plan's grid.
+
+    Args:
+        volume: label values.
+        plan: says what they mean.
+        placement: of the scan.
+        source: the file, for the error.
+        known: (X, Y, Z) bool; elsewhere nobody knows the class. None: everywhere.
 
     Raises:
         CrlnError: a value that no class of the plan has.
     """
     classes = plan.labels.encode(volume.array[0], source)
+    if known is not None:
+        classes[~known] = IGNORE
     return classes_to_plan_grid(classes, placement, plan.classes)

@@ -9,6 +9,7 @@ from functools import lru_cache
 import numpy as np
 
 from crln.imaging import Shape
+from crln.labels import IGNORE
 
 PLANES = 16
 """Planes of the target grid worked on at a time where classes compete: bounds the memory."""
@@ -145,3 +146,35 @@ def _run(matrix: np.ndarray) -> slice:
     """The rows from the first to the last that are not 0."""
     rows = np.flatnonzero(matrix.any(1))
     return slice(rows[0], rows[-1] + 1) if len(rows) else slice(0)
+
+
+def thin_classes(classes: np.ndarray, axis: int, target: int) -> np.ndarray:
+    """Fewer slices: each voxel is of the known class nearest to its centre among those it covers.
+
+    Interpolated, slices that somebody outlined would drown in what lies between them.
+
+    Args:
+        classes: (X, Y, Z), class or IGNORE.
+        axis: that shrinks.
+        target: slices of the result.
+
+    Returns:
+        `target` along the axis; IGNORE where nothing that a voxel covers is known.
+    """
+    length = classes.shape[axis]
+    covered = length / target
+    centres = ((np.arange(target) + 0.5) * covered - 0.5)[:, None]
+    sources = np.ceil(centres - covered / 2).astype(int) + np.arange(int(covered) + 2)
+    away = np.abs(sources - centres)
+    away[(away > covered / 2) | (sources < 0) | (sources >= length)] = np.inf
+    order = np.argsort(away, 1, kind="stable")
+    shape = list(classes.shape)
+    shape[axis] = target
+    thinned = np.full(shape, IGNORE, classes.dtype)
+    for rank in order.T:
+        each = np.arange(target)
+        reached = np.flatnonzero(np.isfinite(away[each, rank]))
+        here = np.moveaxis(thinned, axis, 0)
+        found = np.moveaxis(classes, axis, 0)[sources[each, rank][reached]]
+        here[reached] = np.where(here[reached] == IGNORE, found, here[reached])
+    return thinned

@@ -32,6 +32,8 @@ CHUNK, BLOCK = 32, 16
 """Sides of what is compressed together, and of what is decompressed alone."""
 
 IMAGE, LABEL, FOREGROUND, NOTES = "image.b2nd", "label.b2nd", "foreground.npz", "case.json"
+KNOWN = "known.npy"
+"""Voxels of which the class is known, where not all are."""
 LOCK, PARTIAL = ".lock", ".partial-"
 
 _log = logging.getLogger("crln")
@@ -60,12 +62,16 @@ class PreparedCase:
         folder: where its arrays are.
         shape: X, Y, Z after preparation.
         labelled: whether a label was prepared.
+        sparse: whether the label leaves voxels within the scan open.
+        known: of each class, whether its label's maker looked for it; None: for all.
     """
 
     id: str
     folder: Path
     shape: Triple
     labelled: bool
+    sparse: bool = False
+    known: tuple[bool, ...] | None = None
 
     @property
     def foreground(self) -> dict[int, np.ndarray]:
@@ -76,6 +82,16 @@ class PreparedCase:
         """
         with _reading(self.folder):
             return _read_foreground(self.folder / FOREGROUND) if self.labelled else {}
+
+    @property
+    def known_voxels(self) -> np.ndarray | None:
+        """(n, 3), some of the voxels whose class is known, evenly spread; None: all are, or none.
+
+        Raises:
+            CrlnError: the cache was removed or damaged meanwhile.
+        """
+        with _reading(self.folder):
+            return _read_known(self.folder / KNOWN) if self.sparse else None
 
     def read(self, start: Triple, size: Triple) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """A patch, which may reach beyond the scan.
@@ -137,6 +153,13 @@ def _read_foreground(path: Path) -> dict[int, np.ndarray]:
         return {int(k): archive[k] for k in archive.files}
 
 
+@lru_cache(maxsize=256)
+def _read_known(path: Path) -> np.ndarray:
+    with path.open("rb") as file:
+        voxels: np.ndarray = np.load(file)
+    return voxels
+
+
 def load_case(case: Case, folder: Path) -> PreparedCase | None:
     """The cached case, or None where it is missing or, which is told, damaged."""
     if not (folder / NOTES).exists():
@@ -147,7 +170,8 @@ def load_case(case: Case, folder: Path) -> PreparedCase | None:
         with suppress(OSError):
             (folder / NOTES).unlink()  # told once
         return None
-    return PreparedCase(case.id, folder, notes.shape, case.label is not None)
+    labelled, sparse = case.label is not None, KNOWN in notes.files
+    return PreparedCase(case.id, folder, notes.shape, labelled, sparse)
 
 
 def read_notes(folder: Path) -> Notes | None:
@@ -211,6 +235,8 @@ def store_case(
             if label is not None:
                 _save(beside / LABEL, label)
                 np.savez(beside / FOREGROUND, **_foreground(label, classes))
+                if (known := label != IGNORE).any() and not known.all():
+                    np.save(beside / KNOWN, _spread(known))
             files = {path.name: _described(path) for path in beside.iterdir()}
             x, y, z = image.shape[1:]
             notes = Notes(shape=(x, y, z), files=files, made=made or {})
@@ -256,11 +282,14 @@ def _save(path: Path, array: np.ndarray) -> None:
 
 def _foreground(label: np.ndarray, classes: int) -> dict[str, Any]:
     """Up to `VOXELS_PER_CLASS` voxels of each foreground class, evenly spread."""
-    chosen: dict[str, Any] = {}
-    for k in range(1, classes):
-        voxels = np.flatnonzero(label == k)
-        if len(voxels):
-            spread = np.linspace(0, len(voxels) - 1, min(len(voxels), VOXELS_PER_CLASS)).astype(int)
-            positions = np.unravel_index(voxels[spread], label.shape)
-            chosen[str(k)] = np.stack(positions, 1).astype(np.int32)
-    return chosen
+    found = {str(k): _spread(label == k) for k in range(1, classes)}
+    return {name: voxels for name, voxels in found.items() if len(voxels)}
+
+
+def _spread(mask: np.ndarray) -> np.ndarray:
+    """(n, 3), up to `VOXELS_PER_CLASS` voxels of a mask."""
+    voxels = np.flatnonzero(mask)
+    if len(voxels):
+        spread = np.linspace(0, len(voxels) - 1, min(len(voxels), VOXELS_PER_CLASS)).astype(int)
+        voxels = voxels[spread]
+    return np.stack(np.unravel_index(voxels, mask.shape), 1).astype(np.int32)

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
-from crln.cohort import Case
+from crln.cohort import Case, Label
 from crln.errors import CrlnError
 from crln.files import checked, checksum, read_notes, read_tensors, write_tensors
 from crln.methods import Method
@@ -59,7 +59,7 @@ class Origin:
             cases: all that are learnt from or validate.
             cache: where their scans were prepared, which knows the content of each.
         """
-        labels = {case.id: _content(case.label.path) for case in cases if case.label}
+        labels = {case.id: _content(case.label) for case in cases if case.label}
         known = (cache or default_cache()) / SOURCES
         scans = {
             case.id: " ".join(content_of(image, known) for image in case.images) for case in cases
@@ -79,10 +79,14 @@ class Origin:
         ]
 
 
-def _content(path: Path) -> str:
-    """The checksum of a file, or of a folder's slices."""
-    files = sorted(path.iterdir()) if path.is_dir() else [path]
-    return " ".join(map(checksum, files))
+def _content(label: Label) -> str:
+    """The checksums of its files, or of a folder's slices, and what they do not tell."""
+    files = [
+        file
+        for path in label.files
+        for file in (sorted(path.iterdir()) if path.is_dir() else [path])
+    ]
+    return " ".join([*map(checksum, files), *label.limits])
 
 
 def save_checkpoint(

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from lightning_fabric import Fabric
 
-from crln.cohort import Case, Cohort, unlabelled_pool
+from crln.cohort import Case, Cohort, unlabelled_pool, without_labels
 from crln.errors import CrlnError
 from crln.methods import Method
 from crln.planning import Plan
@@ -20,12 +20,19 @@ def find_pool(cohort: Cohort, learner: Method, options: Training) -> tuple[Case,
     if not learner.uses_unlabelled:
         return ()
     pool = unlabelled_pool(cohort, transductive=options.transductive)
+    pool += without_labels([case for case in cohort.labelled if _leaves_open(case, cohort)])
     if not pool:
         raise CrlnError(
             f"{cohort.root}: {options.method} learns from unlabelled scans and there are none; "
             "ask for fewer --labelled, or use --method supervised"
         )
     return pool
+
+
+def _leaves_open(case: Case, cohort: Cohort) -> bool:
+    """Whether a label leaves voxels or classes open, so that its scan has more to teach."""
+    label = case.label
+    return cohort.ignore is not None or bool(label and (label.slices or label.classes is not None))
 
 
 def prepare_parts(

@@ -73,29 +73,50 @@ class PatchStream:
         """
         share = self.count // self.world
         first = step * self.count + self.rank * share
-        images, labels, insides = [], [], []
+        images, labels, insides, knowns = [], [], [], []
         for n in range(first, first + share):
             case = self._case(n)
             start = self._start(case, numpy_generator(self.seed, n, f"{self.purpose} crop"))
-            image, label, inside = case.read(_triple(start), _triple(self.read))
+            image, label, where = case.read(_triple(start), _triple(self.read))
             images.append(np.moveaxis(image, 0, -1))
             labels.append(label)
-            insides.append(inside)
+            insides.append(where)
+            knowns.append(case.known)
         channels_last = torch.from_numpy(np.stack(images)).movedim(-1, 1)
-        maps = (torch.from_numpy(np.stack(part)) for part in (labels, insides))
-        batch = Batch(channels_last, *maps)
+        targets, inside = (torch.from_numpy(np.stack(part)) for part in (labels, insides))
+        batch = Batch(channels_last, targets, inside, self._known(knowns))
         return batch.each(torch.Tensor.pin_memory) if self.pin else batch
 
+    def _known(self, knowns: Sequence[tuple[bool, ...] | None]) -> torch.Tensor | None:
+        """(B, K), which classes are known of each patch; None where every case knows all."""
+        count = next((len(case.known) for case in self.cases if case.known is not None), None)
+        if count is None:
+            return None
+        return torch.tensor([[True] * count if known is None else known for known in knowns])
+
     def _start(self, case: PreparedCase, random: np.random.Generator) -> np.ndarray:
-        """First voxel to read: a uniform patch position, or one around a foreground voxel."""
+        """First voxel to read: a uniform patch position, or one around a foreground voxel.
+
+        Where little of a case is known, every patch holds a voxel that is; without one it would
+        teach nothing.
+        """
         slack = np.array(case.shape) - self.patch
         low, high = np.minimum(slack, 0), np.maximum(slack, 0)
         start = random.integers(low, high, endpoint=True)
+        known = case.known_voxels
+        if known is not None and not self._holds(start, known).any():
+            voxel = known[random.integers(len(known))]
+            start = np.clip(voxel - random.integers(self.patch), low, high)
         if random.random() < self.foreground and case.foreground:
             voxels = case.foreground[random.choice(sorted(case.foreground))]
             centred = voxels[random.integers(len(voxels))] - self.patch // 2
             start = np.clip(centred, low, high)
         return start - (self.read - self.patch) // 2
+
+    def _holds(self, start: np.ndarray, voxels: np.ndarray) -> np.ndarray:
+        """Which of some voxels, (n, 3), a patch holds."""
+        held: np.ndarray = ((voxels >= start) & (voxels < start + self.patch)).all(1)
+        return held
 
     def ahead(self, first: int, last: int, depth: int = 2) -> Generator[Batch]:
         """The cuts of steps first..last-1, each begun `depth` steps before it is due."""
