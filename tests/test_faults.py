@@ -158,6 +158,55 @@ def _(place: Place) -> list[object]:
     return place.train()
 
 
+@fault("a scan in place of a label")
+def _(place: Place) -> list[object]:
+    place.change(
+        place.label, lambda label: np.arange(label.size, dtype=np.int16).reshape(label.shape)
+    )
+    return place.train()
+
+
+@fault("a label that is not of whole numbers")
+def _(place: Place) -> list[object]:
+    place.change(place.label, lambda label: label * np.float32(0.5))
+    return place.train()
+
+
+@fault("a label of a kind that is not read")
+def _(place: Place) -> list[object]:
+    (place.data / "labels" / "d.mgz").touch()
+    return place.train()
+
+
+@fault("two labels that may be of one scan")
+def _(place: Place) -> list[object]:
+    for name in ("d_seg", "d_gt"):
+        (place.data / "labels" / f"{name}.nii.gz").touch()
+    return place.train()
+
+
+@fault("voxels that stand for nothing")
+def _(place: Place) -> list[object]:
+    def poison(image: np.ndarray) -> np.ndarray:
+        image[0, 0, 0] = 1e30
+        return image
+
+    place.change(place.scan, poison)
+    return place.train()
+
+
+@fault("outlines among the scans")
+def _(place: Place) -> list[object]:
+    (place.data / "images" / "f.seg.nrrd").touch()
+    return place.train()
+
+
+@fault("a name that is not UTF-8")
+def _(place: Place) -> list[object]:
+    (place.data / "images" / "caf\udce9.nii.gz").touch()
+    return place.train()
+
+
 @fault("a label file without a scan")
 def _(place: Place) -> list[object]:
     place.scan.unlink()

@@ -5,11 +5,18 @@ from pathlib import Path
 
 from crln.cohort.case import Cohort
 from crln.cohort.description import read_description
-from crln.cohort.listing import pair_labels
+from crln.cohort.listing import assign_labels, find_labels, find_scans, pair_labels
 from crln.cohort.names import Names, read_names
 from crln.cohort.parts import find_lists, sort_into_parts
 from crln.errors import CrlnError
-from crln.imaging import group_channels, is_archive, list_folder, scans_by_name
+from crln.imaging import (
+    group_channels,
+    is_archive,
+    is_clutter,
+    list_folder,
+    readable_names,
+    scans_by_name,
+)
 
 _DESCRIPTION = "cohort.yaml"
 # root / "2018LA_Seg_Training Set" / case / mri_norm2.h5
@@ -42,13 +49,16 @@ def load_cohort(path: Path) -> Cohort:
         if path.suffix not in (".yaml", ".yml"):
             raise CrlnError(f"{path}: not a cohort; give its folder, or a {_DESCRIPTION}")
         return read_description(path)
-    entries = {entry.name for entry in list_folder(path)}
-    if _DESCRIPTION in entries:
-        return read_description(path / _DESCRIPTION)
-    if "imagesTr" in entries:
-        return _load_decathlon(path)
-    if "images" in entries:
-        return _load_folders(path)
+    entries = list_folder(path)
+    if described := _entry(entries, _DESCRIPTION):
+        return read_description(described)
+    if training := _entry(entries, "imagesTr"):
+        # The test scans in imagesTs/ stay unread.
+        more = _entry(entries, "imagesUn")
+        folders = [training, *([more] if more else [])]
+        return _load_pairs(path, "decathlon", folders, _entry(entries, "labelsTr"))
+    if images := _entry(entries, "images"):
+        return _load_pairs(path, "folders", [images], _entry(entries, "labels"))
     if archives := _find_archives(path):
         return _load_archives(path, archives)
     raise CrlnError(
@@ -57,22 +67,18 @@ def load_cohort(path: Path) -> Cohort:
     )
 
 
-def _load_folders(root: Path) -> Cohort:
-    """Layout (a): images/ and labels/."""
-    return _load_pairs(root, "folders", ["images"], "labels")
+def _entry(entries: list[Path], name: str) -> Path | None:
+    """The entry of a name, in whatever letter case; the name as it is goes first."""
+    alike = [entry for entry in entries if entry.name.casefold() == name.casefold()]
+    return next((entry for entry in alike if entry.name == name), next(iter(alike), None))
 
 
-def _load_decathlon(root: Path) -> Cohort:
-    """Layout (b): imagesTr/, labelsTr/ and imagesUn/; the test scans in imagesTs/ stay unread."""
-    return _load_pairs(root, "decathlon", ["imagesTr", "imagesUn"], "labelsTr")
-
-
-def _load_pairs(root: Path, layout: str, image_folders: list[str], label_folder: str) -> Cohort:
-    folders = [root / name for name in image_folders if (root / name).exists()]
-    scans = scans_by_name(entry for folder in folders for entry in list_folder(folder))
-    labels_at = root / label_folder
-    labels = scans_by_name(list_folder(labels_at)) if labels_at.exists() else {}
+def _load_pairs(root: Path, layout: str, folders: list[Path], outlines: Path | None) -> Cohort:
+    """Folders of scans, and one of labels."""
+    scans = find_scans(folders)
+    labels, unread = find_labels(outlines) if outlines else ({}, [])
     images = group_channels(scans, labels)
+    labels = assign_labels(images, labels, unread)
     names = read_names(root / "dataset.json")
     count = len(next(iter(images.values()), ()))
     cohort = Cohort(
@@ -98,9 +104,9 @@ def _find_archives(root: Path) -> list[Path]:
     found = []
     for folder, children, files in os.walk(root, followlinks=True):
         deepest = len(Path(folder).relative_to(root).parts) == _ARCHIVE_DEPTH
-        children[:] = [c for c in children if not deepest and not c.startswith(".")]
+        children[:] = [c for c in children if not deepest and not is_clutter(Path(c))]
         found += [Path(folder, file) for file in files if is_archive(Path(file))]
-    return sorted(found)
+    return readable_names(sorted(found))
 
 
 def _load_archives(root: Path, archives: list[Path]) -> Cohort:

@@ -1,27 +1,134 @@
 """Scans with their labels, and lists of case ids."""
 
-from collections.abc import Iterable, Mapping
+import logging
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 from crln.cohort.case import Case, Label
 from crln.errors import CrlnError
 from crln.files import read_text
-from crln.imaging import scan_stem
+from crln.imaging import (
+    KNOWN,
+    is_outline,
+    list_folder,
+    match_names,
+    readable_names,
+    scan_stem,
+    scan_suffix,
+    scans_by_name,
+)
+
+_log = logging.getLogger("crln")
+
+_NOTES = (".txt", ".csv", ".tsv", ".json", ".xml", ".md", ".yaml", ".yml", ".log", ".pdf", ".html")
+"""Endings of what people and programs lay beside scans."""
+
+
+def find_scans(folders: Iterable[Path]) -> dict[str, Path]:
+    """The scans in some folders by the name of their case; what else lies there is told.
+
+    Raises:
+        CrlnError: a folder cannot be read, two scans are of one case, a file holds outlines, or a
+            name is not UTF-8.
+    """
+    entries = [entry for folder in folders for entry in readable_names(list_folder(folder))]
+    if outlines := [entry for entry in entries if is_outline(entry)]:
+        raise CrlnError(f"{outlines[0]}: holds outlines, among the scans; move it to the labels")
+    unread = [entry for entry in _unread(entries) if entry.suffix.lower() not in _NOTES]
+    _tell_left_out(unread)
+    return scans_by_name(entries)
+
+
+def find_labels(folder: Path) -> tuple[dict[str, Path], list[Path]]:
+    """The label files of a folder, by name, and the files that are of no kind that is read.
+
+    Raises:
+        CrlnError: it cannot be read, two are of one name, or a name is not UTF-8.
+    """
+    if not folder.exists():
+        return {}, []
+    entries = readable_names(list_folder(folder))
+    return scans_by_name(entries), _unread(entries)
+
+
+def assign_labels(
+    cases: Collection[str], labels: Mapping[str, Path], unread: Iterable[Path] = ()
+) -> dict[str, Path]:
+    """The label of each case that has one.
+
+    A label whose name is near that of one case alone, as `case_01_seg`, is that case's, which is
+    told.
+
+    Args:
+        cases: the ids.
+        labels: label file by name.
+        unread: files beside them that are of no kind that is read.
+
+    Raises:
+        CrlnError: a label has no scan, or could be of several; or the only label of a case is of a
+            kind that is not read.
+    """
+    found = match_names(cases, labels)
+    if found.rivals:
+        name, other = next(iter(found.rivals.items()))
+        beside = f"as {labels[other].name} does" if other and other in labels else "as others do"
+        raise CrlnError(
+            f"{labels[name]}: may belong to more than one scan, or to the same {beside}; rename it "
+            "as its scan, or remove it"
+        )
+    if found.orphans:
+        name, near = next(iter(found.orphans.items()))
+        remedy = (
+            f"; if it is of {near}, rename it {near}{scan_suffix(labels[name])}" if near else ""
+        )
+        more = f" (so are {len(found.orphans) - 1} more)" if len(found.orphans) > 1 else ""
+        raise CrlnError(
+            f"{labels[name]}: a label without a scan{more}; add the scan {name}, or remove the "
+            f"label{remedy}"
+        )
+    if found.near:
+        name, case = next(iter(found.near.items()))
+        more = f" (and {len(found.near) - 1} more by near names)" if len(found.near) > 1 else ""
+        _log.warning("%s: taken for the label of %s%s", labels[name], case, more)
+    assigned = {case: labels[case] for case in found.exact}
+    assigned |= {case: labels[name] for name, case in found.near.items()}
+    _refuse_unread(cases, assigned, list(unread))
+    return assigned
+
+
+def _refuse_unread(
+    cases: Collection[str], assigned: Mapping[str, Path], unread: list[Path]
+) -> None:
+    """Refuses a file that may be a case's only label and is not read; tells of the others."""
+    images = [path for path in unread if path.suffix.lower() not in _NOTES]
+    stems = {path.name.split(".")[0]: path for path in images}
+    found = match_names(cases, stems)
+    for name, case in [*((name, name) for name in sorted(found.exact)), *found.near.items()]:
+        if case not in assigned:
+            raise CrlnError(
+                f"{stems[name]}: a label of a kind that is not read; convert it to .nii.gz (read: "
+                f"{KNOWN}), or remove it"
+            )
+    _tell_left_out(unread)
+
+
+def _unread(entries: Iterable[Path]) -> list[Path]:
+    return [entry for entry in entries if not scan_suffix(entry) and entry.is_file()]
+
+
+def _tell_left_out(files: list[Path]) -> None:
+    if files:
+        names = ", ".join(file.name for file in files[:3]) + (", ..." if len(files) > 3 else "")
+        _log.warning(
+            "%s: left out, of a kind that is not read: %s (%d)",
+            files[0].parent, names, len(files),
+        )  # fmt: skip
 
 
 def pair_labels(
     images: Mapping[str, tuple[Path, ...]], labels: Mapping[str, Path]
 ) -> dict[str, Case]:
-    """A case per scan, with its label if there is one, sorted by id.
-
-    Raises:
-        CrlnError: a label has no scan.
-    """
-    if orphans := sorted(labels.keys() - images.keys()):
-        raise CrlnError(
-            f"{labels[orphans[0]]}: a label without a scan; add the scan {orphans[0]}, or remove "
-            "the label"
-        )
+    """A case per scan, with its label if there is one, sorted by id."""
     return {
         id: Case(id, images[id], Label(labels[id]) if id in labels else None)
         for id in sorted(images)
@@ -35,7 +142,9 @@ def read_list(path: Path) -> list[str]:
         CrlnError: the list cannot be read, or names a case twice.
     """
     lines = read_text(path, "write one case id a line").splitlines()
-    ids = [scan_stem(Path(line.strip())) for line in lines if line.strip()]
+    # A list of another system may have its separators.
+    names = [line.strip().replace("\\", "/") for line in lines]
+    ids = [scan_stem(Path(name)) for name in names if name]
     if twice := repeated(ids):
         raise CrlnError(f"{path}: names case {twice} twice; remove one")
     return ids

@@ -94,7 +94,8 @@ def _write(cohort: Cohort, folder: Path) -> None:
         _write_scan(case, folder / "imagesTr", ending)
         target = folder / "labelsTr" / f"{case.id}{ending}"
         as_it_is = kept == list(range(len(kept))) and not case.label.limits
-        if as_it_is and scan_suffix(case.label.path) == ending:
+        as_it_is &= scan_suffix(case.label.path) == ending
+        if as_it_is and read_grid(case.label.path).same_axes(read_grid(case.images[0])):
             shutil.copyfile(case.label.path, target)
         else:
             write_mask(target, _classes(case, cohort, labels), case.images[0])

@@ -188,9 +188,10 @@ def _worst(comparison: Comparison) -> Iterator[Block]:
         for case in sorted(defined, key=lambda case: dice[case.id])[:WORST]:
             assert case.label is not None
             mask = read_label(row.measured[0].masks[case.id]).array[0]
-            truth = read_outline(case.label)
+            scan = read_image(case.images)
+            truth = read_outline(case.label, scan.grid)
             figure = slice_picture(
-                read_image(case.images),
+                scan,
                 np.where(True if truth.known is None else truth.known, truth.values, 0),
                 {f"Dice {100 * dice[case.id]:.1f} %": mask},
             )

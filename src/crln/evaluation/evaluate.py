@@ -192,7 +192,8 @@ def _read_pair(
     prediction_path: Path, label: Label, ignore: int | None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None, tuple[float, float, float], float]:
     """Both masks and where the truth is known, (X, Y, Z); mm and ml of a voxel (NaN if unknown)."""
-    prediction, outline = read_label(prediction_path), read_outline(label, ignore=ignore)
+    prediction = read_label(prediction_path)
+    outline = read_outline(label, prediction.grid, ignore=ignore)
     truth = outline.volume
     check_same_grid(prediction_path, prediction.grid, label.path, truth.grid)
     # An archive knows no voxel size; the other file of the pair may.

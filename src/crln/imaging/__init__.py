@@ -5,7 +5,9 @@ from crln.imaging.formats import (
     KNOWN,
     MASKS,
     is_archive,
+    is_clutter,
     is_dicom_folder,
+    is_outline,
     is_scan,
     output_suffix,
     scan_format,
@@ -13,7 +15,8 @@ from crln.imaging.formats import (
     scan_suffix,
 )
 from crln.imaging.grid import Grid, Shape, Spacing, Volume, check_same_grid
-from crln.imaging.listing import group_channels, list_folder, scans_by_name
+from crln.imaging.listing import group_channels, list_folder, readable_names, scans_by_name
+from crln.imaging.near import match_names
 from crln.imaging.read import label_names, read_grid, read_image, read_label
 from crln.imaging.write import refuse_input, write_mask, write_scalar
 
@@ -29,14 +32,18 @@ __all__ = [
     "check_same_grid",
     "group_channels",
     "is_archive",
+    "is_clutter",
     "is_dicom_folder",
+    "is_outline",
     "is_scan",
     "label_names",
     "list_folder",
+    "match_names",
     "output_suffix",
     "read_grid",
     "read_image",
     "read_label",
+    "readable_names",
     "refuse_input",
     "scan_format",
     "scan_stem",

@@ -44,12 +44,14 @@ class Format(ABC):
             is a folder.
         writes: whether masks are written in it; else they are written as NIfTI.
         archive: whether one file holds the scan and its label.
+        outlines_only: whether its files are labels, and never scans.
     """
 
     name: str
     suffixes: tuple[str, ...] = ()
     writes: bool = True
     archive: bool = False
+    outlines_only: bool = False
 
     def suffix(self, path: Path) -> str:
         """Which of `suffixes` a file's name ends with; "" if none."""

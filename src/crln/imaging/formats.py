@@ -1,5 +1,6 @@
 """The formats, and which of them a file is of by its name."""
 
+import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,12 +10,14 @@ from crln.imaging.dicom import Series
 from crln.imaging.format import Format
 from crln.imaging.itk import Itk
 from crln.imaging.nifti import Nifti
+from crln.imaging.slicer import Slicer
 
 NIFTI = Nifti()
 SERIES = Series()
 # Of two suffixes the first is one file, the second a header whose voxels lie in another.
 FORMATS: tuple[Format, ...] = (
     NIFTI,
+    Slicer(),  # before NRRD, whose suffix its own ends with
     Itk("NRRD", (".nrrd", ".nhdr")),
     Itk("MetaImage", (".mha", ".mhd")),
     Archive(),
@@ -27,13 +30,23 @@ def _either(formats: Sequence[Format]) -> str:
     return f"{', '.join(f.name for f in formats[:-1])} or {formats[-1].name}"
 
 
-KNOWN = _either(FORMATS)
+KNOWN = _either([format for format in FORMATS if not format.outlines_only])
 """What scans are read from, for a message."""
 MASKS = _either([format for format in FORMATS if format.writes])
 """What masks are read from and written to, for a message."""
 
 _FORMAT_OF = {suffix: format for format in FORMATS for suffix in format.suffixes}
 _DICM = slice(128, 132)  # where a DICOM file says that it is one
+# What systems leave in folders, beside hidden files: Macs, NAS, Windows.
+_CLUTTER = {
+    "__macosx", "@eadir", "#recycle", "$recycle.bin", "thumbs.db", "desktop.ini", "lost+found",
+    "system volume information", "icon\r",
+}  # fmt: skip
+
+
+def is_clutter(path: Path) -> bool:
+    """Whether a file or folder is hidden, or was left by a system rather than by a person."""
+    return path.name.startswith(".") or path.name.lower() in _CLUTTER
 
 
 def scan_suffix(path: Path) -> str:
@@ -64,6 +77,12 @@ def is_scan(path: Path) -> bool:
     return is_dicom_folder(path) if path.is_dir() else bool(scan_suffix(path))
 
 
+def is_outline(path: Path) -> bool:
+    """Whether, by its name, a file holds outlines and can be no scan."""
+    suffix = scan_suffix(path)
+    return bool(suffix) and _FORMAT_OF[suffix].outlines_only
+
+
 def is_archive(path: Path) -> bool:
     """Whether, by its name, one file holds the scan and its label (h5)."""
     suffix = scan_suffix(path)
@@ -77,7 +96,7 @@ def is_dicom_folder(path: Path) -> bool:
         return any(
             _is_dicom(file)
             for file in path.iterdir()
-            if file.is_file() and not scan_suffix(file) and not file.name.startswith(".")
+            if file.is_file() and not scan_suffix(file) and not is_clutter(file)
         )
     except OSError:
         return False
@@ -92,10 +111,12 @@ def scan_stem(path: Path) -> str:
     """The case that a file's name tells.
 
     "case.nii.gz", "case_norm.h5" (Pancreas) and "case/mri_norm2.h5" (LA) are of "case"; so is the
-    folder "case" of DICOM slices.
+    folder "case" of DICOM slices. Letters with marks are composed (NFC), as not every system has
+    them.
     """
     suffix = scan_suffix(path)
-    return _FORMAT_OF[suffix].case(path) if suffix else path.name
+    name = _FORMAT_OF[suffix].case(path) if suffix else path.name
+    return unicodedata.normalize("NFC", name)
 
 
 def output_suffix(like: Path, *, map: bool = False) -> str:

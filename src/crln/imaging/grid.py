@@ -72,6 +72,10 @@ class Grid:
 
         return tuple((int(axis), int(flip)) for axis, flip in io_orientation(self.affine))
 
+    def same_axes(self, other: "Grid") -> bool:
+        """Whether axes have the same order and direction, or one of the grids is unknown."""
+        return not (self.known and other.known) or self.turn == other.turn
+
     def to_ras(self, array: np.ndarray) -> np.ndarray:
         """An array (..., X, Y, Z) on the grid -> its axes in the order and direction of RAS.
 

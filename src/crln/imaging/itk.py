@@ -12,6 +12,8 @@ from crln.imaging.grid import Grid, spatial_shape
 if TYPE_CHECKING:
     from types import ModuleType
 
+    import SimpleITK as sitk
+
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0])
 
 
@@ -23,18 +25,13 @@ class Itk(Format):
 
     def grid(self, path: Path) -> Grid:
         """From the header."""
-        reader = itk().ImageFileReader()
-        reader.SetFileName(str(path))
-        reader.ReadImageInformation()
+        reader = header(path)
         if reader.GetNumberOfComponents() != 1:
             raise CrlnError(
                 f"{path}: 4D ({reader.GetNumberOfComponents()} values a voxel) where 3D is due; "
                 "give one 3D file per channel"
             )
-        shape = spatial_shape(path, reader.GetSize())
-        dimension = reader.GetDimension()
-        direction = np.reshape(reader.GetDirection(), (dimension, dimension))[:3, :3]
-        return Grid(shape, ras_affine(direction, reader.GetSpacing()[:3], reader.GetOrigin()[:3]))
+        return header_grid(path, reader)
 
     def voxels(self, path: Path, content: Content) -> np.ndarray:
         """Of the file's own type."""
@@ -61,6 +58,22 @@ def itk() -> "ModuleType":
 
     sitk.ProcessObject.SetGlobalWarningDisplay(False)
     return sitk  # type: ignore[no-any-return]
+
+
+def header(path: Path) -> "sitk.ImageFileReader":
+    """A reader that has read the header, and no voxel."""
+    reader = itk().ImageFileReader()
+    reader.SetFileName(str(path))
+    reader.ReadImageInformation()
+    return reader
+
+
+def header_grid(path: Path, reader: "sitk.ImageFileReader") -> Grid:
+    """Where the voxels lie, however many values each has."""
+    shape = spatial_shape(path, reader.GetSize())
+    dimension = reader.GetDimension()
+    direction = np.reshape(reader.GetDirection(), (dimension, dimension))[:3, :3]
+    return Grid(shape, ras_affine(direction, reader.GetSpacing()[:3], reader.GetOrigin()[:3]))
 
 
 def ras_affine(

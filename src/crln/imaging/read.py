@@ -6,12 +6,13 @@ from pathlib import Path
 
 import numpy as np
 
-from crln.errors import CrlnError
 from crln.imaging.faults import reading
 from crln.imaging.format import Content
 from crln.imaging.formats import scan_format
 from crln.imaging.grid import Grid, Volume, check_grid, check_same_grid
 from crln.imaging.naming import moved, plain, values_by_name
+from crln.imaging.placing import reordered
+from crln.imaging.values import check_intensities, whole_numbers
 
 
 def read_grid(path: Path) -> Grid:
@@ -47,7 +48,7 @@ def read_image(paths: Sequence[Path]) -> Volume:
         if channel:
             check_same_grid(paths[0], grid, path, read_grid(path))
         array[channel] = _read_voxels(path, "image")
-        _check_values(path, array[channel])
+        check_intensities(path, array[channel])
     return Volume(array, grid)
 
 
@@ -58,13 +59,15 @@ def read_label(
 
     Args:
         path: the file.
-        like: the grid of its scan, which some kinds of label are drawn on.
+        like: the grid of its scan, which some kinds of label are drawn on. Where the label has the
+            scan's axes in another order or direction, it is turned to the scan's.
         names: label value -> name of the classes. A file that names its own classes is brought to
             these values, by name; structures of other names are background.
 
     Raises:
         CrlnError: the file is missing, truncated, no image or not 3D, its voxel size is absurd, its
-            values are not whole numbers, or it names none of the classes.
+            values are not whole numbers (within a thousandth) or a scan's, or it names none of the
+            classes.
     """
     path = Path(path)
     format = scan_format(path)
@@ -74,16 +77,9 @@ def read_label(
         moves = values_by_name(path, told, names or {})
         voxels, grid = format.label(path, like, moves if told else None)
     check_grid(path, grid)
-    if voxels.dtype.kind == "f" and not np.array_equal(voxels, np.rint(voxels)):
-        raise CrlnError(
-            f"{path}: its values are not whole numbers, as labels are; give the label file, or "
-            "round it"
-        )
-    low, high = voxels.min(), voxels.max()
-    limits = np.iinfo(np.int32)
-    if low < limits.min or high > limits.max:
-        raise CrlnError(f"{path}: label values of {low}..{high} are absurd; export it again")
-    return Volume(moved(voxels, told, moves)[None].astype(np.int32), grid)
+    if like is not None:
+        voxels, grid = reordered(voxels, grid, like)
+    return Volume(moved(whole_numbers(path, voxels), told, moves)[None].astype(np.int32), grid)
 
 
 def label_names(path: Path) -> dict[int, str]:
@@ -104,13 +100,3 @@ def _read_voxels(path: Path, content: Content) -> np.ndarray:
     sys.audit("crln.read", str(path), content)
     with reading(path):
         return format.voxels(path, content)
-
-
-def _check_values(path: Path, array: np.ndarray) -> None:
-    # NaN and infinity show in the extremes, which cost no array of flags.
-    low, high = array.min(), array.max()
-    if not np.isfinite([low, high]).all():
-        count = array.size - int(np.isfinite(array).sum())
-        raise CrlnError(f"{path}: {count} voxels are NaN or infinite; replace them or leave it out")
-    if low == high:
-        raise CrlnError(f"{path}: every voxel is {low:g}; export the scan again or leave it out")

@@ -6,7 +6,14 @@ from pathlib import Path
 from crln.cohort import Case, load_cohort
 from crln.errors import CrlnError
 from crln.files import file_number
-from crln.imaging import KNOWN, group_channels, is_scan, list_folder, scans_by_name
+from crln.imaging import (
+    KNOWN,
+    group_channels,
+    is_outline,
+    is_scan,
+    list_folder,
+    scans_by_name,
+)
 
 _CLASH = "its mask would have the name of {}'s; rename one, or predict them into two folders"
 
@@ -58,7 +65,7 @@ def _scans_at(path: Path) -> list[Path]:
     if is_scan(path):
         return [path]
     if path.is_dir():
-        return [entry for entry in list_folder(path) if is_scan(entry)]
+        return [entry for entry in list_folder(path) if is_scan(entry) and not is_outline(entry)]
     if path.suffix not in (".yaml", ".yml"):
         raise CrlnError(f"{path}: not a known format; give {KNOWN}")
     return []
