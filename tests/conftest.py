@@ -1,9 +1,11 @@
 """What several rooms' tests share."""
 
+import importlib.util
 import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import NamedTuple
 
 import pytest
@@ -22,6 +24,18 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 def small_scans() -> Path:
     """Tiny scans of our own making, in the repository: see tests/data/make.py."""
     return Path(__file__).parent / "data"
+
+
+@pytest.fixture(scope="session")
+def dicom() -> ModuleType:
+    """Writers of DICOM files, see tests/dicom_files.py."""
+    path = Path(__file__).with_name("dicom_files.py")
+    spec = importlib.util.spec_from_file_location("dicom_files", path)
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 @pytest.fixture(scope="session")

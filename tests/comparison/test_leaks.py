@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 
 import h5py
 import numpy as np
@@ -12,7 +13,7 @@ import SimpleITK as sitk
 from crln.cohort import Case, Label, load_cohort
 from crln.comparison.leaks import FINDING, RECORD, Recorder, opened_labels
 from crln.errors import CrlnError
-from crln.imaging import read_grid, read_image, read_label
+from crln.imaging import is_scan, read_grid, read_image, read_label
 from crln.planning import Plan
 from crln.preparation import prepare_cohort
 
@@ -94,6 +95,23 @@ def test_of_an_archive_only_the_label_counts(folder: Path, archive: Case) -> Non
     with Recorder(folder):
         read_label(archive.label.path)
     assert opened_labels(folder, [archive]) == ["a"]
+
+
+def test_an_outline_among_the_slices_counts_where_it_is_read_as_a_label(
+    folder: Path, tmp_path: Path, dicom: ModuleType
+) -> None:
+    mask = np.zeros((6, 5, 4), np.uint8)
+    mask[2:4, 2:4, 1:3] = 1
+    series = dicom.write_series(tmp_path / "series", mask.astype(np.int16), np.eye(4))
+    label = dicom.write_seg(series / "SEG", series, {"liver": mask})
+    case = Case("a", (series,), Label(label))
+    with Recorder(folder):
+        read_image([series])
+        is_scan(series)
+    assert opened_labels(folder, [case]) == []
+    with Recorder(folder):
+        read_label(label)
+    assert opened_labels(folder, [case]) == ["a"]
 
 
 def test_a_prepared_copy_of_a_label_counts(phantom: Path, tiny_plan: Plan, folder: Path) -> None:

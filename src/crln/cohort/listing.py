@@ -12,6 +12,7 @@ from crln.imaging import (
     is_outline,
     list_folder,
     match_names,
+    outline_in,
     readable_names,
     scan_stem,
     scan_suffix,
@@ -128,10 +129,14 @@ def _tell_left_out(files: list[Path]) -> None:
 def pair_labels(
     images: Mapping[str, tuple[Path, ...]], labels: Mapping[str, Path]
 ) -> dict[str, Case]:
-    """A case per scan, with its label if there is one, sorted by id."""
+    """A case per scan, with its label if there is one, sorted by id.
+
+    A series of DICOM slices may have its label among them, as an RTSTRUCT or a SEG.
+    """
+    beside = {id: outline_in(images[id][0]) for id in images.keys() - labels.keys()}
+    found = {id: label for id, label in beside.items() if label} | dict(labels)
     return {
-        id: Case(id, images[id], Label(labels[id]) if id in labels else None)
-        for id in sorted(images)
+        id: Case(id, images[id], Label(found[id]) if id in found else None) for id in sorted(images)
     }
 
 

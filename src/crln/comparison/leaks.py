@@ -132,6 +132,7 @@ def _found_before(path: Path, cases: set[str]) -> list[str] | None:
 
 
 def _read(record: Path, cases: Sequence[Case]) -> list[str] | None:
+    among = {case.id for case in cases if case.label and case.label.path.parent in case.images}
     labels = {
         os.path.realpath(path): case.id for case in cases if case.label for path in case.label.files
     }
@@ -145,8 +146,9 @@ def _read(record: Path, cases: Sequence[Case]) -> list[str] | None:
             if how == _UNRECORDED:
                 return None
             case = labels.get(os.path.realpath(path))
-            # An h5 archive holds scan and label: only its dataset "label" is the label.
-            if case and (how == "label" or not is_archive(Path(path))):
+            # An h5 archive holds scan and label: only its dataset "label" is the label. An outline
+            # among the slices of a series is looked at to tell that it is none of them.
+            if case and (how == "label" or not (is_archive(Path(path)) or case in among)):
                 found.add(case)
     except (OSError, ValueError) as error:
         raise CrlnError(

@@ -1,5 +1,6 @@
 """One scan: voxels and where they lie, read from and written to every format of the field."""
 
+from crln.imaging.dicom_label import outline_in
 from crln.imaging.format import Format, Output
 from crln.imaging.formats import (
     KNOWN,
@@ -39,6 +40,7 @@ __all__ = [
     "label_names",
     "list_folder",
     "match_names",
+    "outline_in",
     "output_suffix",
     "read_grid",
     "read_image",

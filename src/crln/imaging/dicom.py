@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from crln.errors import CrlnError, needs
+from crln.imaging.dicom_label import is_dicom_outline
 from crln.imaging.format import Content, Format
 from crln.imaging.grid import Grid
 from crln.imaging.itk import ras_affine
@@ -73,6 +74,13 @@ def _slice_files(path: Path) -> tuple[str, ...]:
     import SimpleITK as sitk
 
     series = sitk.ImageSeriesReader.GetGDCMSeriesIDs(str(path))
+    if len(series) > 1:  # an outline among the slices is a series of its own
+        names = sitk.ImageSeriesReader.GetGDCMSeriesFileNames
+        series = [
+            one
+            for one in series
+            if not all(is_dicom_outline(Path(file)) for file in names(str(path), one))
+        ]
     if not series:
         raise CrlnError(f"{path}: holds no DICOM series; give a scan, or a folder of DICOM slices")
     if len(series) > 1:

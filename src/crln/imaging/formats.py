@@ -7,6 +7,7 @@ from pathlib import Path
 from crln.errors import CrlnError
 from crln.imaging.archive import Archive
 from crln.imaging.dicom import Series
+from crln.imaging.dicom_label import DicomOutline, is_dicom_outline, outline_files
 from crln.imaging.format import Format
 from crln.imaging.itk import Itk
 from crln.imaging.nifti import Nifti
@@ -14,6 +15,7 @@ from crln.imaging.slicer import Slicer
 
 NIFTI = Nifti()
 SERIES = Series()
+OUTLINE = DicomOutline()
 # Of two suffixes the first is one file, the second a header whose voxels lie in another.
 FORMATS: tuple[Format, ...] = (
     NIFTI,
@@ -22,6 +24,7 @@ FORMATS: tuple[Format, ...] = (
     Itk("MetaImage", (".mha", ".mhd")),
     Archive(),
     SERIES,
+    OUTLINE,
 )
 """A new format is one file and one line here."""
 
@@ -36,6 +39,7 @@ MASKS = _either([format for format in FORMATS if format.writes])
 """What masks are read from and written to, for a message."""
 
 _FORMAT_OF = {suffix: format for format in FORMATS for suffix in format.suffixes}
+_DICOM = ".dcm"
 _DICM = slice(128, 132)  # where a DICOM file says that it is one
 # What systems leave in folders, beside hidden files: Macs, NAS, Windows.
 _CLUTTER = {
@@ -50,11 +54,15 @@ def is_clutter(path: Path) -> bool:
 
 
 def scan_suffix(path: Path) -> str:
-    """The suffix that tells the format, such as ".nii.gz"; "" if the name is not a scan's."""
+    """The suffix that tells the format, such as ".nii.gz"; "" if the name is not a scan's.
+
+    A DICOM file may be anything by its name: one that is no outline counts as a slice of a series.
+    """
     name = path.name.lower()
     if name.startswith("."):
         return ""
-    return next((suffix for suffix in _FORMAT_OF if name.endswith(suffix)), "")
+    suffix = next((suffix for suffix in _FORMAT_OF if name.endswith(suffix)), "")
+    return "" if suffix == _DICOM and not is_dicom_outline(path) else suffix
 
 
 def scan_format(path: Path) -> Format:
@@ -70,6 +78,16 @@ def scan_format(path: Path) -> Format:
     if not path.exists():
         raise CrlnError(f"{path}: no such file; check the path")
     raise CrlnError(f"{path}: not a scan by its name; give {KNOWN}")
+
+
+def label_format(path: Path) -> Format:
+    """The format of a label: as `scan_format`, or that of the outline that a folder holds.
+
+    Raises:
+        CrlnError: there is no such file, or no label has such a name.
+    """
+    named = scan_suffix(path) if not path.is_dir() else ""
+    return OUTLINE if not named and outline_files(path) else scan_format(path)
 
 
 def is_scan(path: Path) -> bool:

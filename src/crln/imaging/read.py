@@ -8,7 +8,7 @@ import numpy as np
 
 from crln.imaging.faults import reading
 from crln.imaging.format import Content
-from crln.imaging.formats import scan_format
+from crln.imaging.formats import label_format, scan_format
 from crln.imaging.grid import Grid, Volume, check_grid, check_same_grid
 from crln.imaging.naming import moved, plain, values_by_name
 from crln.imaging.placing import reordered
@@ -70,7 +70,7 @@ def read_label(
             classes.
     """
     path = Path(path)
-    format = scan_format(path)
+    format = label_format(path)
     sys.audit("crln.read", str(path), "label")
     with reading(path):
         told = format.names(path)
@@ -89,7 +89,7 @@ def label_names(path: Path) -> dict[int, str]:
         CrlnError: the file is missing, truncated or no image.
     """
     path = Path(path)
-    format = scan_format(path)
+    format = label_format(path)
     sys.audit("crln.read", str(path), "label")
     with reading(path):
         return {value: name for value, name in format.names(path).items() if plain(name)}

@@ -1,6 +1,5 @@
 """What several methods minimise."""
 
-from crln.losses.criteria import Criteria, criteria_of
 from crln.losses.partial import marginal, mark_partial, without_partial
 from crln.losses.terms import (
     SHARES,
@@ -14,16 +13,13 @@ from crln.losses.terms import (
     segmentation_loss,
     sharpen,
     soft_dice_loss,
-    voxel_cross_entropy,
 )
 
 __all__ = [
     "SHARES",
     "SMALLEST",
-    "Criteria",
     "Over",
     "consistency_loss",
-    "criteria_of",
     "cross_entropy",
     "entropy",
     "full_precision",
@@ -33,6 +29,5 @@ __all__ = [
     "segmentation_loss",
     "sharpen",
     "soft_dice_loss",
-    "voxel_cross_entropy",
     "without_partial",
 ]

@@ -5,6 +5,7 @@ its bottleneck, the latent, is replaced by one that a diffusion model denoised t
 of a better label map, and decoded to logits.
 """
 
+import colorsys
 import math
 from collections.abc import Sequence
 from itertools import pairwise
@@ -14,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from crln.methods.diffrect.colours import COLOURS, colour, mixed_colour, palette
+from crln.labels import IGNORE
 from crln.methods.diffrect.diffusion import add_noise, cosine_alphas, ddim, waves
 from crln.networks.blocks import (
     CUBE,
@@ -33,6 +34,8 @@ DROPOUT = (0.05, 0.1, 0.2, 0.3, 0.5)
 
 GROUPS, SMALLEST_GROUP = 8, 8
 """Of the denoiser's norm: groups at most, and channels in each at least."""
+
+COLOURS = 3
 
 
 class Condition(NamedTuple):
@@ -68,7 +71,6 @@ class LabelRectifier(nn.Module):
         steps: T of the diffusion.
         strides: from each level to the next; None: 2 along every axis.
         kernels: of each level's convolutions; None: 3 along every axis.
-        exclusive: whether labels are classes; else they are combinations of them.
     """
 
     palette: Tensor
@@ -82,11 +84,8 @@ class LabelRectifier(nn.Module):
         steps: int = 10,
         strides: Sequence[Triple] | None = None,
         kernels: Sequence[Triple] | None = None,
-        *,
-        exclusive: bool = True,
     ) -> None:
         super().__init__()
-        self.colour = colour if exclusive else mixed_colour
         deepest, strides, kernels = (
             widths[-1], strides or halvings(widths), kernels or cubes(widths)
         )  # fmt: skip
@@ -126,7 +125,7 @@ class LabelRectifier(nn.Module):
     def _encode(
         self, images: Tensor, labels: Tensor, surroundings: list[Tensor], guidance: Tensor
     ) -> list[Tensor]:
-        coloured = torch.cat([images, self.colour(labels, self.palette)], 1)
+        coloured = torch.cat([images, colour(labels, self.palette)], 1)
         return self.encoder(coloured, guidance, surroundings)
 
     def denoise(self, condition: Condition, latent: Tensor, generator: torch.Generator) -> Tensor:
@@ -277,6 +276,20 @@ class TimeEmbedding(nn.Module):
         """(B,) -> (B, width)."""
         embedded: Tensor = self.layers(waves(time, self.waves))
         return embedded
+
+
+def palette(classes: int) -> Tensor:
+    """(K, 3): black for the background, evenly spaced hues for the rest.
+
+    Red, green and blue for the four classes of the published data sets.
+    """
+    hues = [colorsys.hsv_to_rgb(k / (classes - 1), 1, 1) for k in range(classes - 1)]
+    return torch.tensor([(0.0, 0.0, 0.0), *hues])
+
+
+def colour(labels: Tensor, colours: Tensor) -> Tensor:
+    """(B, X, Y, Z) -> (B, 3, X, Y, Z); what is IGNORE is black."""
+    return colours[labels.masked_fill(labels == IGNORE, 0)].movedim(-1, 1)
 
 
 def _joined(deep: Tensor, skip: Tensor) -> Tensor:

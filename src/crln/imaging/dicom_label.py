@@ -1,0 +1,133 @@
+"""DICOM's two kinds of outline, told from scans by what is in the file: SEG and RTSTRUCT."""
+
+from collections.abc import Collection
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from crln.errors import CrlnError, needs
+from crln.imaging import dicom_seg, rtstruct
+from crln.imaging.format import Content, Format
+from crln.imaging.grid import Grid
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
+
+SEG, LABEL_MAP = "1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7"
+RTSTRUCT = "1.2.840.10008.5.1.4.1.1.481.3"
+"""SOP classes: segments as voxels, one bit each or one value for all; structures as contours."""
+
+_HEAD = 2048  # where a file says of which class it is
+
+
+class DicomOutline(Format):
+    """A SEG or RTSTRUCT file, or a folder that holds one, beside slices or not."""
+
+    name = "DICOM SEG or RTSTRUCT"
+    suffixes = (".seg.dcm", ".rtstruct.dcm", ".dcm")
+    writes = False
+    outlines_only = True
+
+    def grid(self, path: Path) -> Grid:
+        """Of the frames that a SEG has; contours have none.
+
+        Raises:
+            CrlnError: it is an RTSTRUCT.
+        """
+        dataset = _read(path)
+        if dataset.SOPClassUID == RTSTRUCT:
+            raise CrlnError(f"{path}: contours have no grid of their own; give the scan's label")
+        return dicom_seg.own_grid(path, dataset)
+
+    def voxels(self, path: Path, content: Content) -> np.ndarray:
+        """Segment numbers on the grid of the frames."""
+        return self.label(path, self.grid(path), None)[0]
+
+    def names(self, path: Path) -> dict[int, str]:
+        """Of the segments or structures, by their number."""
+        dataset = _read(path, pixels=False)
+        room = rtstruct if dataset.SOPClassUID == RTSTRUCT else dicom_seg
+        return room.names(dataset)
+
+    def label(
+        self, path: Path, like: Grid | None, wanted: Collection[int] | None
+    ) -> tuple[np.ndarray, Grid]:
+        """On the scan's grid, whatever the direction of its axes."""
+        dataset = _read(path)
+        if dataset.SOPClassUID == RTSTRUCT:
+            if like is None or not like.known:
+                raise CrlnError(
+                    f"{path}: contours need the scan that they are drawn on, and its place; give a "
+                    "label with voxels, or a scan that knows its place"
+                )
+            with needs("dicom", f"{path}: an RTSTRUCT"):
+                return rtstruct.draw(path, dataset, like, wanted), like
+        if like is None or not like.known:
+            like = dicom_seg.own_grid(path, dataset)
+        return dicom_seg.place(path, dataset, like, wanted), like
+
+
+def sop_class(file: Path) -> str:
+    """The class that a DICOM file says it is of; "" if it is no DICOM file.
+
+    Read from its first bytes, so that thousands of slices take no time.
+    """
+    try:
+        with file.open("rb") as opened:
+            head = opened.read(_HEAD)
+    except OSError:
+        return ""
+    tag = b"\x02\x00\x02\x00UI" if head[128:132] == b"DICM" else b"\x08\x00\x16\x00UI"
+    at = head.find(tag)
+    if at < 0:
+        return ""
+    size = int.from_bytes(head[at + 6 : at + 8], "little")
+    return head[at + 8 : at + 8 + size].rstrip(b"\0 ").decode("ascii", "replace")
+
+
+def is_dicom_outline(file: Path) -> bool:
+    """Whether a file is a SEG or an RTSTRUCT."""
+    return sop_class(file) in (SEG, LABEL_MAP, RTSTRUCT)
+
+
+def outline_files(path: Path) -> list[Path]:
+    """The SEG and RTSTRUCT files that a path is, or those directly in a folder, by name."""
+    if not path.is_dir():
+        return [path] if is_dicom_outline(path) else []
+    try:
+        return sorted(
+            file
+            for file in path.iterdir()
+            if not file.name.startswith(".") and file.is_file() and is_dicom_outline(file)
+        )
+    except OSError:
+        return []
+
+
+def outline_in(folder: Path) -> Path | None:
+    """The one outline among the slices of a series; None if there is none.
+
+    Raises:
+        CrlnError: there are several.
+    """
+    files = outline_files(folder) if folder.is_dir() else []
+    return _only(folder, files) if files else None
+
+
+def _only(path: Path, files: list[Path]) -> Path:
+    if len(files) > 1:
+        raise CrlnError(
+            f"{path}: holds {len(files)} outlines ({files[0].name}, {files[1].name}, ...); keep "
+            "the one that is the label"
+        )
+    return files[0]
+
+
+def _read(path: Path, *, pixels: bool = True) -> "Dataset":
+    with needs("dicom", f"{path}: DICOM"):
+        import pydicom
+    files = outline_files(path)
+    if not files:
+        raise CrlnError(f"{path}: holds no DICOM SEG or RTSTRUCT; give the label, or remove it")
+    return pydicom.dcmread(_only(path, files), force=True, stop_before_pixels=not pixels)

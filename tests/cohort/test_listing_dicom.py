@@ -1,0 +1,61 @@
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+from crln.cohort import load_cohort
+from crln.errors import CrlnError
+from crln.planning import make_fingerprint
+
+SHAPE = (12, 10, 8)
+
+
+@pytest.fixture
+def series(tmp_path: Path, dicom: ModuleType) -> list[Path]:
+    """Three DICOM series in images/."""
+    random = np.random.default_rng(0)
+    return [
+        dicom.write_series(
+            tmp_path / "images" / name, random.normal(0, 99, SHAPE).astype(np.int16), np.eye(4)
+        )
+        for name in "abc"
+    ]
+
+
+def _mask(first: int, last: int) -> np.ndarray:
+    mask = np.zeros(SHAPE, np.uint8)
+    mask[2:6, 2:6, first:last] = 1
+    return mask
+
+
+def test_outlines_are_found_as_files_as_folders_and_among_the_slices(
+    tmp_path: Path, series: list[Path], dicom: ModuleType
+) -> None:
+    masks = {"liver": _mask(1, 4), "tumour": _mask(5, 7)}
+    file = dicom.write_seg(tmp_path / "labels" / "a.dcm", series[0], masks)
+    folder = dicom.write_seg(tmp_path / "labels" / "b" / "1.dcm", series[1], masks).parent
+    among = dicom.write_seg(series[2] / "SEG", series[2], masks)
+    cohort = load_cohort(tmp_path)
+    labels = {case.id: case.label.path for case in cohort.labelled if case.label}
+    assert labels == {"a": file, "b": folder, "c": among}
+
+
+def test_classes_are_those_of_their_names_whatever_their_numbers(
+    tmp_path: Path, series: list[Path], dicom: ModuleType
+) -> None:
+    liver, tumour = _mask(1, 4), _mask(5, 7)
+    dicom.write_seg(tmp_path / "labels" / "a.dcm", series[0], {"liver": liver, "tumour": tumour})
+    dicom.write_seg(series[1] / "SEG", series[1], {"Tumour": tumour, "LIVER": liver})
+    found = make_fingerprint(load_cohort(tmp_path))
+    assert found.class_names == {1: "liver", 2: "tumour"}
+    assert {value: found.volumes[value] for value in (1, 2)} == {1: liver.sum(), 2: tumour.sum()}
+
+
+def test_two_outlines_among_the_slices_are_refused(
+    tmp_path: Path, series: list[Path], dicom: ModuleType
+) -> None:
+    for name in ("one", "two"):
+        dicom.write_seg(series[0] / name, series[0], {"liver": _mask(1, 4)})
+    with pytest.raises(CrlnError, match=r"a: holds 2 outlines \(one, two, \.\.\.\); keep the one"):
+        load_cohort(tmp_path)
