@@ -48,6 +48,9 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copy(scan.with_name("case_07.nii.gz"), here / "scan.nii.gz")
     cohort = crln.load_cohort(here / "data")
     run = crln.train(cohort, crln.make_plan(cohort, changes=SMALL), here / "run")
+    six = crln.split_cohort(cohort, labelled=6)
+    small = crln.make_plan(cohort, changes=SMALL)
+    crln.train_ensemble(six, small, here / "ensemble", method="supervised", folds=3, say=str)
     shutil.copytree(here / "data/labels", here / "masks")
     assert run.finished
     return here

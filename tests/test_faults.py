@@ -225,6 +225,11 @@ def _(place: Place) -> list[object]:
     return place.train("--labelled", 9)
 
 
+@fault("more folds than labelled cases")
+def _(place: Place) -> list[object]:
+    return place.train("--folds", 4)
+
+
 @fault("zero or absurd spacing")
 def _(place: Place) -> list[object]:
     image = nib.load(place.scan)

@@ -27,8 +27,15 @@ if TYPE_CHECKING:
     from crln.imaging import Grid, Volume
     from crln.inference import Prediction, Predictor, load_predictor, predict_files
     from crln.planning import Plan, make_fingerprint, make_plan
-    from crln.runs import RunFolder, open_run
-    from crln.training import Course, Listener, Training, train
+    from crln.runs import EnsembleFolder, RunFolder, open_ensemble, open_run
+    from crln.training import (
+        Course,
+        Listener,
+        Training,
+        out_of_fold,
+        train,
+        train_ensemble,
+    )
 
 if sys.platform == "darwin":
     # torch reads it once, when it is imported: what Metal cannot compute, the processor does.
@@ -38,6 +45,7 @@ _ROOMS = {
     "Case": "cohort",
     "Cohort": "cohort",
     "Course": "training",
+    "EnsembleFolder": "runs",
     "Evaluation": "evaluation",
     "Grid": "imaging",
     "Listener": "training",
@@ -55,11 +63,14 @@ _ROOMS = {
     "load_predictor": "inference",
     "make_fingerprint": "planning",
     "make_plan": "planning",
+    "open_ensemble": "runs",
     "open_run": "runs",
+    "out_of_fold": "training",
     "predict_files": "inference",
     "read_evaluation": "evaluation",
     "split_cohort": "cohort",
     "train": "training",
+    "train_ensemble": "training",
     "write_results": "comparison",
 }
 
@@ -68,6 +79,7 @@ __all__ = [
     "Cohort",
     "Course",
     "CrlnError",
+    "EnsembleFolder",
     "Evaluation",
     "Grid",
     "Listener",
@@ -86,11 +98,14 @@ __all__ = [
     "load_predictor",
     "make_fingerprint",
     "make_plan",
+    "open_ensemble",
     "open_run",
+    "out_of_fold",
     "predict_files",
     "read_evaluation",
     "split_cohort",
     "train",
+    "train_ensemble",
     "write_results",
 ]
 

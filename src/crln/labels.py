@@ -162,6 +162,10 @@ class LabelSpace:
         """Of each class, in float32: (B, K, X, Y, Z) -> the same shape."""
         return logits.float().softmax(1)
 
+    def logits(self, probabilities: "Tensor") -> "Tensor":
+        """Logits of these probabilities, (B, K, X, Y, Z): the way back."""
+        return probabilities.log()
+
     def decide(self, probabilities: "Tensor", axis: int = 1) -> "Tensor":
         """The most probable class, int64: without `axis`, which is K long."""
         return probabilities.argmax(axis)

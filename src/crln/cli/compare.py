@@ -10,7 +10,18 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 from typer.core import TyperCommand
 
-from crln.cli.options import Data, Device, Precision, Preset, Test, Validation
+from crln.cli.options import (
+    Data,
+    Device,
+    JobCount,
+    JobOption,
+    Precision,
+    Preset,
+    Slurm,
+    Test,
+    Validation,
+    job_options,
+)
 from crln.cli.screen import console, examples, show
 from crln.errors import CrlnError
 
@@ -107,23 +118,9 @@ def command(
         Literal["mm", "voxel"] | None,
         typer.Option(show_default="mm; voxel with a paper's preset", help="Of distances."),
     ] = None,
-    jobs: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N", min=1, show_default="1; with --slurm all at once",
-            help="How many trainings run at a time.",
-        ),
-    ] = None,
-    slurm: Annotated[
-        bool, typer.Option("--slurm", help="Run each training as a Slurm job.")
-    ] = False,
-    job_option: Annotated[
-        list[str],
-        typer.Option(
-            metavar="NAME=VALUE",
-            help="Of the Slurm jobs: slurm_partition, gpus_per_node, cpus_per_task, mem_gb, ...",
-        ),
-    ] = [],  # noqa: B006
+    jobs: JobCount = None,
+    slurm: Slurm = False,
+    job_option: JobOption = [],  # noqa: B006
     device: Device = "auto",
     precision: Precision = "32",
     cache: Annotated[
@@ -154,7 +151,7 @@ def command(
     comparison = compare(
         settings, out, outside=_outside(outside, settings.labelled),
         compute=Compute(device, precision, cache),
-        jobs=Jobs(jobs, slurm, _job_options(job_option, slurm)), say=console.print,
+        jobs=Jobs(jobs, slurm, job_options(job_option, slurm)), say=console.print,
         watch=_watch,
     )  # fmt: skip
     page = write_results(comparison)
@@ -202,23 +199,6 @@ def _outside(words: list[str], labelled: tuple[int, ...]) -> "list[Outside]":
             )
         tools.append(Outside(Path(folder), plain, int(count) if count else labelled[0]))
     return tools
-
-
-def _job_options(words: list[str], slurm: bool) -> dict[str, Any]:
-    if words and not slurm:
-        raise CrlnError("--job-option is for Slurm jobs; add --slurm or leave it out")
-    from crln.files import from_yaml
-
-    options = {}
-    for word in words:
-        name, found, value = word.partition("=")
-        if not found:
-            raise CrlnError(f"--job-option {word}: write NAME=VALUE")
-        try:
-            options[name] = from_yaml(value)
-        except ValueError as error:
-            raise CrlnError(f"--job-option {word}: {error}; write NAME=VALUE") from error
-    return options
 
 
 def _show(comparison: "Comparison") -> None:

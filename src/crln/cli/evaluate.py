@@ -96,8 +96,9 @@ def _of_run(path: Path) -> dict[str, Any]:
     """The ids of a run's test cases and its foreground classes."""
     import crln
     from crln.cohort import read_split
+    from crln.runs import is_ensemble
 
-    run = crln.open_run(path)
+    run = crln.open_ensemble(path) if is_ensemble(path) else crln.open_run(path)
     cases = read_split(run.split)["test"]
     if not cases:
         raise CrlnError(f"{run.split}: the run kept no test case; evaluate without --run")

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from crln.errors import CrlnError
 from crln.training.options import documented
 
 Data = Annotated[
@@ -62,6 +63,21 @@ Cache = Annotated[
         help="Where prepared scans are kept.",
     ),
 ]
+JobCount = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N", min=1, show_default="1; with --slurm all at once",
+        help="How many trainings run at a time.",
+    ),
+]  # fmt: skip
+Slurm = Annotated[bool, typer.Option("--slurm", help="Run each training as a Slurm job.")]
+JobOption = Annotated[
+    list[str],
+    typer.Option(
+        metavar="NAME=VALUE",
+        help="Of the Slurm jobs: slurm_partition, gpus_per_node, cpus_per_task, mem_gb, ...",
+    ),
+]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace output that exists.")]
 
 
@@ -86,3 +102,25 @@ def with_training(command: Callable[..., None]) -> Callable[..., None]:
     command.__signature__ = wanted  # type: ignore[attr-defined]
     command.__annotations__ = {p.name: p.annotation for p in wanted.parameters.values()}
     return command
+
+
+def job_options(words: list[str], slurm: bool) -> dict[str, Any]:
+    """What `--job-option` says, by name.
+
+    Raises:
+        CrlnError: without Slurm, or a word that is not NAME=VALUE.
+    """
+    if words and not slurm:
+        raise CrlnError("--job-option is for Slurm jobs; add --slurm or leave it out")
+    from crln.files import from_yaml
+
+    options = {}
+    for word in words:
+        name, found, value = word.partition("=")
+        if not found:
+            raise CrlnError(f"--job-option {word}: write NAME=VALUE")
+        try:
+            options[name] = from_yaml(value)
+        except ValueError as error:
+            raise CrlnError(f"--job-option {word}: {error}; write NAME=VALUE") from error
+    return options

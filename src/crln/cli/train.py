@@ -1,19 +1,30 @@
 """crln train: learn from a cohort."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from crln.cli.options import Data, Labelled, Preset, Test, Validation, with_training
+from crln.cli.options import (
+    Data,
+    JobCount,
+    JobOption,
+    Labelled,
+    Preset,
+    Slurm,
+    Test,
+    Validation,
+    job_options,
+    with_training,
+)
 from crln.cli.screen import console, examples
 from crln.errors import CrlnError
 from crln.training.options import Training
 
 if TYPE_CHECKING:
     from crln.cohort import Cohort
+    from crln.jobs import Jobs
     from crln.planning import Plan
-    from crln.runs import RunFolder
 
 EXAMPLES = examples(
     "crln train data --out run",
@@ -23,6 +34,8 @@ EXAMPLES = examples(
     "crln train data --out run --resume",
     "crln train data --out run --resume --iterations 8000",
     "crln train more-data --out second --start-from run",
+    "crln train data --out run --folds 5",
+    "crln train data --out run --folds 1 --members 3 --jobs 3",
     "crln train data --out run --preset la --devices 2",
 )
 
@@ -48,18 +61,37 @@ def command(
             "--published", help="Use the method's published optimiser, scaled to the budget."
         ),
     ] = False,
+    folds: Annotated[
+        int | None,
+        typer.Option(
+            metavar="K", min=1, show_default="no ensemble",
+            help="An ensemble: each of K trainings leaves out a Kth of the labelled cases, which "
+            "then tell how good it is. 1: none is left out.",
+        ),
+    ] = None,
+    members: Annotated[
+        int | None,
+        typer.Option(
+            metavar="M", min=2, show_default="one a fold",
+            help="Trainings of the ensemble, each with another seed.",
+        ),
+    ] = None,
+    jobs: JobCount = None,
+    slurm: Slurm = False,
+    job_option: JobOption = [],  # noqa: B006
     **options: Any,
-) -> None:
+) -> None:  # fmt: skip
     """Learn from labelled and unlabelled scans.
 
-    The result is a run folder.
+    The result is a run folder; with --folds or --members, a folder of several.
     """
     import crln
+    from crln.jobs import Jobs
     from crln.parallel.launch import is_first
 
     chosen = Training(**options)
-    begun = crln.open_run(out) if chosen.resume and (out / "run.yaml").exists() else None
-    method = chosen.method or (begun.facts.method if begun else "crln")
+    begun = _begun(out) if chosen.resume else None
+    method = chosen.method or (begun.method if begun else "crln")
     cohort = _split(crln.load_cohort(data), begun, chosen, labelled, validation, test)
     decided = _choose_plan(cohort, plan, preset, iterations, begun.plan if begun else None)
     if published:
@@ -70,13 +102,80 @@ def command(
         f"{len(cohort.validation)} validation and {len(cohort.test)} test cases; "
         f"{decided.training.iterations} steps"
     )
-    run = crln.train(cohort, decided, out, chosen)
-    console.print(f"model in {run.path}; next: crln predict {run.path} SCANS --out MASKS")
+    several = jobs is not None or slurm
+    where = Jobs(jobs, slurm, job_options(job_option, slurm)) if several else Jobs(here=True)
+    if parts := _parts(folds, members, begun):
+        _train_ensemble(cohort, decided, out, chosen, parts, where)
+    elif several:
+        raise CrlnError("--jobs and --slurm are for the members of an ensemble; add --folds")
+    else:
+        crln.train(cohort, decided, out, chosen)
+    console.print(f"model in {out}; next: crln predict {out} SCANS --out MASKS")
+
+
+class _Begun(NamedTuple):
+    """What is to be resumed; `parts`: folds and members of an ensemble."""
+
+    plan: "Plan"
+    split: Path
+    method: str
+    seed: int
+    parts: tuple[int, int] | None
+
+
+def _begun(out: Path) -> _Begun | None:
+    """The run or the ensemble in a folder, if there is one."""
+    from crln.runs import is_ensemble, open_ensemble, open_run
+    from crln.runs.folder import FACTS
+
+    if is_ensemble(out):
+        found = open_ensemble(out)
+        parts = found.folds, len(found.members)
+        return _Begun(found.plan, found.split, found.method, found.members[0].seed, parts)
+    if not (out / FACTS).exists():
+        return None
+    run = open_run(out)
+    return _Begun(run.plan, run.split, run.facts.method, run.facts.seed, None)
+
+
+def _parts(folds: int | None, members: int | None, begun: _Begun | None) -> tuple[int, int] | None:
+    """Folds and members of the ensemble that is asked for; None for a single training."""
+    if folds is None and members is None:
+        return begun.parts if begun else None
+    asked = folds or members or 1
+    if asked == 1 and members is None:
+        raise CrlnError("--folds 1 is no ensemble by itself; add --members, or leave it out")
+    return asked, members or asked
+
+
+def _train_ensemble(
+    cohort: "Cohort",
+    plan: "Plan",
+    out: Path,
+    chosen: Training,
+    parts: tuple[int, int],
+    jobs: "Jobs",
+) -> None:
+    """Trains the members, and measures them by what they left out."""
+    import crln
+    from crln.cli.screen import show
+    from crln.evaluation.tables import evaluation_table
+
+    folds, members = parts
+    ensemble = crln.train_ensemble(
+        cohort, plan, out, chosen, folds=folds, members=members, jobs=jobs, say=console.print
+    )
+    if folds > 1:
+        found = crln.out_of_fold(
+            ensemble, cohort, device=chosen.device, precision=chosen.precision or "32", say=str
+        )
+        count = len(found.cases)
+        show(evaluation_table(found), f"{count} labelled cases, by members that never saw them")
 
 
 def _split(
     cohort: "Cohort",
-    begun: "RunFolder | None",
+    begun: _Begun | None,
     chosen: Training,
     labelled: int | None,
     validation: int,
@@ -87,7 +186,7 @@ def _split(
 
     if begun and begun.split.exists() and labelled is None and not test and not validation:
         return apply_split(cohort, begun.split)
-    seed = chosen.seed if chosen.seed is not None else begun.facts.seed if begun else 0
+    seed = chosen.seed if chosen.seed is not None else begun.seed if begun else 0
     return split_cohort(cohort, labelled=labelled, validation=validation, test=test, seed=seed)
 
 

@@ -13,13 +13,15 @@ from crln.errors import CrlnError
 from crln.files import fault_of
 from crln.imaging import Volume, read_image
 from crln.inference.fuse import accelerate
+from crln.inference.mean import averaged
 from crln.inference.prediction import Prediction
 from crln.inference.restore import outline
 from crln.inference.sliding import Network, Precision, score_slabs
 from crln.labels import largest_components
 from crln.planning import Plan
 from crln.preparation import prepare_image
-from crln.runs import open_run
+from crln.runs import RunFolder
+from crln.runs.ensemble import predicting_runs
 
 
 class Predictor:
@@ -120,7 +122,7 @@ def load_predictor(
     *,
     inference: Mapping[str, Any] | None = None,
 ) -> Predictor:
-    """The predictor of a run folder.
+    """The predictor of a run folder, or of an ensemble: its members' mean.
 
     Args:
         run: the folder that training wrote.
@@ -136,10 +138,24 @@ def load_predictor(
     Examples:
         >>> predictor = crln.load_predictor("run", inference={"mirror_axes": (0, 1)})
     """
-    folder = open_run(Path(run))
-    plan = _overlaid(folder.plan, dict(inference or {}))
+    return predictor_of(predicting_runs(Path(run)), device, precision, inference=inference)
+
+
+def predictor_of(
+    runs: Sequence[RunFolder],
+    device: str = "auto",
+    precision: Precision = "32",
+    *,
+    inference: Mapping[str, Any] | None = None,
+) -> Predictor:
+    """The predictor of some runs of one plan together; as `load_predictor`."""
+    plan = _overlaid(runs[0].plan, dict(inference or {}))
     place = settle_device(device)
-    return Predictor(folder.load_network(place), plan, place, precision)
+    networks = [run.load_network(place) for run in runs]
+    if len(networks) == 1:
+        return Predictor(networks[0], plan, place, precision)
+    fast = [accelerate(network, place, exact=precision != "32") for network in networks]
+    return Predictor(averaged(fast, plan.labels), plan, place, precision)
 
 
 def _overlaid(plan: Plan, inference: dict[str, Any]) -> Plan:

@@ -16,6 +16,7 @@ from crln.runs.facts import Facts
 from crln.runs.packages import check_installed
 
 PLAN, FACTS, SPLIT, LOG = "plan.yaml", "run.yaml", "split.yaml", "log.csv"
+ENSEMBLE = "ensemble.yaml"
 CHECKPOINT, WEIGHTS, SEAL = "checkpoint.safetensors", "weights.safetensors", "seal.json"
 
 
@@ -146,6 +147,8 @@ def open_run(path: Path) -> RunFolder:
     path = Path(path)
     if not path.is_dir():
         raise CrlnError(f"{path}: no such run folder; give the folder that `crln train` wrote")
+    if (path / ENSEMBLE).is_file():
+        raise CrlnError(f"{path}: an ensemble, where one run is due; give one of its members")
     for name in (PLAN, FACTS):
         if not (path / name).is_file():
             raise CrlnError(f"{path}: not a run folder: {name} is missing")

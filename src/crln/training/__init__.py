@@ -9,12 +9,28 @@ from typing import TYPE_CHECKING, Any
 from crln.training.options import Intervals, Training
 
 if TYPE_CHECKING:
+    from crln.training.cross_validation import out_of_fold
+    from crln.training.ensemble import train_ensemble
     from crln.training.listeners import Course, Listener
     from crln.training.start import train
 
-_FILES = {"Course": "listeners", "Listener": "listeners", "train": "start"}
+_FILES = {
+    "Course": "listeners",
+    "Listener": "listeners",
+    "out_of_fold": "cross_validation",
+    "train": "start",
+    "train_ensemble": "ensemble",
+}
 
-__all__ = ["Course", "Intervals", "Listener", "Training", "train"]
+__all__ = [
+    "Course",
+    "Intervals",
+    "Listener",
+    "Training",
+    "out_of_fold",
+    "train",
+    "train_ensemble",
+]
 
 
 def __getattr__(name: str) -> Any:

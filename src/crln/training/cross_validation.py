@@ -1,0 +1,79 @@
+"""How good the members of an ensemble are, told by the labelled cases that they left out."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from crln.cohort import Case, Cohort
+from crln.errors import CrlnError
+from crln.evaluation import Evaluation, Unit, evaluate_pairs
+from crln.imaging import output_suffix
+from crln.inference import Precision
+from crln.inference.predictor import predictor_of
+from crln.runs import EnsembleFolder, Member
+from crln.training.ensemble import OUT_OF_FOLD
+
+
+def out_of_fold(
+    ensemble: EnsembleFolder,
+    cohort: Cohort,
+    *,
+    unit: Unit = "mm",
+    device: str = "auto",
+    precision: Precision = "32",
+    say: Callable[[str], object] = print,
+) -> Evaluation:
+    """Measures each labelled case by the members that never saw it.
+
+    It is an honest estimate for scans of the same kind, from labels that are there anyway. Each
+    member has learnt from fewer labels than there are, and is one of several: all together will be
+    rather better. Masks and figures are kept in `out-of-fold/`; masks that are there are not made
+    again.
+
+    Args:
+        ensemble: whose members have finished.
+        cohort: that it was trained on, in its split.
+        unit: of distances.
+        device: "auto", "cpu", "cuda" or "mps".
+        precision: of the networks' arithmetic.
+        say: told of each case.
+
+    Raises:
+        CrlnError: no case was left out (one fold), a case has lost its label, or a file is faulty.
+
+    Examples:
+        >>> ensemble = crln.open_ensemble("ensemble")
+        >>> found = crln.out_of_fold(ensemble, crln.load_cohort("data"), say=str)
+        >>> len(found.cases)
+        6
+    """
+    left_out = _left_out(ensemble)
+    cases = {case.id: case for case in cohort}
+    if lost := [id for id in left_out if id not in cases or cases[id].label is None]:
+        raise CrlnError(f"{cohort.root}: no label of {lost[0]}, which the ensemble left out")
+    if not left_out:
+        raise CrlnError(f"{ensemble.path}: no member left a case out; train with --folds 2 or more")
+    folder = ensemble.path / OUT_OF_FOLD
+    masks = {id: _mask(folder, cases[id]) for id in left_out}
+    todo = {id: members for id, members in left_out.items() if not masks[id].exists()}
+    for members in dict.fromkeys(todo.values()):
+        predictor = predictor_of([ensemble.run(member) for member in members], device, precision)
+        for id in (id for id, without in todo.items() if without == members):
+            predictor.predict(cases[id].images).save(masks[id])
+            say(f"{id}: outlined by {', '.join(member.folder for member in members)}")
+    pairs = {id: (masks[id], label.path) for id in left_out if (label := cases[id].label)}
+    found = evaluate_pairs(pairs, unit=unit, classes=ensemble.plan.labels)
+    found.save(folder / "metrics", overwrite=True)
+    return found
+
+
+def _left_out(ensemble: EnsembleFolder) -> Mapping[str, tuple[Member, ...]]:
+    """Case id to the members that left it out, ordered by id."""
+    found: dict[str, tuple[Member, ...]] = {}
+    for member in ensemble.members:
+        for id in member.left_out:
+            found[id] = (*found.get(id, ()), member)
+    return dict(sorted(found.items()))
+
+
+def _mask(folder: Path, case: Case) -> Path:
+    return folder / "masks" / f"{case.id}{output_suffix(case.images[0])}"

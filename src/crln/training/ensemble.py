@@ -1,0 +1,171 @@
+"""Several trainings of one cohort: each leaves out some of the labelled cases."""
+
+import os
+import shutil
+import signal
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from crln.cohort import Cohort, save_split
+from crln.cohort.folds import draw_folds, leave_out
+from crln.errors import CrlnError, Interrupted
+from crln.jobs import Jobs, run_tasks, visible_gpus
+from crln.planning import Plan
+from crln.runs import EnsembleFolder, Member, is_ensemble, open_ensemble, open_run
+from crln.training.listeners import Listener
+from crln.training.options import Training
+from crln.training.resume import settled
+from crln.training.start import train
+
+JOBS, OUT_OF_FOLD = "jobs", "out-of-fold"
+_HERE = Jobs(here=True)
+
+
+@dataclass(frozen=True)
+class _Work:
+    """The training of one member, for whatever process does it."""
+
+    cohort: Cohort
+    plan: Plan
+    out: Path
+    options: Training
+    threads: int | None = None
+
+    def __call__(self, listeners: Sequence[Listener] = ()) -> None:
+        if self.threads:
+            import torch
+
+            torch.set_num_threads(self.threads)
+        train(self.cohort, self.plan, self.out, self.options, listeners=listeners)
+
+
+def train_ensemble(
+    cohort: Cohort,
+    plan: Plan,
+    out: Path | str,
+    options: Training | None = None,
+    *,
+    folds: int = 5,
+    members: int | None = None,
+    jobs: Jobs = _HERE,
+    listeners: Sequence[Listener] = (),
+    say: Callable[[str], object] = print,
+    **fields: Any,
+) -> EnsembleFolder:
+    """Trains members that each leave out a share of the labelled cases.
+
+    A case that is left out is not learnt from at all, neither its label nor its scan, so that
+    `crln.out_of_fold` tells honestly how good such a training is on scans that it never saw.
+
+    Args:
+        cohort: split into labelled, unlabelled, validation and test cases.
+        plan: of every member.
+        out: the folder; a run folder a member lies in it.
+        options: how each is run; member i has the seed `options.seed` + i.
+        folds: parts that the labelled cases are divided into; member i leaves out part i. 1: every
+            member learns from all of them.
+        members: how many; default one a fold. More than folds go round again, with other seeds.
+        jobs: how many at a time, and where; default one after the other in this process.
+        listeners: are told how each goes, where that is in this process.
+        say: told of each member.
+        fields: of `Training`, instead of those of `options`.
+
+    Raises:
+        CrlnError: as `crln.train`; there are fewer labelled cases than folds; the folder holds an
+            ensemble of other folds or members; or a member's training failed.
+        Interrupted: by a signal; what was done is saved.
+
+    Examples:
+        >>> cohort = crln.load_cohort("data")
+        >>> plan = crln.make_plan(cohort)
+        >>> settings = crln.Training(method="supervised", progress=False)
+        >>> ensemble = crln.train_ensemble(cohort, plan, "new-ensemble", settings, folds=2)
+        member-1 of 2: 14 labelled cases, 14 left out
+        member-2 of 2: 14 labelled cases, 14 left out
+        >>> ensemble.finished
+        True
+    """
+    options = replace(options or Training(), **fields)
+    ensemble = _begin(cohort, plan, Path(out), options, folds, members or folds)
+    here = jobs.here
+    threads = None if here or jobs.slurm else (os.cpu_count() or 1) // jobs.places(folds) or 1
+    works = {
+        member.folder: _Work(
+            leave_out(cohort, member.left_out), plan, ensemble.folder(member),
+            replace(options, seed=member.seed, resume=True, overwrite=False,
+                    progress=options.progress and here), threads,
+        )
+        for member in ensemble.members
+    }  # fmt: skip
+    due = {name: work for name, work in works.items() if not _done(ensemble, name, plan)}
+    if due:  # what was measured of them is not theirs any more
+        shutil.rmtree(ensemble.path / OUT_OF_FOLD, ignore_errors=True)
+    if here:
+        for name, work in due.items():
+            out_of = len(cohort.labelled) - len(work.cohort.labelled)
+            say(f"{name} of {len(works)}: {len(work.cohort.labelled)} labelled cases, "
+                f"{out_of} left out")  # fmt: skip
+            work(listeners)
+        return ensemble
+    gpus = [] if jobs.slurm or options.device == "cpu" else visible_gpus()
+
+    def ended(name: str, printed: Path) -> None:
+        say(f"{name}: {'done' if ensemble.done(name) else f'did not finish: {printed} tells why'}")
+
+    try:
+        run_tasks(due, jobs, ensemble.path / JOBS, ended, gpus)
+    except (KeyboardInterrupt, SystemExit) as end:
+        number = int(end.code or 128) - 128 if isinstance(end, SystemExit) else signal.SIGINT
+        raise Interrupted(
+            f"{ensemble.path}: stopped; what its members learnt is saved, and the same command "
+            "with --resume goes on",
+            number,
+        ) from None
+    if not ensemble.finished:
+        raise CrlnError(
+            f"{ensemble.path}: not every member has finished; mend what {ensemble.path / JOBS} "
+            "tells, and go on with --resume"
+        )
+    return ensemble
+
+
+def _done(ensemble: EnsembleFolder, name: str, plan: Plan) -> bool:
+    """Whether a member has taken as many steps as are asked for now."""
+    if not ensemble.done(name):
+        return False
+    steps: int = open_run(ensemble.path / name).plan.training.iterations
+    return steps == plan.training.iterations
+
+
+def _begin(
+    cohort: Cohort, plan: Plan, out: Path, options: Training, folds: int, members: int
+) -> EnsembleFolder:
+    """A new folder, or the one to resume, whose own draw is kept."""
+    if options.resume and is_ensemble(out):
+        begun = open_ensemble(out)
+        if (begun.folds, len(begun.members)) != (folds, members):
+            raise CrlnError(
+                f"{out}: the ensemble has {begun.folds} folds and {len(begun.members)} members, "
+                f"not {folds} and {members}; resume it with its own"
+            )
+        changed = replace(begun, plan=settled(replace(options, resume=False), plan, out)[1])
+        changed.write()
+        return changed
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        if not options.overwrite:
+            raise CrlnError(f"{out}: exists already; use --resume, --overwrite or another --out")
+        if not is_ensemble(out):
+            raise CrlnError(f"{out}: is no ensemble, so it is not overwritten; remove it yourself")
+        shutil.rmtree(out)
+    chosen, plan = settled(replace(options, resume=False), plan, out)
+    seed = chosen.seed or 0
+    parts = draw_folds(cohort, folds, seed)
+    ensemble = EnsembleFolder(out, plan, str(chosen.method), folds, tuple(
+        Member(folder=f"member-{i + 1}", seed=seed + i, left_out=parts[i % folds])
+        for i in range(members)
+    ))  # fmt: skip
+    save_split(cohort, ensemble.split)
+    ensemble.write()
+    return ensemble
