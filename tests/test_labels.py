@@ -6,10 +6,9 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import ndimage
 
 from crln.errors import CrlnError
-from crln.labels import HIGHEST, IGNORE, LOWEST, LabelSpace, largest_components
+from crln.labels import HIGHEST, IGNORE, LOWEST, LabelSpace
 
 VALUES = st.lists(st.integers(LOWEST, HIGHEST), min_size=3, max_size=300, unique=True)
 
@@ -72,7 +71,20 @@ def test_logits_become_probabilities_and_a_decision() -> None:
         ({"names": ("a", "a")}, "two classes are called 'a'"),
         ({"names": ("a", " ")}, "has no name"),
         ({"ignore": 1}, "ignore is 1, the value of a class"),
-        ({"exclusive": False}, "cannot be learnt yet"),
+        ({"exclusive": False, "values": (0, 5)}, r"numbered 0, 1, 2, \.\.\., got \[0, 5\]"),
+        ({"members": ((0,), (1,))}, "members are those of regions; set exclusive: false"),
+        ({"exclusive": False, "members": ((0,),)}, "a list of values for each class, 2"),
+        ({"exclusive": False, "members": ((0, 1), (1,))}, "a value of the background lies in"),
+        ({"exclusive": False, "members": ((0,), (1, 2)), "ignore": 2}, "ignore is 2, the value"),
+        (
+            {
+                "exclusive": False,
+                "values": (0, 1, 2),
+                "names": ("a", "b", "c"),
+                "members": ((0,), (1, 2), (2, 1)),
+            },
+            "regions 'b' and 'c' are the same values",
+        ),
     ],
 )
 def test_labels_that_cannot_be_are_refused(given: dict[str, Any], message: str) -> None:
@@ -80,38 +92,69 @@ def test_labels_that_cannot_be_are_refused(given: dict[str, Any], message: str) 
         LabelSpace(**given)
 
 
-def test_keeps_the_largest_component_of_each_class() -> None:
-    classes = np.zeros((12, 10, 8), np.uint8)
-    classes[1:5, 1:5, 1:5] = 1
-    classes[8, 8, 6] = 1
-    classes[7:9, 1:3, 1:3] = 2
-    classes[10:12, 6:10, 2] = 3
-    expected = classes.copy()
-    expected[8, 8, 6] = 0
-    assert np.array_equal(largest_components(classes), expected)
-    assert classes[8, 8, 6] == 1
+BRAIN = {"whole": (1, 2, 3), "core": (2, 3), "enhancing": (3,)}
 
 
-def test_voxels_that_share_a_corner_are_connected() -> None:
-    classes = np.zeros((6, 6, 6), np.uint8)
-    classes[0, 0, 0] = classes[1, 1, 1] = classes[5, 5, 5] = 1
-    kept = largest_components(classes)
-    assert kept[0, 0, 0] == kept[1, 1, 1] == 1
-    assert kept[5, 5, 5] == 0
+def regions_of(regions: dict[str, tuple[int, ...]] = BRAIN, **more: Any) -> LabelSpace:
+    values = [0, *sorted({v for region in regions.values() for v in region})]
+    return LabelSpace.of(values, {}, regions=regions, **more)
 
 
-@pytest.mark.parametrize("kind", [np.uint8, np.int32, np.int64])
-def test_same_as_scipy_on_noise(kind: type) -> None:
-    classes = np.random.default_rng(0).integers(0, 3, (14, 12, 10)).astype(kind)
-    classes[np.random.default_rng(1).random(classes.shape) < 0.7] = 0
-    expected = np.zeros_like(classes)
-    for k in (1, 2):
-        parts, _ = ndimage.label(classes == k, np.ones((3, 3, 3)))
-        sizes = np.bincount(parts.ravel())[1:]
-        assert (sizes == sizes.max()).sum() == 1
-        expected[parts == sizes.argmax() + 1] = k
-    assert np.array_equal(largest_components(classes), expected)
+def test_values_become_the_regions_that_hold_them_and_come_back() -> None:
+    space = regions_of(ignore=9)
+    assert (space.classes, space.names) == (4, ("background", "whole", "core", "enhancing"))
+    voxels = np.array([[0, 1, 2, 3, 9]])
+    combined = space.encode(voxels)
+    for k, members in enumerate([(0,), *BRAIN.values()]):
+        np.testing.assert_array_equal(space.holds(combined, k), np.isin(voxels, members))
+        np.testing.assert_array_equal(space.knows(combined, k), voxels != 9)
+    np.testing.assert_array_equal(space.decode(combined), voxels)
 
 
-def test_background_alone_stays() -> None:
-    assert not largest_components(np.zeros((3, 3, 3), np.uint8)).any()
+def test_of_values_in_the_same_regions_the_smallest_is_written() -> None:
+    space = LabelSpace.of([0, 4, 5, 6], {}, regions={"both": (6, 4), "one": (4,)})
+    assert space.members == ((0, 5), (6, 4), (4,))
+    written = space.decode(space.encode(np.array([[0, 4, 5, 6]])))
+    assert written.tolist() == [[0, 4, 0, 6]]
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_of_regions_the_likeliest_that_a_file_can_say_is_decided(axis: int) -> None:
+    space = regions_of()
+    odds = 3 * torch.randn(2, 4, 5, 4, 3, generator=torch.Generator().manual_seed(1))
+    found = space.decide(odds.sigmoid().movedim(1, axis), axis)
+    # by definition: the largest product of p or 1 - p among the four that the file can say
+    p = odds.double().sigmoid()[:, 1:]
+    said = {0: (0, 0, 0), 1: (1, 0, 0), 3: (1, 1, 0), 7: (1, 1, 1)}
+    products = torch.stack([
+        torch.stack([p[:, k] if bit else 1 - p[:, k] for k, bit in enumerate(bits)]).prod(0)
+        for bits in said.values()
+    ])  # fmt: skip
+    assert torch.equal(found, torch.tensor(list(said))[products.argmax(0)])
+
+
+def test_separate_structures_decide_each_for_itself() -> None:
+    space = LabelSpace.of([0, 1, 2], {1: "liver", 2: "tumour"}, exclusive=False)
+    assert space.separate
+    p = torch.tensor([[0.9, 0.2, 0.3], [0.1, 0.7, 0.3], [0.2, 0.5, 0.9], [0.0, 0.6, 0.8]])
+    decided = space.decide(p)
+    assert decided.tolist() == [0, 1, 2, 3]
+    where = space.decode(decided.numpy())
+    assert where.tolist() == [[True, False, False, False], [False, True, False, True],
+                              [False, False, True, True]]  # fmt: skip
+
+
+def test_the_largest_component_of_each_region_leaves_no_core_outside_its_whole() -> None:
+    space = regions_of({"whole": (1, 2), "core": (2,)})
+    voxels = np.zeros((20, 6, 6), np.int32)
+    voxels[1:9, 1:5, 1:5] = 1
+    voxels[2:4, 2:4, 2:4] = 2
+    voxels[14:17, 1:4, 1:4] = 2  # a larger core, in a smaller whole
+    kept = space.decode(space.cleaned(space.encode(voxels)))
+    expected = voxels.copy()
+    expected[10:] = 0
+    expected[expected == 2] = 1
+    np.testing.assert_array_equal(kept, expected)
+    core = space.decode(space.cleaned(space.encode(voxels), [2]))
+    assert (core[14:17, 1:4, 1:4] == 2).all()
+    assert (core[2:4, 2:4, 2:4] == 1).all()

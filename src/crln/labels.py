@@ -4,11 +4,19 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-import cc3d
 import numpy as np
 
+from crln.combinations import (
+    above_half,
+    check_overlapping,
+    combination_of,
+    likeliest,
+    possible_combinations,
+    settled,
+)
+from crln.components import largest_components
 from crln.errors import CrlnError
 
 if TYPE_CHECKING:
@@ -28,19 +36,28 @@ DENSE = 2**16
 class LabelSpace:
     """The classes of a cohort: their values in the label files, their names, and nothing else.
 
-    Class k is the k-th value; class 0 is the background.
+    Class k is the k-th value; class 0 is the background. Classes that overlap are of two kinds.
+    *Regions* are unions of the values of one label file, such as a whole tumour of core and oedema:
+    `members` lists them. *Separate* structures have a label file each. Of either kind the classes
+    of a voxel are one integer, its *combination*: bit k - 1 is set where class k is.
 
     Attributes:
-        values: in the label files, background first; masks are written with them.
+        values: in the label files, background first; masks are written with them. Of overlapping
+            classes their numbers, 0, 1, 2, ..., in tables of metrics.
         names: one per value.
         ignore: the value in the label files of voxels that nobody outlined, or None.
-        exclusive: every voxel is of one class. Overlapping classes cannot be learnt yet.
+        exclusive: every voxel is of one class; false: a voxel may be of several.
         codes: one per value, of a terminology, such as "SCT:10200004"; empty where none is known.
+        members: of regions: the values in the label files that each class is the union of, those
+            of none of them first; empty for all else.
 
     Examples:
         >>> space = LabelSpace((0, 85), ("background", "left atrium"), ignore=255)
         >>> space.encode(np.array([[0, 85, 255]]))
         array([[ 0,  1, -1]], dtype=int8)
+        >>> regions = LabelSpace.of([0, 1, 2], {}, regions={"whole": (1, 2), "core": (2,)})
+        >>> regions.encode(np.array([[0, 1, 2]]))
+        array([[0, 1, 3]], dtype=int8)
     """
 
     __pydantic_config__: ClassVar = {"extra": "forbid"}  # a plan refuses what it does not know
@@ -50,19 +67,40 @@ class LabelSpace:
     ignore: int | None = None
     exclusive: bool = True
     codes: tuple[str, ...] = ()
+    members: tuple[tuple[int, ...], ...] = ()
 
     @classmethod
     def of(
-        cls, values: Sequence[int], names: Mapping[int, str], ignore: int | None = None
+        cls,
+        values: Sequence[int],
+        names: Mapping[int, str],
+        ignore: int | None = None,
+        *,
+        exclusive: bool = True,
+        regions: Mapping[str, Sequence[int]] | None = None,
     ) -> "LabelSpace":
         """Of the values in use, background first; what has no name is called after its value.
+
+        Args:
+            values: that the label files hold; of separate structures their numbers.
+            names: value to name.
+            ignore: the value of what nobody outlined.
+            exclusive: false: structures of a label file each.
+            regions: name to the values that it is the union of; the classes are then these.
 
         Raises:
             CrlnError: there is no such space.
         """
         usual = {value: f"class {value}" for value in values} | {values[0]: "background"}
+        called = tuple({**usual, **names}[value] for value in values)
         try:
-            return cls(tuple(values), tuple({**usual, **names}[value] for value in values), ignore)
+            if not regions:
+                return cls(tuple(values), called, ignore, exclusive)
+            held = {value for region in regions.values() for value in region}
+            rest = tuple(value for value in values if value not in held)
+            members = (rest, *(tuple(region) for region in regions.values()))
+            numbers, called = tuple(range(len(members))), ("background", *regions)
+            return cls(numbers, called, ignore, exclusive=False, members=members)
         except ValueError as error:
             raise CrlnError(f"labels: {error}") from error
 
@@ -71,18 +109,20 @@ class LabelSpace:
         values, names = self.values, self.names
         if len(values) < 2 or len(set(values)) != len(values):
             raise ValueError(f"values must be two or more different ones, got {list(values)}")
-        if any(not LOWEST <= value <= HIGHEST for value in values):
-            raise ValueError(f"values must be 32-bit integers, got {list(values)}")
+        if any(not LOWEST <= value <= HIGHEST for value in self.known):
+            raise ValueError(f"values must be 32-bit integers, got {list(self.known)}")
         if len(names) != len(values) or (self.codes and len(self.codes) != len(values)):
             raise ValueError(f"names and codes must be as many as values, {len(values)}")
         if any(not name.strip() for name in names):
             raise ValueError(f"a class has no name: {list(names)}")
         if twice := next((name for i, name in enumerate(names) if name in names[:i]), None):
             raise ValueError(f"two classes are called {twice!r}; give each a name of its own")
-        if self.ignore in values:
+        if self.ignore in self.known:
             raise ValueError(f"ignore is {self.ignore}, the value of a class; use another")
+        if self.exclusive and self.members:
+            raise ValueError("members are those of regions; set exclusive: false, or remove them")
         if not self.exclusive:
-            raise ValueError("exclusive: false: overlapping classes cannot be learnt yet")
+            check_overlapping(values, names, self.members)
 
     @property
     def classes(self) -> int:
@@ -96,18 +136,46 @@ class LabelSpace:
 
     @property
     def named(self) -> dict[int, str]:
-        """Value to name of every class, and of what nobody outlined, for files that tell names."""
+        """Value to name of every class, and of what nobody outlined, for files that tell names.
+
+        Of overlapping classes, which have no value of their own, there is none.
+        """
+        if not self.exclusive:
+            return {}
         ignored = {} if self.ignore is None else {self.ignore: "ignore"}
         return dict(zip(self.values, self.names, strict=True)) | ignored
 
+    @property
+    def separate(self) -> bool:
+        """Whether each structure has a label file of its own."""
+        return not self.exclusive and not self.members
+
+    @property
+    def known(self) -> tuple[int, ...]:
+        """Every value that a label file may hold, but `ignore`; of regions, their members'."""
+        return tuple(dict.fromkeys(value for of in self.members for value in of)) or self.values
+
+    @property
+    def highest(self) -> int:
+        """The largest class, or the largest combination."""
+        return self.classes - 1 if self.exclusive else 2 ** (self.classes - 1) - 1
+
+    @cached_property
+    def possible(self) -> dict[int, int]:
+        """Of regions: each combination that a label file can say, to the value written for it."""
+        return possible_combinations(self.members) if self.members else {}
+
     @cached_property
     def _table(self) -> tuple[np.ndarray, np.ndarray]:
-        """The known values, ascending, and the class of each."""
-        values = [*self.values] + ([] if self.ignore is None else [self.ignore])
-        classes = [*range(self.classes)] + ([] if self.ignore is None else [IGNORE])
+        """The known values, ascending, and the class, or combination, of each."""
+        values = [*self.known] + ([] if self.ignore is None else [self.ignore])
+        classes = [*range(self.classes)]
+        if self.members:
+            classes = [combination_of(value, self.members) for value in self.known]
+        classes += [] if self.ignore is None else [IGNORE]
         order = np.argsort(values)
         # Signed, so that it holds IGNORE: int8 up to 128 classes.
-        kind = np.min_scalar_type(-self.classes)
+        kind = np.min_scalar_type(-self.highest - 1)
         return np.array(values)[order], np.array(classes, kind)[order]
 
     def encode(self, voxels: np.ndarray, source: Path | None = None) -> np.ndarray:
@@ -118,7 +186,8 @@ class LabelSpace:
             source: the file, for the error.
 
         Returns:
-            0..K-1, or IGNORE, in the smallest signed type that holds them.
+            0..K-1, or IGNORE, in the smallest signed type that holds them; of regions,
+            combinations.
 
         Raises:
             CrlnError: a value that is none of these classes.
@@ -141,7 +210,7 @@ class LabelSpace:
             if (unknown := target == strange).any():
                 raise CrlnError(
                     f"{source or 'label'}: holds the value {plane[unknown].flat[0]}, which is none "
-                    f"of the plan's labels {list(self.values)}; correct the file, or add the class "
+                    f"of the plan's labels {list(self.known)}; correct the file, or add the class "
                     "to the plan, or name the value as labels.ignore"
                 )
         return encoded
@@ -150,45 +219,81 @@ class LabelSpace:
         """Classes as values of the label files, in the smallest type that holds them all.
 
         Args:
-            classes: 0..K-1; IGNORE too where these labels have a value for it.
+            classes: 0..K-1, or combinations; IGNORE too where these labels have a value for it.
+
+        Returns:
+            Of the same shape. Of regions the smallest value that lies in them all and in no other;
+            of separate structures (K, ...) bool, where each is.
         """
-        values = list(self.values) + ([] if self.ignore is None else [self.ignore])
-        if values == list(range(self.classes)):
+        if self.separate:
+            return np.stack([self.holds(classes, k) for k in range(self.classes)])
+        meant = self.possible or dict(enumerate(self.values))
+        values = list(meant.values()) + ([] if self.ignore is None else [self.ignore])
+        if values == list(range(self.classes)) and self.exclusive:
             return classes
         dtype = np.result_type(*(np.min_scalar_type(value) for value in values))
+        if self.members:
+            written = np.full(classes.shape, values[-1], dtype)
+            for combination, value in meant.items():
+                written[classes == combination] = value
+            return written
         return np.array(values, dtype)[classes]  # IGNORE, -1, is the last
+
+    def holds(self, classes: Any, k: int) -> Any:
+        """Which voxels are of class k, bool.
+
+        Args:
+            classes: an array or a tensor of classes or combinations.
+            k: 0..K-1; IGNORE is of no class.
+        """
+        if self.exclusive or k == 0:
+            return classes == k
+        return (classes >= 0) & ((classes >> (k - 1)) & 1 == 1)
+
+    def knows(self, classes: Any, k: int) -> Any:
+        """Of which voxels it is known whether they are of class k, bool; as `holds`.
+
+        Of the background that is so where a class is, or where each is known not to be.
+        """
+        if self.exclusive:
+            return classes != IGNORE
+        others = self.classes - 1
+        if k == 0:
+            return (classes == 0) | ((classes > 0) & (classes & self.highest != 0))
+        return (classes >= 0) & ((classes >> (others + k - 1)) & 1 == 0)
 
     def probabilities(self, logits: "Tensor") -> "Tensor":
         """Of each class, in float32: (B, K, X, Y, Z) -> the same shape."""
-        return logits.float().softmax(1)
+        return logits.float().softmax(1) if self.exclusive else logits.float().sigmoid()
 
     def logits(self, probabilities: "Tensor") -> "Tensor":
         """Logits of these probabilities, (B, K, X, Y, Z): the way back."""
         return probabilities.log()
 
     def decide(self, probabilities: "Tensor", axis: int = 1) -> "Tensor":
-        """The most probable class, int64: without `axis`, which is K long."""
-        return probabilities.argmax(axis)
+        """The most probable class, or combination, int64: without `axis`, which is K long.
 
+        Overlapping classes decide each for itself: where its probability is above 1/2. Of regions
+        only what a label file can say is chosen, the combination of the largest sum of its classes'
+        logits, so that a core never lies outside its whole.
+        """
+        if self.exclusive:
+            return probabilities.argmax(axis)
+        each = probabilities.unbind(axis)[1:]
+        return likeliest(each, self.possible) if self.members else above_half(each)
 
-def largest_components(labels: np.ndarray, only: Collection[int] | None = None) -> np.ndarray:
-    """`labels`, (X, Y, Z), with only the largest component of each value but 0.
+    def cleaned(self, classes: np.ndarray, only: Collection[int] | None = None) -> np.ndarray:
+        """Classes, or combinations, (X, Y, Z), with only the largest component of each class.
 
-    Voxels that share a face, an edge or a corner are connected, as in this field's released code.
-
-    Args:
-        labels: integers.
-        only: the values to do so for; the others stay as they are.
-    """
-    components, count = cc3d.connected_components(labels, connectivity=26, return_N=True)
-    sizes = np.bincount(components.ravel(), minlength=count + 1)
-    value_of = np.zeros(count + 1, dtype=labels.dtype)
-    value_of[components.ravel()] = labels.ravel()
-    kept = np.zeros_like(value_of)
-    for value in np.unique(value_of[1:]):
-        if only is not None and value not in only:
-            kept[value_of == value] = value
-            continue
-        members = np.flatnonzero(value_of == value)
-        kept[members[np.argmax(sizes[members])]] = value
-    return kept[components]
+        Args:
+            classes: of one scan.
+            only: the classes to do so for; None: all but the background.
+        """
+        if self.exclusive:
+            return largest_components(classes, only)
+        kept = classes.copy()
+        for k in range(1, self.classes) if only is None else only:
+            mask = self.holds(classes, k)
+            lost = mask & ~largest_components(mask.astype(np.uint8)).astype(bool)
+            kept[lost] &= ~kept.dtype.type(1 << (k - 1))
+        return settled(kept, self.possible) if self.members else kept

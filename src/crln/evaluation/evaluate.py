@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from crln.cohort import Label, read_outline
+from crln.components import largest_components
 from crln.errors import CrlnError
 from crln.evaluation.left_out import LeftOut
 from crln.evaluation.metrics import TOLERANCE, ClassMetrics, Tolerances, Unit, tolerance_of
@@ -16,7 +17,7 @@ from crln.evaluation.results import Evaluation, Measurement
 from crln.evaluation.surfaces import case_metrics
 from crln.files import checksum
 from crln.imaging import check_same_grid, read_label
-from crln.labels import LabelSpace, largest_components
+from crln.labels import LabelSpace
 
 _MOST_CLASSES = 1000
 

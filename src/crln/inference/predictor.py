@@ -17,7 +17,6 @@ from crln.inference.mean import averaged
 from crln.inference.prediction import Prediction
 from crln.inference.restore import outline
 from crln.inference.sliding import Network, Precision, score_slabs
-from crln.labels import largest_components
 from crln.planning import Plan
 from crln.preparation import prepare_image
 from crln.runs import RunFolder
@@ -90,7 +89,7 @@ class Predictor:
             slabs, placement, self.plan.labels,
             probabilities=probabilities, uncertainty=uncertainty,
         )  # fmt: skip
-        classes = largest_components(found.classes, cleaned) if cleaned else found.classes
+        classes = self.plan.labels.cleaned(found.classes, cleaned) if cleaned else found.classes
         return Prediction(
             self.plan.labels.decode(classes), found.probabilities, found.uncertainty,
             placement.grid, self.plan.labels, source,

@@ -1,5 +1,6 @@
 """What several methods minimise."""
 
+from crln.losses.criteria import Criteria, criteria_of
 from crln.losses.partial import marginal, mark_partial, without_partial
 from crln.losses.terms import (
     SHARES,
@@ -18,8 +19,10 @@ from crln.losses.terms import (
 __all__ = [
     "SHARES",
     "SMALLEST",
+    "Criteria",
     "Over",
     "consistency_loss",
+    "criteria_of",
     "cross_entropy",
     "entropy",
     "full_precision",

@@ -8,7 +8,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from crln.augmentation import Box, draw_copy_paste_box, host_random, swap_box
-from crln.labels import IGNORE, largest_components
+from crln.labels import IGNORE
 from crln.losses import cross_entropy, soft_dice_loss
 from crln.methods.base import Batch, Method, Step
 from crln.methods.published import Published
@@ -120,7 +120,7 @@ class BidirectionalCopyPaste(Method):
         pseudo = self.teacher.network(images).argmax(1)
         if self.options.largest_component:
             host = pseudo.cpu().numpy()  # there, as published
-            kept = np.stack([largest_components(sample) for sample in host])
+            kept = np.stack([self.plan.labels.cleaned(sample) for sample in host])
             pseudo = torch.from_numpy(kept).to(pseudo.device)
         return pseudo.masked_fill(~inside, IGNORE)
 

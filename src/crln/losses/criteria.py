@@ -1,0 +1,205 @@
+"""What logits mean, and what they are compared by: of exclusive classes or of overlapping ones.
+
+Methods ask their criteria, so that none of them asks which of the two it learns.
+"""
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from crln.labels import IGNORE, LabelSpace
+from crln.losses import overlap, terms
+from crln.losses.terms import full_precision
+
+
+class Criteria(ABC):
+    """Of the classes of one plan.
+
+    Targets and labels are (B, X, Y, Z), int64: class, or combination of classes, or IGNORE; logits
+    and probabilities are (B, K, X, Y, Z).
+
+    Args:
+        labels: the plan's.
+
+    Attributes:
+        disorder: the largest entropy that there is, in nats.
+    """
+
+    disorder: float
+
+    def __init__(self, labels: LabelSpace) -> None:
+        self.labels = labels
+
+    @abstractmethod
+    def probabilities(self, logits: Tensor) -> Tensor:
+        """Of each class; in float32, or float64 if that is how they came."""
+
+    @abstractmethod
+    def confident(self, probabilities: Tensor, least: float | None = None) -> tuple[Tensor, Tensor]:
+        """The confidence of the likeliest label, (B, X, Y, Z), and that label.
+
+        Args:
+            probabilities: of each class.
+            least: of overlapping classes, a class that is less sure than this is left unknown in
+                the label, and confidence is that of the surest class; None: of the least sure one.
+        """
+
+    @abstractmethod
+    def segmentation(
+        self, logits: Tensor, target: Tensor, shares: Sequence[str], weights: Tensor | None
+    ) -> Tensor:
+        """What a label teaches, by the terms of a plan (`segmentation_loss`)."""
+
+    @abstractmethod
+    def cross_entropy(self, logits: Tensor, target: Tensor) -> Tensor:
+        """The mean over what is known."""
+
+    @abstractmethod
+    def voxel_cross_entropy(self, logits: Tensor, target: Tensor) -> Tensor:
+        """Of each voxel, (B, X, Y, Z); 0 where nothing is known."""
+
+    @abstractmethod
+    def dice(self, logits: Tensor, target: Tensor, **how: Any) -> Tensor:
+        """Soft Dice; `how` as of `soft_dice_loss`."""
+
+    @abstractmethod
+    def entropy(self, probabilities: Tensor) -> Tensor:
+        """Of each voxel in nats, (B, X, Y, Z), 0 to `disorder`."""
+
+    @abstractmethod
+    def divergence(self, first: Tensor, second: Tensor) -> Tensor:
+        """KL(p || q) of two logits, (B, X, Y, Z)."""
+
+    @abstractmethod
+    def sharpen(self, probabilities: Tensor, temperature: float) -> Tensor:
+        """Nearer to certainty the lower the temperature."""
+
+    def consistency(self, student: Tensor, teacher: Tensor, valid: Tensor) -> Tensor:
+        """Mean over classes and valid voxels of (p - q)^2; the teacher's logits get no gradient."""
+        ours, theirs = self.probabilities(student), self.probabilities(teacher.detach())
+        return terms.mean_squared_difference(ours, theirs, valid)
+
+    def held(self, target: Tensor) -> Tensor:
+        """Where each class is, (B, K, X, Y, Z) bool."""
+        return torch.stack([self.labels.holds(target, k) for k in range(self.labels.classes)], 1)
+
+
+class ExclusiveCriteria(Criteria):
+    """Every voxel is of one class: softmax."""
+
+    def __init__(self, labels: LabelSpace) -> None:
+        super().__init__(labels)
+        self.disorder = math.log(labels.classes)
+
+    def probabilities(self, logits: Tensor) -> Tensor:
+        """Softmax."""
+        return full_precision(logits).softmax(1)
+
+    def confident(self, probabilities: Tensor, least: float | None = None) -> tuple[Tensor, Tensor]:
+        """The largest probability and its class."""
+        confidence, label = probabilities.max(1)
+        return confidence, label
+
+    def segmentation(
+        self, logits: Tensor, target: Tensor, shares: Sequence[str], weights: Tensor | None
+    ) -> Tensor:
+        """Cross-entropy and soft Dice."""
+        return terms.segmentation_loss(logits, target, shares, weights)
+
+    def cross_entropy(self, logits: Tensor, target: Tensor) -> Tensor:
+        """Over all classes at once."""
+        return terms.cross_entropy(logits, target)
+
+    def voxel_cross_entropy(self, logits: Tensor, target: Tensor) -> Tensor:
+        """Over all classes at once."""
+        return F.cross_entropy(
+            full_precision(logits), target, ignore_index=IGNORE, reduction="none"
+        )
+
+    def dice(self, logits: Tensor, target: Tensor, **how: Any) -> Tensor:
+        """Of the softmax."""
+        return terms.soft_dice_loss(logits, target, **how)
+
+    def entropy(self, probabilities: Tensor) -> Tensor:
+        """-sum_k p_k log p_k."""
+        return terms.entropy(probabilities)
+
+    def divergence(self, first: Tensor, second: Tensor) -> Tensor:
+        """Sum_k p_k (log p_k - log q_k)."""
+        here, there = first.log_softmax(1), second.log_softmax(1)
+        return (here.exp() * (here - there)).sum(1)
+
+    def sharpen(self, probabilities: Tensor, temperature: float) -> Tensor:
+        """p_k^(1/T) / sum_j p_j^(1/T)."""
+        return terms.sharpen(probabilities, temperature)
+
+
+class OverlappingCriteria(Criteria):
+    """Each class for itself: sigmoid, binary cross-entropy, means over classes."""
+
+    disorder = math.log(2)
+
+    def known(self, target: Tensor) -> Tensor:
+        """Of which voxels it is known whether they are of each class, (B, K, X, Y, Z) bool."""
+        return torch.stack([self.labels.knows(target, k) for k in range(self.labels.classes)], 1)
+
+    def probabilities(self, logits: Tensor) -> Tensor:
+        """Sigmoid."""
+        return full_precision(logits).sigmoid()
+
+    def confident(self, probabilities: Tensor, least: float | None = None) -> tuple[Tensor, Tensor]:
+        """How probable each class but the background is to be, or not to be, as labelled."""
+        label = self.labels.decide(probabilities)
+        sure = torch.where(self.held(label), probabilities, 1 - probabilities)[:, 1:]
+        if least is None:
+            return sure.amin(1), label
+        others = sure.shape[1]
+        for k, unsure in enumerate((sure < least).unbind(1)):
+            label = label | unsure.long() << others + k
+        return sure.amax(1), label
+
+    def segmentation(
+        self, logits: Tensor, target: Tensor, shares: Sequence[str], weights: Tensor | None
+    ) -> Tensor:
+        """Binary cross-entropy and soft Dice of each class."""
+        return overlap.overlapping_loss(
+            logits, self.held(target), self.known(target), shares, weights
+        )
+
+    def cross_entropy(self, logits: Tensor, target: Tensor) -> Tensor:
+        """Binary, the mean over classes."""
+        voxels = overlap.binary_cross_entropy(logits, self.held(target))
+        return overlap.mean_where(voxels, self.known(target))
+
+    def voxel_cross_entropy(self, logits: Tensor, target: Tensor) -> Tensor:
+        """Binary, the mean over the classes that are known."""
+        known = self.known(target)
+        voxels = overlap.binary_cross_entropy(logits, self.held(target)) * known
+        return voxels.sum(1) / known.sum(1).clamp(min=1)
+
+    def dice(self, logits: Tensor, target: Tensor, **how: Any) -> Tensor:
+        """Of each class's sigmoid."""
+        p = self.probabilities(logits)
+        return overlap.soft_dice(p, self.held(target), self.known(target), **how)
+
+    def entropy(self, probabilities: Tensor) -> Tensor:
+        """The mean over classes of -p log p - (1 - p) log(1 - p)."""
+        return overlap.binary_entropy(probabilities)
+
+    def divergence(self, first: Tensor, second: Tensor) -> Tensor:
+        """The mean over classes."""
+        return overlap.binary_divergence(first, second)
+
+    def sharpen(self, probabilities: Tensor, temperature: float) -> Tensor:
+        """p^(1/T) / (p^(1/T) + (1 - p)^(1/T))."""
+        return overlap.binary_sharpen(probabilities, temperature)
+
+
+def criteria_of(labels: LabelSpace) -> Criteria:
+    """What suits a plan's classes."""
+    return ExclusiveCriteria(labels) if labels.exclusive else OverlappingCriteria(labels)
