@@ -14,6 +14,7 @@ from crln.losses.terms import (
     segmentation_loss,
     sharpen,
     soft_dice_loss,
+    voxel_cross_entropy,
 )
 
 __all__ = [
@@ -32,5 +33,6 @@ __all__ = [
     "segmentation_loss",
     "sharpen",
     "soft_dice_loss",
+    "voxel_cross_entropy",
     "without_partial",
 ]

@@ -9,10 +9,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from crln.labels import IGNORE, LabelSpace
+from crln.labels import LabelSpace
 from crln.losses import overlap, terms
 from crln.losses.terms import full_precision
 
@@ -72,17 +71,32 @@ class Criteria(ABC):
         """Of each voxel in nats, (B, X, Y, Z), 0 to `disorder`."""
 
     @abstractmethod
-    def divergence(self, first: Tensor, second: Tensor) -> Tensor:
-        """KL(p || q) of two logits, (B, X, Y, Z)."""
+    def divergence(self, first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
+        """KL(p || q) and the entropy of p, of two logits, (B, X, Y, Z) each."""
+
+    @abstractmethod
+    def for_and_against(
+        self, logits: Tensor, label: Tensor, absent: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Cross-entropy with a label, and the probability of a class, (B, X, Y, Z) each.
+
+        Args:
+            logits: of each class.
+            label: known everywhere.
+            absent: (B, X, Y, Z), a class, of overlapping ones too.
+        """
 
     @abstractmethod
     def sharpen(self, probabilities: Tensor, temperature: float) -> Tensor:
         """Nearer to certainty the lower the temperature."""
 
+    @abstractmethod
     def consistency(self, student: Tensor, teacher: Tensor, valid: Tensor) -> Tensor:
         """Mean over classes and valid voxels of (p - q)^2; the teacher's logits get no gradient."""
-        ours, theirs = self.probabilities(student), self.probabilities(teacher.detach())
-        return terms.mean_squared_difference(ours, theirs, valid)
+
+    def label(self, logits: Tensor) -> Tensor:
+        """The likeliest label."""
+        return self.labels.decide(self.probabilities(logits.detach()))
 
     def held(self, target: Tensor) -> Tensor:
         """Where each class is, (B, K, X, Y, Z) bool."""
@@ -117,9 +131,7 @@ class ExclusiveCriteria(Criteria):
 
     def voxel_cross_entropy(self, logits: Tensor, target: Tensor) -> Tensor:
         """Over all classes at once."""
-        return F.cross_entropy(
-            full_precision(logits), target, ignore_index=IGNORE, reduction="none"
-        )
+        return terms.voxel_cross_entropy(logits, target)
 
     def dice(self, logits: Tensor, target: Tensor, **how: Any) -> Tensor:
         """Of the softmax."""
@@ -129,10 +141,26 @@ class ExclusiveCriteria(Criteria):
         """-sum_k p_k log p_k."""
         return terms.entropy(probabilities)
 
-    def divergence(self, first: Tensor, second: Tensor) -> Tensor:
-        """Sum_k p_k (log p_k - log q_k)."""
+    def divergence(self, first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
+        """Sum_k p_k (log p_k - log q_k), and -sum_k p_k log p_k."""
         here, there = first.log_softmax(1), second.log_softmax(1)
-        return (here.exp() * (here - there)).sum(1)
+        return (here.exp() * (here - there)).sum(1), terms.entropy(here.exp())
+
+    def for_and_against(
+        self, logits: Tensor, label: Tensor, absent: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Both from one softmax."""
+        log_probability = logits.log_softmax(1)
+        agrees = -log_probability.gather(1, label.unsqueeze(1)).squeeze(1)
+        return agrees, log_probability.gather(1, absent.unsqueeze(1)).squeeze(1).exp()
+
+    def consistency(self, student: Tensor, teacher: Tensor, valid: Tensor) -> Tensor:
+        """Of the softmax."""
+        return terms.consistency_loss(student, teacher, valid)
+
+    def label(self, logits: Tensor) -> Tensor:
+        """The class of the largest logit."""
+        return logits.detach().argmax(1)
 
     def sharpen(self, probabilities: Tensor, temperature: float) -> Tensor:
         """p_k^(1/T) / sum_j p_j^(1/T)."""
@@ -191,9 +219,22 @@ class OverlappingCriteria(Criteria):
         """The mean over classes of -p log p - (1 - p) log(1 - p)."""
         return overlap.binary_entropy(probabilities)
 
-    def divergence(self, first: Tensor, second: Tensor) -> Tensor:
-        """The mean over classes."""
-        return overlap.binary_divergence(first, second)
+    def divergence(self, first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
+        """The means over classes."""
+        disorder = overlap.binary_entropy(first.sigmoid())
+        return overlap.binary_divergence(first, second), disorder
+
+    def for_and_against(
+        self, logits: Tensor, label: Tensor, absent: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Of the combination, and of one class."""
+        there = logits.gather(1, absent.unsqueeze(1)).squeeze(1).sigmoid()
+        return self.voxel_cross_entropy(logits, label), there
+
+    def consistency(self, student: Tensor, teacher: Tensor, valid: Tensor) -> Tensor:
+        """Of the sigmoids."""
+        ours, theirs = self.probabilities(student), self.probabilities(teacher.detach())
+        return terms.mean_squared_difference(ours, theirs, valid)
 
     def sharpen(self, probabilities: Tensor, temperature: float) -> Tensor:
         """p^(1/T) / (p^(1/T) + (1 - p)^(1/T))."""

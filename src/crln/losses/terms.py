@@ -35,6 +35,11 @@ def cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
     return _negative_log_likelihood(full_precision(logits).log_softmax(1), target)
 
 
+def voxel_cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
+    """Cross-entropy of each voxel, (B, X, Y, Z); 0 where it is ignored; arguments as above."""
+    return F.cross_entropy(full_precision(logits), target, ignore_index=IGNORE, reduction="none")
+
+
 def soft_dice_loss(
     logits: Tensor,
     target: Tensor,

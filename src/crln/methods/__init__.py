@@ -34,13 +34,18 @@ def build_method(name: str, plan: Plan) -> Method:
     """The method `name` with the plan's options for it.
 
     Raises:
-        CrlnError: no such method, an option that it does not have, or a loss that it does not take.
+        CrlnError: no such method, an option that it does not have, or a loss or overlapping classes
+            that it does not take.
     """
     kind = find_method(name)
     if kind.own_loss and plan.loss != LossPlan():
         raise CrlnError(
             f"plan: loss: {name} teaches labels by the loss of its paper; take the field out, "
             "or choose another method"
+        )
+    if not (plan.labels.exclusive or kind.overlapping):
+        raise CrlnError(
+            f"plan: labels.exclusive: {name} learns no classes that overlap; choose another method"
         )
     return kind(plan, _options(name, plan))
 

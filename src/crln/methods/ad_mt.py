@@ -17,7 +17,6 @@ from crln.augmentation import (
     host_random,
 )
 from crln.labels import IGNORE
-from crln.losses import cross_entropy, entropy
 from crln.methods.base import Ramped, Seen, SemiSupervised, Step, unheard, weighted
 from crln.methods.published import Published
 from crln.methods.teacher import Teacher
@@ -41,6 +40,7 @@ class AlternateTeaching(SemiSupervised):
     averaged norms (released: the one whose turn it is, with those of its batch).
     """
 
+    overlapping = True
     published: ClassVar[Published] = Published(15000, 0.01, "poly", "code for LA")
 
     class Options(Ramped):
@@ -111,7 +111,7 @@ class AlternateTeaching(SemiSupervised):
         )
         pseudo = self._pseudo_label(weak, guess).masked_fill(~inside, IGNORE)
         supervised = self.supervise(logits, target)
-        unsupervised = cross_entropy(guess_strong, mix(pseudo) if mix else pseudo)
+        unsupervised = self.criteria.cross_entropy(guess_strong, mix(pseudo) if mix else pseudo)
         return weighted(supervised, self.weight(step), unsupervised=unsupervised)
 
     @torch.no_grad()
@@ -123,12 +123,13 @@ class AlternateTeaching(SemiSupervised):
             student: its logits there, (B, K, X, Y, Z).
         """
         networks = [cast(Teacher, teacher).network for teacher in self.teachers]
-        first, second = (network(weak).float().softmax(1) for network in networks)
-        bits = torch.stack([entropy(first), entropy(second)]) / np.log(2)
+        first, second = (self.plan.labels.probabilities(network(weak)) for network in networks)
+        bits = torch.stack([self.criteria.entropy(p) for p in (first, second)]) / np.log(2)
         share = (-bits).softmax(0).unsqueeze(2)
-        confidence, label = (share[0] * first + share[1] * second).max(1)
-        own, guess = student.float().softmax(1).max(1)
-        disputed = first.argmax(1) != second.argmax(1)
+        confidence, label = self.criteria.confident(share[0] * first + share[1] * second)
+        own, guess = self.criteria.confident(self.plan.labels.probabilities(student))
+        decide = self.plan.labels.decide
+        disputed = decide(first) != decide(second)
         corrected = disputed & (guess != label) & (own > confidence)
         label = torch.where(corrected, guess, label)
         confidence = torch.where(corrected, own, confidence)

@@ -10,7 +10,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from crln.augmentation import build_views
-from crln.losses import marginal, mark_partial, segmentation_loss, without_partial
+from crln.losses import criteria_of, marginal, mark_partial, without_partial
 from crln.methods.published import Published
 from crln.networks import SegmentationNetwork, build_backbone
 from crln.planning import Plan
@@ -100,18 +100,21 @@ class Method(nn.Module):
         Options: its hyper-parameters; the plan's `options[name]` overrides the defaults.
         uses_unlabelled: False: the stream delivers labelled patches only.
         own_loss: True: labels teach by a loss of the paper; the plan must not ask for another.
+        overlapping: True: learns classes that overlap too, as it asks `criteria` what logits mean.
         published: the optimiser and rates of its paper, for who asks for them; None: none known.
     """
 
     Options: ClassVar[type[Section]] = Section
     uses_unlabelled: ClassVar[bool] = True
     own_loss: ClassVar[bool] = False
+    overlapping: ClassVar[bool] = False
     published: ClassVar[Published | None] = None
 
     def __init__(self, plan: Plan, options: Section) -> None:
         super().__init__()
         self.plan = plan
         self.options = options
+        self.criteria = criteria_of(plan.labels)
         self.views = build_views(plan, self.view_size)
         weights = plan.loss.class_weights
         self._class_weights: Tensor | None
@@ -168,7 +171,8 @@ class Method(nn.Module):
             target: (B, X, Y, Z), as `labelled_view` gives it.
         """
         logits, target = self.marginal(logits, target)
-        return segmentation_loss(logits, target, self.plan.loss.terms, self._class_weights)
+        terms, weights = self.plan.loss.terms, self._class_weights
+        return self.criteria.segmentation(logits, target, terms, weights)
 
     def marginal(self, logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
         """What a loss of the method's own takes in place of a labelled view's logits and target.

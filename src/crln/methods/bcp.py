@@ -9,7 +9,6 @@ from torch import Tensor, nn
 
 from crln.augmentation import Box, draw_copy_paste_box, host_random, swap_box
 from crln.labels import IGNORE
-from crln.losses import cross_entropy, soft_dice_loss
 from crln.methods.base import Batch, Method, Step
 from crln.methods.published import Published
 from crln.methods.teacher import Teacher
@@ -28,6 +27,7 @@ class BidirectionalCopyPaste(Method):
     """
 
     own_loss = True
+    overlapping = True
     published: ClassVar[Published] = Published(
         17000,
         0.01,
@@ -110,14 +110,14 @@ class BidirectionalCopyPaste(Method):
             (inside, within, inside_weight),
         ):
             guess, here = self.marginal(logits, target.masked_fill(~region, IGNORE))
-            dice = soft_dice_loss(guess, here, squared=False, foreground=False, over="sample")
-            total = total + 0.5 * weight * (cross_entropy(guess, here) + dice)
+            dice = self.criteria.dice(guess, here, squared=False, foreground=False, over="sample")
+            total = total + 0.5 * weight * (self.criteria.cross_entropy(guess, here) + dice)
         return total
 
     @torch.no_grad()
     def _pseudo_label(self, images: Tensor, inside: Tensor) -> Tensor:
         """The teacher's argmax, cleaned; IGNORE outside the scan."""
-        pseudo = self.teacher.network(images).argmax(1)
+        pseudo = self.criteria.label(self.teacher.network(images))
         if self.options.largest_component:
             host = pseudo.cpu().numpy()  # there, as published
             kept = np.stack([self.plan.labels.cleaned(sample) for sample in host])

@@ -8,7 +8,6 @@ from torch import Tensor, nn
 
 from crln.augmentation import draw_cutmix, host_random
 from crln.labels import IGNORE
-from crln.losses import cross_entropy
 from crln.methods.base import Ramped, Seen, SemiSupervised, Step, unheard, weighted
 from crln.methods.published import Published
 from crln.planning import Plan
@@ -23,6 +22,7 @@ class CrossPseudo(SemiSupervised):
     are of the plain patches and mixed together with them; the 3D version does without.
     """
 
+    overlapping = True
     published: ClassVar[Published] = Published(
         30000, 0.01, "poly", "SSL4MIS, the 3D version's default"
     )
@@ -64,7 +64,7 @@ class CrossPseudo(SemiSupervised):
             labels = self._labels(guesses, inside)
         supervised = self._supervised([z[:known] for z in logits], target)
         crossed = torch.stack(
-            [cross_entropy(guesses[0], labels[1]), cross_entropy(guesses[1], labels[0])]
+            [self.criteria.cross_entropy(*pair) for pair in zip(guesses, labels[::-1], strict=True)]
         )
         return weighted(supervised, self.weight(step), crossed=crossed.sum())
 
@@ -72,10 +72,9 @@ class CrossPseudo(SemiSupervised):
         """sum_k seg(f_k(x), y)."""
         return torch.stack([self.supervise(z, target) for z in logits]).sum()
 
-    @staticmethod
-    def _labels(guesses: list[Tensor], inside: Tensor) -> list[Tensor]:
+    def _labels(self, guesses: list[Tensor], inside: Tensor) -> list[Tensor]:
         """Each network's hard pseudo-label, IGNORE outside the scan."""
-        return [g.detach().argmax(1).masked_fill(~inside, IGNORE) for g in guesses]
+        return [self.criteria.label(g).masked_fill(~inside, IGNORE) for g in guesses]
 
     def predictor(self) -> nn.Module:
         """The first network."""

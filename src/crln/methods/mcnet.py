@@ -12,8 +12,6 @@ from crln.labels import IGNORE
 from crln.losses import (
     full_precision,
     mean_squared_difference,
-    sharpen,
-    soft_dice_loss,
 )
 from crln.methods.base import Ramped, Seen, SemiSupervised, Step, unheard, weighted
 from crln.methods.published import Published
@@ -66,6 +64,7 @@ class MCNet(SemiSupervised):
     training that held the method level with the labels alone (docs/explanation/decisions/).
     """
 
+    overlapping = True
     published: ClassVar[Published] = Published(15000, 0.01, "constant", "code for LA")
 
     class Options(Ramped):
@@ -114,8 +113,8 @@ class MCNet(SemiSupervised):
         known = len(images)
         supervised = self._supervised([z[:known] for z in logits], target)
         valid = torch.cat([target != IGNORE, inside])
-        soft = [z.softmax(1) for z in logits]
-        sharp = [sharpen(p, self.options.temperature) for p in soft]
+        soft = [self.criteria.probabilities(z) for z in logits]
+        sharp = [self.criteria.sharpen(p, self.options.temperature) for p in soft]
         pairs = permutations(range(len(logits)), 2)
         agreement = torch.stack(
             [mean_squared_difference(soft[i], sharp[j], valid) for i, j in pairs]
@@ -126,7 +125,7 @@ class MCNet(SemiSupervised):
         """sum_k seg(f_k(x), y), or 0.5 sum_k Dice(p_k, y)."""
         if self.options.dice_alone:
             pairs = (self.marginal(z, target) for z in logits)
-            dice = [soft_dice_loss(*pair, squared=False) for pair in pairs]
+            dice = [self.criteria.dice(*pair, squared=False) for pair in pairs]
             return 0.5 * torch.stack(dice).sum()
         return torch.stack([self.supervise(z, target) for z in logits]).sum()
 

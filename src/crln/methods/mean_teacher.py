@@ -1,13 +1,11 @@
 """Mean Teacher (Tarvainen and Valpola, NeurIPS 2017) and UA-MT (Yu et al., MICCAI 2019)."""
 
-import math
 from typing import ClassVar
 
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from crln.losses import consistency_loss, entropy
 from crln.methods.base import (
     Ramped,
     Seen,
@@ -32,6 +30,7 @@ class MeanTeacher(SemiSupervised):
     (h + (1 - h) ramp(t)) ln K, h the `threshold`; published for K = 2.
     """
 
+    overlapping = True
     published: ClassVar[Published] = Published(6000, 0.01, "step", "UA-MT's code for LA")
 
     class Options(Ramped):
@@ -78,7 +77,7 @@ class MeanTeacher(SemiSupervised):
                 inside = inside & self._sure(weak, noise, step)
         logits, known = self.student(torch.cat([images, weak])), len(images)
         supervised = self.supervise(logits[:known], target)
-        consistency = consistency_loss(logits[known:], taught, inside)
+        consistency = self.criteria.consistency(logits[known:], taught, inside)
         return weighted(supervised, self.weight(step), consistency=consistency)
 
     def _noisy(self, images: Tensor, generator: torch.Generator) -> Tensor:
@@ -89,13 +88,13 @@ class MeanTeacher(SemiSupervised):
     def _sure(self, images: Tensor, generator: torch.Generator, step: Step) -> Tensor:
         """(B, X, Y, Z) bool: entropy of the mean over the passes is below the threshold."""
         passes = (
-            self.teacher.network(self._noisy(images, generator)).float().softmax(1)
+            self.plan.labels.probabilities(self.teacher.network(self._noisy(images, generator)))
             for _ in range(self.options.passes)
         )
         mean = sum(passes, torch.zeros((), device=images.device)) / self.options.passes
         first = self.options.threshold
         share = first + (1 - first) * gaussian_ramp(step.index, step.total)
-        return entropy(mean) < share * math.log(self.plan.classes)
+        return self.criteria.entropy(mean) < share * self.criteria.disorder
 
     def update(self, step: Step) -> None:
         """The teacher's moving average."""

@@ -14,6 +14,7 @@ class Supervised(Method):
     """Cross-entropy and soft Dice on labelled patches, nothing else."""
 
     uses_unlabelled: ClassVar[bool] = False
+    overlapping = True
     published: ClassVar[Published] = Published(
         6000, 0.01, "step", "the labelled-only V-Net of UA-MT's code, the field's lower bound"
     )

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from crln.augmentation import CutMix, draw_cutmix, host_random
 from crln.labels import IGNORE
-from crln.losses import entropy, full_precision
+from crln.losses import full_precision
 from crln.methods.base import Batch, Ramped, Seen, SemiSupervised, Step, unheard, weighted
 from crln.methods.published import Published
 from crln.planning import Plan
@@ -25,6 +25,7 @@ class TraCoCo(SemiSupervised):
     released code takes the KL's softmax over an image axis; here it is over classes.
     """
 
+    overlapping = True
     published: ClassVar[Published] = Published(
         9000, 0.05, "poly", "documentation of the code for LA"
     )
@@ -145,12 +146,11 @@ class TraCoCo(SemiSupervised):
         size = np.array(self.plan.patch_size)
         low, high = np.maximum(first, second), np.minimum(first, second) + size
         overlap = _triple(high - low)
-        here = _cut(pair[0], low - first, overlap).log_softmax(1)
-        there = _cut(pair[1], low - second, overlap).log_softmax(1)
+        here = _cut(pair[0], low - first, overlap)
+        there = _cut(pair[1], low - second, overlap)
         valid = _cut(truth, low - first, overlap) != IGNORE
         count = valid.sum().clamp(min=1)
-        divergence = (here.exp() * (here - there)).sum(1)
-        disorder = entropy(here.exp())
+        divergence, disorder = self.criteria.divergence(here, there)
         mean = (
             (self.options.translation * divergence - self.options.entropy * disorder) * valid
         ).sum()
@@ -169,9 +169,11 @@ class TraCoCo(SemiSupervised):
         for index, (crop, truth) in enumerate(zip(crops, truths, strict=True)):
             outside = truth[known:] == IGNORE
             first, second = logits[0][index][known:], logits[1][index][known:]
-            total = total + self._confident(first, second.detach().softmax(1), outside)
+            total = total + self._confident(
+                first, self.criteria.probabilities(second.detach()), outside
+            )
             mixed = full_precision(self.students[1](mix(crop[known:])))
-            taught = mix(first.detach().softmax(1))
+            taught = mix(self.criteria.probabilities(first.detach()))
             total = total + self._confident(mixed, taught, mix(outside))
         return total / len(crops)
 
@@ -181,11 +183,9 @@ class TraCoCo(SemiSupervised):
         Mean over voxels with max p >= positive of max p * CE, plus mean over those with
         min p < negative of min p * -log(1 - p_student of that class).
         """
-        log_probability = logits.log_softmax(1)
-        highest, label = taught.max(1)
+        highest, label = self.criteria.confident(taught)
         lowest, absent = taught.min(1)
-        agrees = -log_probability.gather(1, label.unsqueeze(1)).squeeze(1)
-        present = log_probability.gather(1, absent.unsqueeze(1)).squeeze(1).exp()
+        agrees, present = self.criteria.for_and_against(logits, label, absent)
         denies = -torch.log1p(-present.clamp(max=1 - 1e-6))
         sure, sure_absent = highest >= self.options.positive, lowest < self.options.negative
         return _mean(highest * agrees, sure & ~outside) + _mean(

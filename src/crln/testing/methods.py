@@ -1,13 +1,14 @@
 """What every way of learning must hold to."""
 
 import copy
+import dataclasses
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
 from crln.labels import IGNORE, LabelSpace
-from crln.methods import Batch, Method, Step, build_method
+from crln.methods import Batch, Method, Step, build_method, find_method
 from crln.planning import Plan
 from crln.testing.device import OnDevice, device, to_device
 
@@ -137,6 +138,24 @@ class MethodTests:
             assert losses["total"].isfinite()
             if step is FIRST or "supervised" in losses:
                 assert losses.get("supervised", losses["total"]).abs() < 1e-4
+
+    def test_classes_that_overlap(self) -> None:
+        """Regions, and structures of a file each, of which one is unknown in one patch."""
+        if not find_method(self.name).overlapping:
+            return
+        regions = LabelSpace.of([0, 1, 2], {}, regions={"whole": (1, 2), "core": (2,)})
+        separate = LabelSpace.of([0, 1, 2], {}, exclusive=False)
+        for space, unknown in ((regions, 0), (separate, 8)):  # 8: the bit of the second
+            method = self.build(self.plan(3, labels=dataclasses.asdict(space)))
+            labelled, unlabelled = self.batches(method)
+            both = torch.where(labelled.labels == 2, 3, labelled.labels)
+            both[0] |= torch.where(both[0] >= 0, unknown, 0)
+            torch.manual_seed(0)
+            losses = method.losses(labelled._replace(labels=both), unlabelled, LAST)
+            losses["total"].backward()
+            assert all(loss.isfinite() for loss in losses.values()), space
+            gradients = [p.grad for p in method.parameters() if p.grad is not None]
+            assert all(gradient.isfinite().all() for gradient in gradients), space
 
     def test_labels_of_unlabelled_patches_are_never_read(self) -> None:
         """Whatever stands there changes nothing."""

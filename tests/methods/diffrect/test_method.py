@@ -59,7 +59,7 @@ def test_every_term(tiny_plan: Plan) -> None:
     u, inside = method.weak_view(unlabelled, views)
     view = method.views.draw("strong", 2, 1, views)
     strong = view.images(u)
-    f, rectifier, classes = method.student, method.rectifier, tiny_plan.classes
+    f, rectifier, classes = method.student, method.rectifier, tiny_plan.labels
     joint, valid = torch.cat([x, u]), torch.cat([y != IGNORE, inside])
     y_w = confident(f(joint), valid, threshold)
     y_s = confident(f(strong), view.maps(inside, outside=False), threshold)
@@ -75,7 +75,7 @@ def test_every_term(tiny_plan: Plan) -> None:
     weight = 0.1 * gaussian_ramp(3, 4)
     absent = f(u).argmin(1).masked_fill(~inside, IGNORE)
     expected = both(f(strong), view.labels(y_w[2:])) + complementary_loss(
-        f(strong), view.labels(absent)
+        f(strong), view.labels(absent), method.criteria
     )
     assert float(found["unsupervised"]) == pytest.approx(float(weight * expected), rel=1e-4)
 
@@ -85,7 +85,7 @@ def test_every_term(tiny_plan: Plan) -> None:
     denoised = rectifier.denoise(to_weak, z, noise)
     r_s = rectifier.decode(to_weak, denoised)
     absent = r[2:].argmin(1).masked_fill(~inside, IGNORE)
-    expected = both(r_s, y_r) + complementary_loss(r_s, view.labels(absent))
+    expected = both(r_s, y_r) + complementary_loss(r_s, view.labels(absent), method.criteria)
     expected += squared(denoised, z)
     assert float(found["strong_to_weak"]) == pytest.approx(float(weight * expected), rel=1e-4)
 

@@ -78,19 +78,25 @@ def cooperative_positive_supervision(
         unit = F.normalize(full_precision(embedded), dim=1).unflatten(0, (number, pool + queries))
         held, asking = unit[:, :pool].detach(), unit[:, pool:]  # (K, M, E), (K, Q, E)
         means = held.mean(1) * present[:, None]
-        positive = F.normalize(means, dim=1)
-        if prototypes is not None:
-            own_prototype = F.normalize(full_precision(prototypes.detach()), dim=1)
-            positive = (positive + xi * own_prototype) / (1 + xi)
+        positive = moderated(means, prototypes, xi)
         candidates = draw_candidates(means, present, pool, temperature, generator)  # (K, M)
         likeness = asking @ held.flatten(0, 1)[candidates].mT  # (K, Q, M), linear in K
         shape = (number, queries, negatives)
         drawn = torch.randint(pool, shape, generator=generator, device=likeness.device)
-        to_positive = (asking @ F.normalize(positive, dim=1)[..., None]).squeeze(2)
-        contrast = _info_nce(to_positive, likeness.gather(2, drawn), temperature)
+        to_positive = (asking @ positive[..., None]).squeeze(2)
+        contrast = info_nce(to_positive, likeness.gather(2, drawn), temperature)
     counted = asked & (present.sum() > 1)
     loss = (contrast.mean(1) * counted).sum() / present.sum().clamp(min=1)
     return CooperativeTerms(loss, means, present)
+
+
+def moderated(means: Tensor, prototypes: Tensor | None, xi: float) -> Tensor:
+    """The positives, (K, E): (mu_k + xi p_k) / (1 + xi), or mu_k, all of unit length."""
+    positive = F.normalize(means, dim=1)
+    if prototypes is not None:
+        own_prototype = F.normalize(full_precision(prototypes.detach()), dim=1)
+        positive = (positive + xi * own_prototype) / (1 + xi)
+    return F.normalize(positive, dim=1)
 
 
 def prototype_alignment(prototypes: Tensor, terms: CooperativeTerms) -> Tensor:
@@ -130,20 +136,39 @@ def draw_voxels(
     one = torch.ones((), dtype=torch.int32, device=lines.device)
     counts = one.new_zeros(len(lines), number + 1)  # IGNORE, -1, is counted in column 0
     counts = counts.scatter_add_(1, lines + 1, one.expand_as(lines))[:, 1:].T  # (K, L)
+    wanted = torch.arange(number, device=lines.device)[:, None, None]
+    return pick_voxels(counts, lambda line: lines[line] == wanted, depth, draws, generator)
+
+
+def pick_voxels(
+    counts: Tensor,
+    members: Callable[[Tensor], Tensor],
+    depth: int,
+    draws: int,
+    generator: torch.Generator,
+) -> tuple[Tensor, Tensor]:
+    """Draws voxels of each class, as `draw_voxels`, from where they are along lines.
+
+    Args:
+        counts: (K, L), voxels of each class in each line.
+        members: which voxels of lines (K, draws) are of each class: (K, draws, Z) bool.
+        depth: Z.
+        draws: per class.
+        generator: on the same device.
+    """
     until = counts.cumsum(1)
     total = until[:, -1:]
-    shape = (number, draws)
+    shape, device = (len(counts), draws), counts.device
     # float32 has too few values to reach every voxel of a large batch equally often; Apple's GPUs
     # have no other
-    kind = torch.float32 if lines.device.type == "mps" else torch.float64
-    draw = torch.rand(shape, generator=generator, device=lines.device, dtype=kind)
+    kind = torch.float32 if device.type == "mps" else torch.float64
+    draw = torch.rand(shape, generator=generator, device=device, dtype=kind)
     rank = (draw * total).long()
-    line = torch.searchsorted(until, rank, right=True).clamp(max=len(lines) - 1)
+    line = torch.searchsorted(until, rank, right=True).clamp(max=counts.shape[1] - 1)
     rank = rank - (until - counts).gather(1, line)
-    wanted = torch.arange(number, device=lines.device)[:, None, None]
-    before = (lines[line] == wanted).cumsum(2) <= rank[..., None]  # (K, draws, Z)
+    before = members(line).cumsum(2) <= rank[..., None]  # (K, draws, Z)
     found = line * depth + before.sum(2)
-    return torch.where(total > 0, found, (draw * lines.numel()).long()), total[:, 0] > 0
+    return torch.where(total > 0, found, (draw * counts.shape[1] * depth).long()), total[:, 0] > 0
 
 
 def draw_candidates(
@@ -172,6 +197,6 @@ def draw_candidates(
     return kind * pool + torch.randint(pool, shape, generator=generator, device=means.device)
 
 
-def _info_nce(to_positive: Tensor, to_negatives: Tensor, temperature: float) -> Tensor:
+def info_nce(to_positive: Tensor, to_negatives: Tensor, temperature: float) -> Tensor:
     """Cosines (K, Q), (K, Q, n) -> (K, Q): -log e^{q.m/t} / (e^{q.m/t} + sum_n e^{q.n/t})."""
     return F.softplus((to_negatives / temperature).logsumexp(2) - to_positive / temperature)

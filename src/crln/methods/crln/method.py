@@ -5,19 +5,21 @@ Prototypes learnt from labels alone relate to every voxel (M), rectify the teach
 (cooperative positive supervision). doi 10.1016/j.media.2025.103461.
 """
 
+from collections.abc import Callable
+from functools import partial
 from typing import ClassVar, cast
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from crln.augmentation import draw_copy_paste_box, host_random, swap_box
 from crln.labels import IGNORE
-from crln.losses import cross_entropy, full_precision
+from crln.losses import voxel_cross_entropy
 from crln.methods.base import Seen, SemiSupervised, Step, summed
 from crln.methods.crln.contrastive import cooperative_positive_supervision, prototype_alignment
 from crln.methods.crln.network import LEVELS, RectifiedNetwork, interleave, separate
 from crln.methods.crln.options import CRLNOptions
+from crln.methods.crln.overlap import overlapping_positive_supervision
 from crln.methods.published import Published
 from crln.methods.teacher import Teacher
 from crln.planning import Plan
@@ -34,6 +36,7 @@ class CRLN(SemiSupervised):
     term's gradient reaches a only.
     """
 
+    overlapping = True
     published: ClassVar[Published] = Published(
         40000, 0.0025, "poly", "paper and code; so in the paper presets", weight_decay=5e-4
     )
@@ -74,9 +77,14 @@ class CRLN(SemiSupervised):
         terms = self._label_terms(features_x, logits_x, target)
         trusted = pseudo.masked_fill(confidence < options.valid_confidence, IGNORE)
         unsupervised = (
-            cross_entropy(*self.marginal(logits_u, trusted))
+            self.criteria.cross_entropy(*self.marginal(logits_u, trusted))
             if options.trusted_only
-            else pseudo_label_loss(*self.marginal(logits_u, pseudo), confidence, options.confidence)
+            else pseudo_label_loss(
+                *self.marginal(logits_u, pseudo),
+                confidence,
+                options.confidence,
+                self.criteria.voxel_cross_entropy,
+            )
         )
         terms["unsupervised"] = options.unsupervised_weight * unsupervised
         if options.positive_weight:
@@ -158,7 +166,8 @@ class CRLN(SemiSupervised):
         logits = teacher.segmentation(features)
         if rectified:
             logits = teacher.rectify(logits, teacher.relation(features))
-        confidence, pseudo = logits.float().softmax(1).max(1)
+        least = self.options.valid_confidence if self.options.trusted_only else None
+        confidence, pseudo = self.criteria.confident(self.plan.labels.probabilities(logits), least)
         return pseudo.masked_fill(~inside, IGNORE), confidence.masked_fill(~inside, 0)
 
     def _positive_supervision(
@@ -173,9 +182,15 @@ class CRLN(SemiSupervised):
         options = self.options
         prototypes = self.student.prototype_embeddings()
         starts = (0, classes[0].numel())
-        terms = cooperative_positive_supervision(
+        labels = self.plan.labels
+        supervise = (
+            cooperative_positive_supervision
+            if labels.exclusive
+            else partial(overlapping_positive_supervision, labels)
+        )
+        terms = supervise(
             lambda voxels: self.student.projection.at(features, voxels, starts),
-            torch.cat([z.detach().float().softmax(1) for z in logits]),
+            torch.cat([labels.probabilities(z.detach()) for z in logits]),
             self.certain(torch.cat(classes)),
             prototypes if rectified else None,
             queries=options.queries,
@@ -215,7 +230,11 @@ class _Unrectified(nn.Module):
 
 
 def pseudo_label_loss(
-    logits: Tensor, pseudo: Tensor, confidence: Tensor, threshold: float = 0.97
+    logits: Tensor,
+    pseudo: Tensor,
+    confidence: Tensor,
+    threshold: float = 0.97,
+    cross_entropy: Callable[[Tensor, Tensor], Tensor] = voxel_cross_entropy,
 ) -> Tensor:
     """Mean cross-entropy of each image, weighted by its share of confident voxels.
 
@@ -227,10 +246,11 @@ def pseudo_label_loss(
         pseudo: (B, X, Y, Z), int64, class or IGNORE.
         confidence: (B, X, Y, Z), the teacher's largest probability.
         threshold: what counts as confident.
+        cross_entropy: of each voxel.
     """
     axes = (1, 2, 3)
     valid = pseudo != IGNORE
     count = valid.sum(axes).clamp(min=1)
-    voxel = F.cross_entropy(full_precision(logits), pseudo, ignore_index=IGNORE, reduction="none")
+    voxel = cross_entropy(logits, pseudo)
     share = ((confidence >= threshold) & valid).sum(axes) / count
     return (share * voxel.sum(axes) / count).mean()

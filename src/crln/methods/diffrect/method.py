@@ -4,7 +4,6 @@ Published for 2D slices only (cardiac and prostate MR); this is a re-implementat
 3D figure of it is published.
 """
 
-import math
 from typing import ClassVar
 
 import torch
@@ -12,8 +11,8 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from crln.augmentation import View
-from crln.labels import IGNORE
-from crln.losses import cross_entropy, entropy, full_precision, soft_dice_loss
+from crln.labels import IGNORE, LabelSpace
+from crln.losses import Criteria
 from crln.methods.base import Ramped, Seen, SemiSupervised, Step, summed
 from crln.methods.diffrect.rectifier import Condition, LabelRectifier
 from crln.methods.published import Published
@@ -48,6 +47,7 @@ class DiffRect(SemiSupervised):
     """
 
     own_loss = True
+    overlapping = True
     published: ClassVar[Published] = Published(30000, 0.01, "poly", "code for ACDC, in 2D")
 
     class Options(Ramped):
@@ -74,7 +74,13 @@ class DiffRect(SemiSupervised):
         channels, classes, network = len(plan.channels), plan.classes, plan.network
         self.student = self.new_network()
         self.rectifier = LabelRectifier(
-            channels, classes, network.widths, self.options.steps, network.strides, network.kernels
+            channels,
+            classes,
+            network.widths,
+            self.options.steps,
+            network.strides,
+            network.kernels,
+            exclusive=plan.labels.exclusive,
         )
 
     def from_labels(self, images: Tensor, target: Tensor, step: Step) -> dict[str, Tensor]:
@@ -85,9 +91,9 @@ class DiffRect(SemiSupervised):
         _, drawn, latent = self._weak_to_drawn(images, pseudo, target, noise)
         nothing = torch.zeros((), device=images.device)
         terms = {
-            "supervised": _both(*self.marginal(logits, target)),
+            "supervised": self._both(*self.marginal(logits, target)),
             "unsupervised": nothing,
-            "weak_to_drawn": _both(*self.marginal(drawn, target)) + latent,
+            "weak_to_drawn": self._both(*self.marginal(drawn, target)) + latent,
             "strong_to_weak": nothing,
             "rectified": nothing,
         }
@@ -112,30 +118,32 @@ class DiffRect(SemiSupervised):
             view.labels(pseudo[known:]), (drawn[known:], inside), view, noise,
         )  # fmt: skip
         terms = {
-            "supervised": _both(*self.marginal(logits[:known], target)),
+            "supervised": self._both(*self.marginal(logits[:known], target)),
             "unsupervised": weight * self._agreement(
                 logits_s, view.labels(pseudo[known:]), logits[known:], inside, view
             ),
-            "weak_to_drawn": _both(*self.marginal(drawn[:known], target)) + latent,
+            "weak_to_drawn": self._both(*self.marginal(drawn[:known], target)) + latent,
             "strong_to_weak": weight * strong_to_weak,
             "rectified": torch.zeros((), device=weak.device),
         }  # fmt: skip
         if step.progress >= self.options.start:
             rectified = self._sampled(condition.of(slice(known, None)), inside, noise)
-            terms["rectified"] = _both(logits[known:], rectified)
+            terms["rectified"] = self._both(logits[known:], rectified)
         return summed(terms)
 
     def _confident(self, logits: Tensor, valid: Tensor) -> Tensor:
         """(B, X, Y, Z): the most likely class; IGNORE where it is not sure or not valid."""
-        confidence, label = logits.detach().float().softmax(1).max(1)
-        return label.masked_fill(~valid | (confidence < self.options.confidence), IGNORE)
+        least = self.options.confidence
+        probabilities = self.plan.labels.probabilities(logits.detach())
+        confidence, label = self.criteria.confident(probabilities, least)
+        return label.masked_fill(~valid | (confidence < least), IGNORE)
 
     def _weak_to_drawn(
         self, images: Tensor, pseudo: Tensor, target: Tensor, noise: torch.Generator
     ) -> tuple[Condition, Tensor, Tensor]:
         """The condition and rectified logits of all patches, the latent loss of the labelled."""
         known, target = len(target), self.certain(target)
-        guidance = label_distance(pseudo[:known], target, self.plan.classes)
+        guidance = label_distance(pseudo[:known], target, self.plan.labels)
         condition = self.rectifier.condition(images, pseudo, guidance)
         better = torch.cat([target, pseudo[known:]])
         clean = self.rectifier.latent(images, better, condition)
@@ -163,20 +171,25 @@ class DiffRect(SemiSupervised):
             noise: generator on the device.
         """
         target = view.labels(self._confident(*refined))
-        guidance = label_distance(pseudo, target, self.plan.classes)
+        guidance = label_distance(pseudo, target, self.plan.labels)
         condition = self.rectifier.condition(images, pseudo, guidance)
         clean = self.rectifier.latent(images, better, condition)
         denoised = self.rectifier.denoise(condition, clean, noise)
         logits = self.rectifier.decode(condition, denoised)
         return self._agreement(logits, target, *refined, view) + _squared(denoised, clean)
 
-    @staticmethod
     def _agreement(
-        logits: Tensor, target: Tensor, weak: Tensor, inside: Tensor, view: View
+        self, logits: Tensor, target: Tensor, weak: Tensor, inside: Tensor, view: View
     ) -> Tensor:
         """S(logits, target) + C on a strong view, with what is least likely on the weak one."""
         absent = weak.detach().argmin(1).masked_fill(~inside, IGNORE)
-        return _both(logits, target) + complementary_loss(logits, view.labels(absent))
+        denied = complementary_loss(logits, view.labels(absent), self.criteria)
+        return self._both(logits, target) + denied
+
+    def _both(self, logits: Tensor, target: Tensor) -> Tensor:
+        """S = CE + Dice, the background's included, as published."""
+        dice = self.criteria.dice(logits, target, foreground=False)
+        return self.criteria.cross_entropy(logits, target) + dice
 
     @torch.no_grad()
     def _sampled(self, condition: Condition, valid: Tensor, noise: torch.Generator) -> Tensor:
@@ -189,48 +202,46 @@ class DiffRect(SemiSupervised):
         return self.student
 
 
-def _both(logits: Tensor, target: Tensor) -> Tensor:
-    """S = CE + Dice, the background's included, as published."""
-    return cross_entropy(logits, target) + soft_dice_loss(logits, target, foreground=False)
-
-
 def _squared(first: Tensor, second: Tensor) -> Tensor:
     """Mean squared difference of two latents."""
     return (first.float() - second.float()).square().mean()
 
 
-def complementary_loss(logits: Tensor, absent: Tensor) -> Tensor:
+def complementary_loss(logits: Tensor, absent: Tensor, criteria: Criteria) -> Tensor:
     """What is least likely must not be: s * mean over valid voxels of -log(1 - p_absent).
 
     s = 1 - mean H(p) / log K over the same voxels, how sure p is; it carries no gradient.
 
     Args:
-        logits: (B, K, X, Y, Z); p is their softmax.
+        logits: (B, K, X, Y, Z).
         absent: (B, X, Y, Z), int64, the least likely class or IGNORE.
+        criteria: say what logits mean, and what is as unsure as can be (log K).
     """
-    probability = full_precision(logits).softmax(1)
+    probability = criteria.probabilities(logits)
     valid = absent != IGNORE
     count = valid.sum().clamp(min=1)
     there = probability.gather(1, absent.clamp(min=0).unsqueeze(1)).squeeze(1)
     denial = -torch.log1p(-there.clamp(max=1 - SMALLEST))
-    disorder = (entropy(probability.detach()) * valid).sum() / count
-    sureness = 1 - disorder / math.log(logits.shape[1])
+    disorder = (criteria.entropy(probability.detach()) * valid).sum() / count
+    sureness = 1 - disorder / criteria.disorder
     return sureness * (denial * valid).sum() / count
 
 
-def label_distance(labels: Tensor, target: Tensor, classes: int, epsilon: float = 1e-5) -> Tensor:
+def label_distance(
+    labels: Tensor, target: Tensor, space: LabelSpace, epsilon: float = 1e-5
+) -> Tensor:
     """Mean over classes of 1 - (2 |A n B| + e) / (|A| + |B| + e), 0 (alike) to 1; no gradient.
 
     Args:
         labels: A, (B, X, Y, Z), int64, class or IGNORE (of no class).
         target: B, of the same shape; where it is IGNORE, no voxel counts.
-        classes: K, background included.
+        space: of the labels.
         epsilon: e.
     """
     valid = target != IGNORE
     losses = []
-    for k in range(classes):
-        ours, theirs = (labels == k) & valid, target == k
+    for k in range(space.classes):
+        ours, theirs = space.holds(labels, k) & valid, space.holds(target, k)
         size = ours.sum() + theirs.sum()
         losses.append(1 - (2 * (ours & theirs).sum() + epsilon) / (size + epsilon))
     return torch.stack(losses).mean()

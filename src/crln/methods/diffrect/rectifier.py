@@ -71,6 +71,7 @@ class LabelRectifier(nn.Module):
         steps: T of the diffusion.
         strides: from each level to the next; None: 2 along every axis.
         kernels: of each level's convolutions; None: 3 along every axis.
+        exclusive: whether labels are classes; else they are combinations of them.
     """
 
     palette: Tensor
@@ -84,8 +85,11 @@ class LabelRectifier(nn.Module):
         steps: int = 10,
         strides: Sequence[Triple] | None = None,
         kernels: Sequence[Triple] | None = None,
+        *,
+        exclusive: bool = True,
     ) -> None:
         super().__init__()
+        self.colour = colour if exclusive else mixed_colour
         deepest, strides, kernels = (
             widths[-1], strides or halvings(widths), kernels or cubes(widths)
         )  # fmt: skip
@@ -125,7 +129,7 @@ class LabelRectifier(nn.Module):
     def _encode(
         self, images: Tensor, labels: Tensor, surroundings: list[Tensor], guidance: Tensor
     ) -> list[Tensor]:
-        coloured = torch.cat([images, colour(labels, self.palette)], 1)
+        coloured = torch.cat([images, self.colour(labels, self.palette)], 1)
         return self.encoder(coloured, guidance, surroundings)
 
     def denoise(self, condition: Condition, latent: Tensor, generator: torch.Generator) -> Tensor:
@@ -290,6 +294,13 @@ def palette(classes: int) -> Tensor:
 def colour(labels: Tensor, colours: Tensor) -> Tensor:
     """(B, X, Y, Z) -> (B, 3, X, Y, Z); what is IGNORE is black."""
     return colours[labels.masked_fill(labels == IGNORE, 0)].movedim(-1, 1)
+
+
+def mixed_colour(labels: Tensor, colours: Tensor) -> Tensor:
+    """The same of combinations: the mean of their classes' colours."""
+    bits = torch.arange(len(colours) - 1, device=labels.device)
+    held = (labels.clamp(min=0).unsqueeze(-1) >> bits & 1).to(colours.dtype)
+    return (held @ colours[1:] / held.sum(-1, keepdim=True).clamp(min=1)).movedim(-1, 1)
 
 
 def _joined(deep: Tensor, skip: Tensor) -> Tensor:
