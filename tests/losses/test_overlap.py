@@ -134,7 +134,9 @@ def test_entropy_divergence_and_sharpening_are_those_of_coins(criteria: Criteria
     entropy = -(p * p.log()).sum(0).mean(1)
     torch.testing.assert_close(criteria.entropy(first.sigmoid()).double(), entropy)
     divergence = (p * (p / q).log()).sum(0).mean(1)
-    torch.testing.assert_close(criteria.divergence(first, second).double(), divergence)
+    found, disorder = criteria.divergence(first, second)
+    torch.testing.assert_close(found.double(), divergence)
+    torch.testing.assert_close(disorder.double(), entropy)
     sharp = p[0] ** 10 / (p[0] ** 10 + p[1] ** 10)
     torch.testing.assert_close(criteria.sharpen(first.sigmoid(), 0.1).double(), sharp)
     assert float(criteria.entropy(torch.full((1, 3, 1, 1, 1), 0.5))) == pytest.approx(

@@ -3,8 +3,9 @@ import torch
 from torch import Tensor
 
 from crln.labels import IGNORE
+from crln.methods.diffrect.colours import colour, mixed_colour, palette
 from crln.methods.diffrect.diffusion import add_noise
-from crln.methods.diffrect.rectifier import Denoiser, LabelRectifier, colour, palette
+from crln.methods.diffrect.rectifier import Denoiser, LabelRectifier
 
 WIDTHS = (4, 4, 8, 8, 8)
 
@@ -113,3 +114,13 @@ def test_a_patch_that_does_not_fit_is_refused(rectifier: LabelRectifier) -> None
         rectifier.condition(
             torch.zeros(1, 1, 20, 16, 16), torch.zeros(1, 20, 16, 16).long(), torch.tensor(0.0)
         )
+
+
+def test_a_combination_has_the_mean_of_its_classes_colours() -> None:
+    colours = palette(4)
+    found = mixed_colour(torch.tensor([0, 1, 2, 4, 3, -1, 1 + 8])[None, None, None], colours)[
+        0, :, 0, 0
+    ]
+    expected = [colours[0], colours[1], colours[2], colours[3], (colours[1] + colours[2]) / 2,
+                colours[0], colours[1]]  # fmt: skip
+    torch.testing.assert_close(found, torch.stack(expected, 1))

@@ -5,7 +5,6 @@ its bottleneck, the latent, is replaced by one that a diffusion model denoised t
 of a better label map, and decoded to logits.
 """
 
-import colorsys
 import math
 from collections.abc import Sequence
 from itertools import pairwise
@@ -15,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from crln.labels import IGNORE
+from crln.methods.diffrect.colours import COLOURS, colour, mixed_colour, palette
 from crln.methods.diffrect.diffusion import add_noise, cosine_alphas, ddim, waves
 from crln.networks.blocks import (
     CUBE,
@@ -34,8 +33,6 @@ DROPOUT = (0.05, 0.1, 0.2, 0.3, 0.5)
 
 GROUPS, SMALLEST_GROUP = 8, 8
 """Of the denoiser's norm: groups at most, and channels in each at least."""
-
-COLOURS = 3
 
 
 class Condition(NamedTuple):
@@ -280,27 +277,6 @@ class TimeEmbedding(nn.Module):
         """(B,) -> (B, width)."""
         embedded: Tensor = self.layers(waves(time, self.waves))
         return embedded
-
-
-def palette(classes: int) -> Tensor:
-    """(K, 3): black for the background, evenly spaced hues for the rest.
-
-    Red, green and blue for the four classes of the published data sets.
-    """
-    hues = [colorsys.hsv_to_rgb(k / (classes - 1), 1, 1) for k in range(classes - 1)]
-    return torch.tensor([(0.0, 0.0, 0.0), *hues])
-
-
-def colour(labels: Tensor, colours: Tensor) -> Tensor:
-    """(B, X, Y, Z) -> (B, 3, X, Y, Z); what is IGNORE is black."""
-    return colours[labels.masked_fill(labels == IGNORE, 0)].movedim(-1, 1)
-
-
-def mixed_colour(labels: Tensor, colours: Tensor) -> Tensor:
-    """The same of combinations: the mean of their classes' colours."""
-    bits = torch.arange(len(colours) - 1, device=labels.device)
-    held = (labels.clamp(min=0).unsqueeze(-1) >> bits & 1).to(colours.dtype)
-    return (held @ colours[1:] / held.sum(-1, keepdim=True).clamp(min=1)).movedim(-1, 1)
 
 
 def _joined(deep: Tensor, skip: Tensor) -> Tensor:
