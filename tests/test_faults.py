@@ -195,6 +195,13 @@ def _(place: Place) -> list[object]:
     return place.train()
 
 
+@fault("a scan that is not in the units of the plan's window")
+def _(place: Place) -> list[object]:
+    window = {"scheme": "window", "low": 1000, "high": 2000, "mean": 1500, "std": 100}
+    place.plan({"intensity": [window]})
+    return place.train()
+
+
 @fault("outlines among the scans")
 def _(place: Place) -> list[object]:
     (place.data / "images" / "f.seg.nrrd").touch()

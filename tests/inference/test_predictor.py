@@ -1,3 +1,4 @@
+import logging
 from pathlib import Path
 
 import nibabel as nib
@@ -13,7 +14,7 @@ from crln.inference import Predictor, load_predictor, sliding_window
 from crln.labels import LabelSpace
 from crln.methods import build_method
 from crln.planning import Plan
-from crln.preparation import prepare_image
+from crln.preparation import prepare_cohort, prepare_image, what_was_seen
 from crln.runs import Facts, RunFolder
 
 
@@ -223,3 +224,19 @@ def test_options_of_prediction_are_checked(run: RunFolder, inference: dict, mess
 def test_no_cuda_device(run: RunFolder) -> None:
     with pytest.raises(CrlnError, match="no CUDA device found; use --device cpu"):
         load_predictor(run.path, device="cuda")
+
+
+def test_a_scan_far_from_the_training_scans_is_told(
+    run: RunFolder, phantom: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    seen = what_was_seen(prepare_cohort(load_cohort(phantom).training, run.plan))
+    RunFolder(run.path, run.plan, run.facts.updated(seen=seen)).write_facts()
+    run.seal()
+    scan = read_image(load_cohort(phantom).test[0].images)
+    thick = Grid(scan.grid.shape, scan.grid.to_world @ np.diag([1, 1, 8, 1]))
+    predictor = load_predictor(run.path)
+    with caplog.at_level(logging.WARNING, "crln"):
+        predictor.predict(scan)
+        assert not caplog.records
+        predictor.predict(Volume(scan.array, thick))
+    assert "scan: unlike the training scans: voxels of" in caplog.text

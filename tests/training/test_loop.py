@@ -116,6 +116,8 @@ def test_test_and_validation_scans_teach_only_where_that_is_asked_for(
     expected = {case.id for case in cohort.unlabelled} | (kept_out if transductive else set())
     assert taught == expected
     assert run.facts.unlabelled == len(expected)
+    assert run.facts.seen
+    assert run.facts.seen.low.spacing <= run.facts.seen.high.spacing
 
 
 def test_the_weights_at_the_end_are_those_that_scored_best(

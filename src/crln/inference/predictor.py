@@ -1,5 +1,6 @@
 """A trained network that outlines scans."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,9 +19,12 @@ from crln.inference.prediction import Prediction
 from crln.inference.restore import outline
 from crln.inference.sliding import Network, Precision, score_slabs
 from crln.planning import Plan
-from crln.preparation import prepare_image
+from crln.preparation import prepare_image, remarks
+from crln.preparation.likeness import Seen
 from crln.runs import RunFolder
 from crln.runs.ensemble import predicting_runs
+
+_log = logging.getLogger("crln")
 
 
 class Predictor:
@@ -32,6 +36,7 @@ class Predictor:
         plan: how scans are prepared and windows laid.
         device: where to compute.
         precision: of the network's arithmetic: "32", "bf16" or "16".
+        seen: what the training scans were like; a scan far from that is told.
 
     Examples:
         >>> predictor = crln.load_predictor("run")
@@ -46,8 +51,10 @@ class Predictor:
         plan: Plan,
         device: torch.device | str = "cpu",
         precision: Precision = "32",
+        seen: Seen | None = None,
     ) -> None:
         self.plan = plan
+        self.seen = seen
         self.device = torch.device(device)
         self.precision = precision
         self.network = network
@@ -83,6 +90,11 @@ class Predictor:
             name = source[0]
             scan = read_image(source)
         image, placement = prepare_image(scan, self.plan, name)
+        if strange := remarks(scan, image, self.plan, self.seen):
+            told = "; ".join(strange)
+            _log.warning(
+                "%s: unlike the training scans: %s; look at its mask", name or "scan", told
+            )
         del scan  # as large as the prepared image
         slabs = score_slabs(self.network, image, self.plan, self.device, self.precision)
         found = outline(
@@ -151,10 +163,11 @@ def predictor_of(
     plan = _overlaid(runs[0].plan, dict(inference or {}))
     place = settle_device(device)
     networks = [run.load_network(place) for run in runs]
+    seen = runs[0].facts.seen
     if len(networks) == 1:
-        return Predictor(networks[0], plan, place, precision)
+        return Predictor(networks[0], plan, place, precision, seen)
     fast = [accelerate(network, place, exact=precision != "32") for network in networks]
-    return Predictor(averaged(fast, plan.labels), plan, place, precision)
+    return Predictor(averaged(fast, plan.labels), plan, place, precision, seen)
 
 
 def _overlaid(plan: Plan, inference: dict[str, Any]) -> Plan:

@@ -15,9 +15,16 @@ from crln.errors import CrlnError
 from crln.imaging import check_same_grid, read_image
 from crln.labels import LabelSpace
 from crln.planning.plan import Plan
+from crln.preparation.likeness import Look, Seen
 from crln.preparation.prepare import prepare_image, prepare_label
 from crln.preparation.sources import content_of
-from crln.preparation.store import PreparedCase, load_case, preparing, store_case
+from crln.preparation.store import (
+    PreparedCase,
+    load_case,
+    preparing,
+    read_notes,
+    store_case,
+)
 
 FORMAT = 3
 """Raised when what is cached changes."""
@@ -87,6 +94,12 @@ def prepare_cohort(
     ]
 
 
+def what_was_seen(cases: Sequence[PreparedCase]) -> Seen | None:
+    """What prepared scans are like, as far as the cache knows; older ones tell nothing."""
+    notes = [read_notes(case.folder) for case in cases]
+    return Seen.of(Look.model_validate(n.made["look"]) for n in notes if n and "look" in n.made)
+
+
 def _known(label: Label | None, space: LabelSpace) -> tuple[bool, ...] | None:
     """The classes that the maker of a label looked for; None: all of them."""
     if label is None or label.classes is None or not space.exclusive:
@@ -125,7 +138,10 @@ def _prepare(case: Case, plan: Plan, folder: Path) -> None:
         outline = read_outline(case.label, volume.grid, labels.named, labels.ignore)
         check_same_grid(case.images[0], volume.grid, case.label.path, outline.volume.grid)
         label = prepare_label(outline.volume, plan, placement, case.label.path, outline.known)
-    made = {"scan": str(case.images[0]), "plan": plan.name, "spacing": plan.spacing}
+    made = {
+        "scan": str(case.images[0]), "plan": plan.name, "spacing": plan.spacing,
+        "look": Look.of(volume, image).model_dump(mode="json"),
+    }  # fmt: skip
     store_case(folder, image, label, plan.classes, made)
 
 

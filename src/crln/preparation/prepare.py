@@ -1,5 +1,6 @@
 """One scan as the network sees it."""
 
+import logging
 from math import prod
 from pathlib import Path
 
@@ -9,12 +10,19 @@ from crln.errors import CrlnError
 from crln.imaging import Volume
 from crln.labels import IGNORE
 from crln.planning.plan import Intensity, Plan
+from crln.preparation.likeness import sample
 from crln.preparation.placement import (
     Placement,
     classes_to_plan_grid,
     image_to_plan_grid,
     place,
 )
+
+_log = logging.getLogger("crln")
+
+NEARLY_ALL, BEYOND = (0.1, 99.9), 100.0
+"""Percentiles between which nearly all voxels lie; and how many times that range another may lie
+beyond before it stands for nothing that was measured."""
 
 MOST_VOXELS = 2**31
 """Of a prepared channel (8 GiB); beyond, the scan's spacing or the plan's is wrong."""
@@ -43,8 +51,10 @@ def prepare_image(
             f"{name}: has {len(volume.array)} channels where the plan has "
             f"{len(plan.channels)} ({', '.join(plan.channels)}); give one file per channel"
         )
-    for channel, scheme in zip(volume.array, plan.intensity, strict=True):
-        _check(channel, scheme, name)
+    channels = [
+        _checked(channel, scheme, name)
+        for channel, scheme in zip(volume.array, plan.intensity, strict=True)
+    ]
     placement = place(volume.grid, plan.spacing)
     if prod(placement.shape) > MOST_VOXELS:
         raise CrlnError(
@@ -53,17 +63,45 @@ def prepare_image(
             "file's header or the plan's spacing"
         )
     image = np.empty((len(volume.array), *placement.shape), np.float32)
-    for k, (channel, scheme) in enumerate(zip(volume.array, plan.intensity, strict=True)):
+    for k, (channel, scheme) in enumerate(zip(channels, plan.intensity, strict=True)):
         image[k] = normalise(image_to_plan_grid(channel, placement), scheme)
     return image, placement
 
 
-def _check(channel: np.ndarray, scheme: Intensity, name: Path | str) -> None:
+def _checked(channel: np.ndarray, scheme: Intensity, name: Path | str) -> np.ndarray:
+    """A channel (X, Y, Z) that the network can make something of."""
     low, high = float(channel.min()), float(channel.max())
     if not np.isfinite([low, high]).all():
         raise CrlnError(f"{name}: holds NaN or infinite voxels; replace them or leave it out")
     if low == high and scheme.scheme in ("zscore", "minmax"):
         raise CrlnError(f"{name}: every voxel is {low:g}; leave this scan out")
+    if scheme.scheme == "window" and scheme.low is not None and scheme.high is not None:
+        if low < scheme.high and high > scheme.low:
+            return channel
+        raise CrlnError(
+            f"{name}: no voxel lies inside the plan's window of {scheme.low:g} to {scheme.high:g} "
+            f"(they are {low:.4g} to {high:.4g}); give Hounsfield units, or leave this scan out"
+        )
+    return channel if scheme.scheme == "none" else _tamed(channel, low, high, name)
+
+
+def _tamed(channel: np.ndarray, low: float, high: float, name: Path | str) -> np.ndarray:
+    """A channel whose few voxels far beyond all others are cut, which is told.
+
+    One such voxel decides mean and deviation of the whole scan, so that nothing else shows.
+    """
+    least, most = np.percentile(sample(channel), NEARLY_ALL).tolist()
+    reach = BEYOND * (most - least)
+    if not reach or (least - reach <= low and high <= most + reach):
+        return channel
+    below, above = channel < least - reach, channel > most + reach
+    _log.warning(
+        "%s: %d voxels are as far out as %.4g, nearly all others between %.4g and %.4g; they are "
+        "cut to these", name, np.count_nonzero(below | above), high if high > most else low,
+        least, most,
+    )  # fmt: skip
+    cut: np.ndarray = np.where(below, least, np.where(above, most, channel)).astype(channel.dtype)
+    return cut
 
 
 def normalise(array: np.ndarray, scheme: Intensity) -> np.ndarray:
@@ -76,8 +114,16 @@ def normalise(array: np.ndarray, scheme: Intensity) -> np.ndarray:
     if scheme.scheme == "minmax":
         return (array - array.min()) / np.ptp(array)
     if scheme.scheme == "zscore":
-        return (array - array.mean()) / array.std()
+        mean, std = _moments(array)
+        return (array - np.float32(mean)) / np.float32(std)
     return array
+
+
+def _moments(array: np.ndarray) -> tuple[float, float]:
+    """Mean and deviation, summed up in float64, a plane at a time to bound the memory."""
+    mean = float(array.mean(dtype=np.float64))
+    squares = sum(float(np.square(plane - mean, dtype=np.float64).sum()) for plane in array)
+    return mean, (squares / array.size) ** 0.5
 
 
 def prepare_label(

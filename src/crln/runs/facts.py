@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from crln.errors import CrlnError
 from crln.files import read_yaml, to_yaml, write_text
+from crln.preparation.likeness import Seen
 from crln.runs.packages import Needed
 
 FORMAT = 1
@@ -47,6 +48,7 @@ class Facts(BaseModel):
         seconds: spent in steps.
         peak_memory_gib: the most memory held, of the GPU if there is one.
         parameters: of the network that predicts.
+        seen: what the training scans are like, so that another can be told from them.
     """
 
     model_config = ConfigDict(extra="allow", frozen=True, coerce_numbers_to_str=True)
@@ -78,6 +80,7 @@ class Facts(BaseModel):
     seconds: float | None = None
     peak_memory_gib: float | None = None
     parameters: int | None = None
+    seen: Seen | None = None
 
     def updated(self, **changes: Any) -> Self:
         """A copy with other values."""
