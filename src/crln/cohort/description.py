@@ -61,6 +61,7 @@ class _Entry(BaseModel):
     id: str = ""
     images: list[Path] = Field(min_length=1)
     label: _Label | None = None
+    draft: _Label | None = None
     group: str | None = None
 
     @model_validator(mode="before")
@@ -131,11 +132,19 @@ def _parse(path: Path) -> _Description:
 
 def _case(folder: Path, entry: _Entry, usual: _Slices | None) -> Case:
     images = tuple(folder / image for image in entry.images)
-    given, label = entry.label, None
-    if given:
-        of = given.slices or usual
-        label = Label(folder / given.path, given.classes, given.kind, of.slices if of else None)
-    return Case(entry.id or scan_stem(images[0]), images, label, entry.group)
+    label, draft = _label(folder, entry.label, usual), _label(folder, entry.draft, None)
+    if label and label.kind == "draft":
+        label, draft = None, draft or label
+    draft = draft and replace(draft, kind="draft")
+    return Case(entry.id or scan_stem(images[0]), images, label, entry.group, draft)
+
+
+def _label(folder: Path, given: _Label | None, usual: _Slices | None) -> Label | None:
+    if given is None:
+        return None
+    of = given.slices or (usual if given.kind == "outline" else None)
+    slices = of.slices if of else None
+    return Label(folder / given.path, given.classes, given.kind, slices)
 
 
 def _check(path: Path, cohort: Cohort) -> None:
@@ -145,12 +154,16 @@ def _check(path: Path, cohort: Cohort) -> None:
     if twice := repeated(case.id for case in cases):
         raise CrlnError(f"{path}: names case {twice} twice; give each case an id of its own")
     for case in cases:
-        for file in (*case.images, *([case.label.path] if case.label else [])):
+        masks = [label.path for label in (case.label, case.draft) if label]
+        for file in (*case.images, *masks):
             if not file.exists():
                 raise CrlnError(f"{path}: case {case.id}: no such file {file}; mend the path")
     for case in cohort.labelled + cohort.validation:
         if case.label is None:
-            raise CrlnError(f"{path}: case {case.id} has no label; name one, or move the case")
+            hint = "; its draft is none" if case.draft else ""
+            raise CrlnError(
+                f"{path}: case {case.id} has no label{hint}; name one, or move the case"
+            )
     for case in cohort.unlabelled:
         if case.label:
             raise CrlnError(

@@ -82,8 +82,13 @@ def sort_into_parts(cohort: Cohort, cases: Mapping[str, Case], lists: Mapping[st
 
 
 def without_labels(cases: Sequence[Case]) -> tuple[Case, ...]:
-    """The same scans, their labels out of reach."""
+    """The same scans, their labels out of reach; drafts stay."""
     return tuple(replace(case, label=None) for case in cases)
+
+
+def without_drafts(cases: Sequence[Case]) -> tuple[Case, ...]:
+    """The same scans without drafts: nothing that is measured may rest on one."""
+    return tuple(replace(case, draft=None) for case in cases)
 
 
 def check_groups(cohort: Cohort) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from crln.cohort.case import Case, Cohort
 from crln.cohort.held_out import Held, held_out
 from crln.cohort.listing import repeated
-from crln.cohort.parts import PARTS, check_groups, without_labels
+from crln.cohort.parts import PARTS, check_groups, without_drafts, without_labels
 from crln.errors import CrlnError
 from crln.files import checked, read_yaml, to_yaml, write_text
 from crln.seeding import numpy_generator
@@ -85,10 +85,10 @@ def unlabelled_pool(cohort: Cohort, *, transductive: bool = False) -> tuple[Case
 
     Args:
         cohort: after its split.
-        transductive: the validation and test scans too; their labels stay out of reach.
+        transductive: the validation and test scans too; their labels and drafts stay out of reach.
     """
     held_out = cohort.validation + cohort.test if transductive else ()
-    return cohort.unlabelled + without_labels(held_out)
+    return cohort.unlabelled + without_drafts(without_labels(held_out))
 
 
 def save_split(cohort: Cohort, path: Path) -> None:

@@ -44,11 +44,13 @@ class Origin:
         plan: as plain data.
         labels: case id to the SHA-256 of its label.
         scans: case id to a digest of what is in its images.
+        drafts: case id to the SHA-256 of its draft, where that may teach.
     """
 
     plan: dict[str, Any] = field(default_factory=dict)
     labels: dict[str, str] = field(default_factory=dict)
     scans: dict[str, str] = field(default_factory=dict)
+    drafts: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, plan: Plan, cases: Sequence[Case], cache: Path | None = None) -> "Origin":
@@ -64,7 +66,8 @@ class Origin:
         scans = {
             case.id: " ".join(content_of(image, known) for image in case.images) for case in cases
         }
-        return cls(plan.model_dump(mode="json"), labels, scans)
+        drafts = {case.id: _content(case.draft) for case in cases if case.draft and not case.label}
+        return cls(plan.model_dump(mode="json"), labels, scans, drafts)
 
     def changed(self, now: "Origin") -> list[str]:
         """Which labels and scans of `now` are not what they were: "the label of a", ..."""
@@ -73,6 +76,7 @@ class Origin:
             for what, ours, theirs in (
                 ("label", self.labels, now.labels),
                 ("scan", self.scans, now.scans),
+                ("draft", self.drafts, now.drafts),
             )
             for case, content in ours.items()
             if theirs.get(case, content) != content
