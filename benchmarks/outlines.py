@@ -15,7 +15,7 @@ from scipy import ndimage
 
 from crln.cohort import Case, load_cohort
 from crln.files import to_yaml, write_text
-from crln.imaging import Volume, read_grid, read_image, read_label, write_mask
+from crln.imaging import read_grid, read_label, write_mask
 from crln.imaging.listing import scan_stem
 from crln.seeding import numpy_generator
 

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from crln.cohort import Case, Label, Slices, check_complete, load_cohort
+from crln.cohort import Case, Label, Slices, load_cohort
 from crln.errors import CrlnError
 
 GOOD = """
@@ -58,25 +58,40 @@ def test_one_image_needs_no_list(root: Path) -> None:
     assert cohort.channels == ("image",)
 
 
-def test_a_label_tells_who_made_it_and_what_was_looked_for(root: Path) -> None:
-    label = "{path: outlines/a.nii.gz, classes: [1, 2], kind: draft}"
+def test_a_label_tells_what_was_looked_for_and_a_case_its_group(root: Path) -> None:
+    label = "{path: outlines/a.nii.gz, classes: [1, 2]}"
     text = GOOD.replace("label: outlines/a.nii.gz", f"label: {label}, group: patient 7")
     (root / "cohort.yaml").write_text(text)
     (case,) = load_cohort(root).labelled
-    assert case.label == Label(root / "outlines/a.nii.gz", (1, 2), "draft")
+    assert case.label == Label(root / "outlines/a.nii.gz", (1, 2))
     assert case.group == "patient 7"
 
 
 @pytest.mark.parametrize(
-    ("label", "message"),
+    "field",
     [
-        (Label(Path("a.nii"), kind="draft"), r"a\.nii: case a: drafts cannot be used yet"),
+        "label: {path: outlines/a.nii.gz, kind: draft}",
+        "draft: outlines/a.nii.gz",
+        "draft: {path: outlines/a.nii.gz, classes: [1]}",
     ],
 )
-def test_what_nothing_learns_from_yet_is_refused(label: Label, message: str) -> None:
-    with pytest.raises(CrlnError, match=message):
-        check_complete([Case("b", ()), Case("a", (), label)])
-    check_complete([Case("b", ()), Case("a", (), Label(Path("a.nii")))])
+def test_a_draft_is_no_label(root: Path, field: str) -> None:
+    (root / "cohort.yaml").write_text(
+        "labelled:\n- {image: scans/b_t1.nii.gz, label: outlines/a.nii.gz}\n"
+        f"unlabelled:\n- {{image: scans/a_t1.nii.gz, {field}}}\n"
+    )
+    (case,) = load_cohort(root).unlabelled
+    assert case.label is None
+    assert case.draft
+    assert (case.draft.path, case.draft.kind) == (root / "outlines/a.nii.gz", "draft")
+    assert case.mask == case.draft
+    text = GOOD.replace("label: outlines/a.nii.gz", field)
+    _refused(root, text, r"case one has no label, for a draft is none")
+
+
+def test_a_draft_given_as_a_label_is_refused() -> None:
+    with pytest.raises(CrlnError, match=r"a\.nii: case a: a draft is no label"):
+        Case("a", (), Label(Path("a.nii"), kind="draft"))
 
 
 @pytest.mark.parametrize("how", ["ignore: 9\n", "", "ignore: 255\n"])

@@ -197,3 +197,11 @@ def test_a_split_at_odds_with_the_data(tmp_path: Path, text: str, message: str) 
     path.write_text(f"{text}\nunlabelled: []\nvalidation: []\ntest: []")
     with pytest.raises(CrlnError, match=message):
         apply_split(_cohort(), path)
+
+
+def test_a_draft_teaches_with_its_scan_and_never_where_something_is_measured() -> None:
+    draft = Label(Path("d.nii"), kind="draft")
+    cases = tuple(Case(id, (Path(f"{id}.nii"),), Label(Path("l")), draft=draft) for id in "abc")
+    cohort = split_cohort(Cohort(Path("x"), "folders", cases), labelled=1, test=1)
+    pool = unlabelled_pool(cohort, transductive=True)
+    assert [(case.label, case.draft) for case in pool] == [(None, draft), (None, None)]

@@ -22,6 +22,7 @@ class Ramp:
     foreground: dict[int, np.ndarray] = field(default_factory=dict)
     reads: list[tuple[int, int, int]] = field(default_factory=list)
     known: tuple[bool, ...] | None = None
+    drafted: bool = False
     known_voxels: np.ndarray | None = None
 
     def read(self, start, size):  # type: ignore[no-untyped-def]
@@ -181,3 +182,31 @@ def test_a_batch_says_which_classes_were_looked_for() -> None:
     expected = {"a": [True] * 3, "b": [True, False, True]}
     assert batch.known.tolist() == [expected[case] for case in patches.cases_of(0)]
     assert stream(cases[:1]).cut(0).known is None
+
+
+def test_drafts_travel_with_unlabelled_patches_and_are_no_labels(
+    phantom: Path, tiny_plan: Plan
+) -> None:
+    """From the file to the batch; of a tool that looked for one class, background is open."""
+    cohort = load_cohort(phantom)
+    first, second, _ = cohort.labelled
+    bare = cohort.unlabelled[0]
+    assert first.label
+    assert second.label
+    cases = [
+        replace(first, label=None, draft=replace(first.label, kind="draft")),
+        replace(second, label=None, draft=Label(second.label.path, (2,), "draft")),
+        bare,
+    ]
+    side = tiny_plan.patch_size
+    patches = PatchStream(prepare_cohort(cases, tiny_plan), side, side, 3, 0, "test")
+    whole = PatchStream(prepare_cohort([first, second, bare], tiny_plan), side, side, 3, 0, "test")
+    batch, expected = patches.cut(0), whole.cut(0).labels
+    assert torch.equal(batch.labels, torch.full_like(batch.labels, IGNORE))
+    assert batch.draft is not None
+    assert batch.known is None
+    for draft, label, case in zip(batch.draft, expected, patches.cases_of(0), strict=True):
+        if case == second.id:
+            label = torch.where(label == 2, 2, IGNORE)
+        assert torch.equal(draft, label)
+    assert stream([Ramp("a", (16, 16, 16))]).cut(0).draft is None

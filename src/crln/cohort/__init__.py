@@ -1,6 +1,6 @@
 """Which scans there are, and what each may be used for."""
 
-from crln.cohort.case import Case, Cohort, Label, Slices, check_complete
+from crln.cohort.case import Case, Cohort, Label, Slices
 from crln.cohort.held_out import Held, parse_held
 from crln.cohort.layouts import load_cohort
 from crln.cohort.naming import with_names
@@ -17,7 +17,6 @@ __all__ = [
     "Outline",
     "Slices",
     "apply_split",
-    "check_complete",
     "load_cohort",
     "make_phantom",
     "parse_held",

@@ -1,6 +1,6 @@
 """Which scans there are, and what each may be used for."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -84,6 +84,19 @@ class Case:
     group: str | None = None
     draft: Label | None = None
 
+    def __post_init__(self) -> None:
+        """Raises CrlnError where a draft is given as a label."""
+        if self.label and self.label.kind == "draft":
+            raise CrlnError(
+                f"{self.label.path}: case {self.id}: a draft is no label; give it as the case's "
+                "draft, or correct it and call it an outline"
+            )
+
+    @property
+    def mask(self) -> Label | None:
+        """What a training may know of the scan: its label, or else its draft."""
+        return self.label or self.draft
+
 
 @dataclass(frozen=True)
 class Cohort:
@@ -150,14 +163,3 @@ class Cohort:
     def __iter__(self) -> Iterator[Case]:
         """All cases: labelled, unlabelled, validation, test."""
         yield from self.labelled + self.unlabelled + self.validation + self.test
-
-
-def check_complete(cases: Iterable[Case]) -> None:
-    """Raises CrlnError where a label is what nothing learns from or measures against yet."""
-    for case in cases:
-        label = case.label
-        if label and label.kind == "draft":
-            raise CrlnError(
-                f"{label.path}: case {case.id}: drafts cannot be used yet; correct it and call it "
-                "an outline, or leave its label out"
-            )

@@ -160,7 +160,7 @@ def _check(path: Path, cohort: Cohort) -> None:
                 raise CrlnError(f"{path}: case {case.id}: no such file {file}; mend the path")
     for case in cohort.labelled + cohort.validation:
         if case.label is None:
-            hint = "; its draft is none" if case.draft else ""
+            hint = ", for a draft is none" if case.draft else ""
             raise CrlnError(
                 f"{path}: case {case.id} has no label{hint}; name one, or move the case"
             )

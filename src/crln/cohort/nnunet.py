@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from crln.cohort.case import Case, Cohort, check_complete
+from crln.cohort.case import Case, Cohort
 from crln.cohort.names import IGNORED
 from crln.cohort.naming import with_names
 from crln.cohort.outline import Outline, read_outline
@@ -63,7 +63,6 @@ def export_nnunet(
         raise CrlnError(f"Dataset{identifier}_{name}: no data set's name; use 1 to 999 and letters")
     if not cohort.labelled:
         raise CrlnError(f"{cohort.root}: no labelled case to export; put outlines in labels/")
-    check_complete(cohort.labelled)
     target = Path(out) / f"Dataset{identifier:03d}_{name}"
     if target.exists():
         raise CrlnError(f"{target}: exists; remove it, or give another --out, --name or --id")

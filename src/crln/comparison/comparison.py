@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from crln.cohort import Case, Cohort, check_complete
+from crln.cohort import Case, Cohort
 from crln.comparison.cell import Cell, Compute
 from crln.comparison.leaks import opened_labels
 from crln.comparison.measure import cost_of, measure_cell, measure_outside
@@ -183,7 +183,6 @@ def compare(
 def _test_cases(whole: Cohort, cohort: Cohort, settings: Settings) -> tuple[Case, ...]:
     """Those with a label; tells of too few cases before anything is made."""
     test = tuple(case for case in cohort.test if case.label is not None)
-    check_complete(test)
     if not test:
         raise CrlnError(f"{settings.data}: no test case with a label; give --test N")
     for count in settings.labelled:

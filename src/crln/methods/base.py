@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from crln.augmentation import build_views
 from crln.losses import criteria_of, marginal, mark_partial, without_partial
+from crln.methods.drafts import drafted_view
 from crln.methods.published import Published
 from crln.networks import SegmentationNetwork, build_backbone
 from crln.planning import Plan
@@ -163,6 +164,15 @@ class Method(nn.Module):
         view = self.views.draw("weak", len(patches.images), patches.images.shape[1], generator)
         return view.images(patches.images), view.maps(patches.inside, outside=False)
 
+    def with_drafts(
+        self, images: Tensor, target: Tensor, unlabelled: Batch, step: Step
+    ) -> tuple[Tensor, Tensor]:
+        """Labelled views and targets, and behind them those of drafts, where these may teach."""
+        found = drafted_view(self, unlabelled, step)
+        if found is None:
+            return images, target
+        return torch.cat([images, found[0]]), torch.cat([target, found[1]])
+
     def supervise(self, logits: Tensor, target: Tensor) -> Tensor:
         """What a label teaches: `plan.loss`.
 
@@ -220,8 +230,11 @@ class SemiSupervised(Method):
         assert unlabelled is not None
         generator = step.generator("views", "cpu")
         if step.progress >= self.plan.training.labelled_start:
-            return self.from_both(self.see(labelled, unlabelled, generator), step)
-        return self.from_labels(*self.labelled_view(labelled, generator, views=2), step)
+            seen = self.see(labelled, unlabelled, generator)
+            images, target = self.with_drafts(seen.images, seen.target, unlabelled, step)
+            return self.from_both(seen._replace(images=images, target=target), step)
+        images, target = self.labelled_view(labelled, generator, views=2)
+        return self.from_labels(*self.with_drafts(images, target, unlabelled, step), step)
 
     def see(self, labelled: Batch, unlabelled: Batch, generator: torch.Generator) -> Seen:
         """Both views of a step."""

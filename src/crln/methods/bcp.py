@@ -81,6 +81,9 @@ class BidirectionalCopyPaste(Method):
             images, target = self.labelled_view(labelled, generator)
             partner, inside = self.weak_view(unlabelled, generator)
             labels, weight = self._pseudo_label(partner, inside), self.options.pseudo_weight
+            images, target = self.with_drafts(images, target, unlabelled, step)
+            if (rounds := -(-len(images) // len(partner))) > 1:
+                partner, labels = torch.cat([partner] * rounds), torch.cat([labels] * rounds)
         count = min(len(images), len(partner))
         mixed, other = swap_box(images[:count], partner[:count], box)
         # `mixed` is labelled outside the box, `other` inside.

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from pydantic import Field
 
-from crln.cohort import Case, Cohort, Outline, check_complete, read_outline, with_names
+from crln.cohort import Case, Cohort, Outline, read_outline, with_names
 from crln.errors import CrlnError
 from crln.imaging import check_same_grid, read_grid, read_image
 from crln.planning.plan import Section, Triple
@@ -104,7 +104,6 @@ def make_fingerprint(cohort: Cohort) -> Fingerprint:
     """
     if not cohort.labelled:
         raise CrlnError(f"{cohort.root}: no labelled case; put at least one outline in labels/")
-    check_complete(cohort.labelled)
     cohort = with_names(cohort)
     grids = [read_grid(case.images[0]) for case in _spread(cohort.training, MOST_HEADERS)]
     spacings = np.array([grid.in_ras(grid.spacing) for grid in grids])

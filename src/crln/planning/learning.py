@@ -69,6 +69,55 @@ class TeacherPlan(Section):
     )
 
 
+class DraftsPlan(Section):
+    """Masks of any tool for scans without an outline: what they may teach.
+
+    How it is judged what a draft is worth: `crln.methods.drafts`.
+    """
+
+    weight: float = Field(
+        default=0.5,
+        ge=0,
+        le=1,
+        description=(
+            "share of the voxels of a draft beyond doubt that teach, at the start; 0: drafts are "
+            "not used"
+        ),
+    )
+    fade: float = Field(
+        default=0.8,
+        gt=0,
+        le=1,
+        description="share of the training over which that share falls to 0",
+    )
+    doubted: float = Field(
+        default=0.2,
+        ge=0,
+        lt=1,
+        description=(
+            "agreement beyond chance, between a draft and what the network predicts, up to which "
+            "the draft teaches nothing"
+        ),
+    )
+    trusted: float = Field(
+        default=0.6, gt=0, le=1, description="agreement beyond chance from which it is beyond doubt"
+    )
+    overruled: float = Field(
+        default=0.1,
+        gt=0,
+        le=1,
+        description=(
+            "a voxel does not teach if the network gives its class in the draft less probability"
+        ),
+    )
+
+    @model_validator(mode="after")
+    def _trust_needs_more_than_doubt(self) -> Self:
+        if self.trusted <= self.doubted:
+            raise ValueError(f"trusted, {self.trusted:g}, must be above doubted, {self.doubted:g}")
+        return self
+
+
 class TrainingPlan(Section):
     """Budget, batch and optimiser.
 

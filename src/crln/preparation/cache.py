@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from crln.cohort import Case, Label, check_complete, read_outline
+from crln.cohort import Case, Label, read_outline
 from crln.errors import CrlnError
 from crln.imaging import check_same_grid, read_image
 from crln.labels import LabelSpace
@@ -50,21 +50,19 @@ def prepare_cohort(
     """Prepares each case once; what is in the cache and unchanged is reused.
 
     Args:
-        cases: only their own label files are opened, and none where `label` is None.
+        cases: only their own label files are opened, and where `label` is None only their drafts.
         plan: its spacing, intensities and labels decide what is cached.
         cache: the folder; default `default_cache()`.
         progress: called with (done, of) as cases become ready.
 
     Raises:
-        CrlnError: a label is a draft or of some classes alone, a file has a fault, or the cache
-            cannot be written.
+        CrlnError: a file has a fault, or the cache cannot be written.
     """
-    check_complete(cases)
     root = Path(cache or default_cache())
     for case in cases:
-        if case.label is not None:
+        if (label := case.mask) is not None:
             # a copy found in the cache counts too
-            for path in case.label.files:
+            for path in label.files:
                 sys.audit("crln.read", str(path), "label")
     with ThreadPoolExecutor(WORKERS, thread_name_prefix="sources") as pool:
         folders = list(pool.map(lambda case: root / _key(case, plan, root / SOURCES), cases))
@@ -89,7 +87,7 @@ def prepare_cohort(
     if progress and not builds:
         progress(reused, len(cases))
     return [
-        replace(ready or _read_back(case, folder), known=_known(case.label, plan.labels))
+        replace(ready or _read_back(case, folder), known=_known(case.mask, plan.labels))
         for case, folder, ready in zip(cases, folders, found, strict=True)
     ]
 
@@ -110,14 +108,14 @@ def _known(label: Label | None, space: LabelSpace) -> tuple[bool, ...] | None:
 
 def _key(case: Case, plan: Plan, sources: Path) -> str:
     """Names what the cached arrays depend on: what is in the files, and the plan's preparation."""
-    depends: list[Any] = [FORMAT, plan.spacing, plan.labels.values if case.label else None]
-    if case.label and plan.labels.ignore is not None:
+    depends: list[Any] = [FORMAT, plan.spacing, plan.labels.values if case.mask else None]
+    if case.mask and plan.labels.ignore is not None:
         depends += [plan.labels.ignore, "known"]
     depends += [scheme.model_dump() for scheme in plan.intensity]
     depends += [content_of(path, sources) for path in case.images]
-    if case.label:
-        depends += [content_of(path, sources) for path in case.label.files]
-        depends += case.label.limits
+    if case.mask:
+        depends += [content_of(path, sources) for path in case.mask.files]
+        depends += case.mask.limits
     digest = hashlib.blake2b(json.dumps(depends).encode(), digest_size=16).hexdigest()
     return f"{digest[:2]}/{digest[2:]}"
 
@@ -133,11 +131,11 @@ def _prepare(case: Case, plan: Plan, folder: Path) -> None:
     volume = read_image(case.images)
     image, placement = prepare_image(volume, plan, case.images[0])
     label = None
-    if case.label is not None:
+    if (mask := case.mask) is not None:
         labels = plan.labels
-        outline = read_outline(case.label, volume.grid, labels.named, labels.ignore)
-        check_same_grid(case.images[0], volume.grid, case.label.path, outline.volume.grid)
-        label = prepare_label(outline.volume, plan, placement, case.label.path, outline.known)
+        outline = read_outline(mask, volume.grid, labels.named, labels.ignore)
+        check_same_grid(case.images[0], volume.grid, mask.path, outline.volume.grid)
+        label = prepare_label(outline.volume, plan, placement, mask.path, outline.known)
     made = {
         "scan": str(case.images[0]), "plan": plan.name, "spacing": plan.spacing,
         "look": Look.of(volume, image).model_dump(mode="json"),

@@ -62,6 +62,7 @@ class PreparedCase:
         folder: where its arrays are.
         shape: X, Y, Z after preparation.
         labelled: whether a label was prepared.
+        drafted: whether a draft was prepared, in the label's place.
         sparse: whether the label leaves voxels within the scan open.
         known: of each class, whether its label's maker looked for it; None: for all.
     """
@@ -70,6 +71,7 @@ class PreparedCase:
     folder: Path
     shape: Triple
     labelled: bool
+    drafted: bool = False
     sparse: bool = False
     known: tuple[bool, ...] | None = None
 
@@ -101,8 +103,9 @@ class PreparedCase:
             size: X, Y, Z.
 
         Returns:
-            Image (C, *size) float32, 0 outside the scan; label (*size) int64, IGNORE outside the
-            scan and, of an unlabelled case, everywhere; (*size) bool, which voxels are in the scan.
+            Image (C, *size) float32, 0 outside the scan; label, or draft, (*size) int64, IGNORE
+            outside the scan and, where there is neither, everywhere; (*size) bool, which voxels are
+            in the scan.
 
         Raises:
             CrlnError: the cache was removed or damaged meanwhile.
@@ -121,7 +124,7 @@ class PreparedCase:
             if all(part.stop > part.start for part in source):
                 image[(slice(None), *target)] = stored[(slice(None), *source)]
                 inside[tuple(target)] = True
-                if self.labelled:
+                if self.labelled or self.drafted:
                     label[tuple(target)] = _open(self.folder / LABEL)[tuple(source)]
         return image, label, inside
 
@@ -170,8 +173,9 @@ def load_case(case: Case, folder: Path) -> PreparedCase | None:
         with suppress(OSError):
             (folder / NOTES).unlink()  # told once
         return None
-    labelled, sparse = case.label is not None, KNOWN in notes.files
-    return PreparedCase(case.id, folder, notes.shape, labelled, sparse)
+    labelled = case.label is not None
+    drafted, sparse = bool(case.draft and not labelled), labelled and KNOWN in notes.files
+    return PreparedCase(case.id, folder, notes.shape, labelled, drafted, sparse)
 
 
 def read_notes(folder: Path) -> Notes | None:

@@ -7,6 +7,7 @@ from functools import lru_cache
 import numpy as np
 import torch
 
+from crln.labels import IGNORE
 from crln.methods import Batch
 from crln.planning.plan import Triple
 from crln.preparation import PreparedCase
@@ -48,6 +49,7 @@ class PatchStream:
         self.read = np.array(read)
         self.count, self.rank, self.world, self.pin = count, rank, world, pin
         self.seed, self.purpose, self.foreground = seed, purpose, foreground
+        self._drafted = any(case.drafted for case in cases)
         self._order = lru_cache(maxsize=2)(self._draw_order)
 
     def _draw_order(self, epoch: int) -> np.ndarray:
@@ -73,23 +75,27 @@ class PatchStream:
         """
         share = self.count // self.world
         first = step * self.count + self.rank * share
-        images, labels, insides, knowns = [], [], [], []
+        images, labels, insides, knowns, drafts = [], [], [], [], []
         for n in range(first, first + share):
             case = self._case(n)
             start = self._start(case, numpy_generator(self.seed, n, f"{self.purpose} crop"))
             image, label, where = case.read(_triple(start), _triple(self.read))
             images.append(np.moveaxis(image, 0, -1))
-            labels.append(label)
+            labels.append(np.full_like(label, IGNORE) if case.drafted else label)
             insides.append(where)
             knowns.append(case.known)
+            if self._drafted:
+                drafts.append(_draft(case, label))
         channels_last = torch.from_numpy(np.stack(images)).movedim(-1, 1)
         targets, inside = (torch.from_numpy(np.stack(part)) for part in (labels, insides))
-        batch = Batch(channels_last, targets, inside, self._known(knowns))
+        draft = torch.from_numpy(np.stack(drafts)) if drafts else None
+        batch = Batch(channels_last, targets, inside, self._known(knowns), draft)
         return batch.each(torch.Tensor.pin_memory) if self.pin else batch
 
     def _known(self, knowns: Sequence[tuple[bool, ...] | None]) -> torch.Tensor | None:
         """(B, K), which classes are known of each patch; None where every case knows all."""
-        count = next((len(case.known) for case in self.cases if case.known is not None), None)
+        known_of = (case.known for case in self.cases if not case.drafted)
+        count = next((len(known) for known in known_of if known is not None), None)
         if count is None:
             return None
         return torch.tensor([[True] * count if known is None else known for known in knowns])
@@ -131,6 +137,16 @@ class PatchStream:
             finally:
                 for future in due:
                     future.cancel()
+
+
+def _draft(case: PreparedCase, found: np.ndarray) -> np.ndarray:
+    """The draft of a patch; IGNORE where there is none, or the tool looked for some classes alone.
+
+    Background may then be any of the others.
+    """
+    if not case.drafted:
+        return np.full_like(found, IGNORE)
+    return found if case.known is None else np.where(found == 0, IGNORE, found)
 
 
 def _triple(values: np.ndarray) -> Triple:
