@@ -19,6 +19,7 @@ from crln.labels import LabelSpace
 from crln.methods import METHODS
 from crln.planning import Plan
 from crln.planning.plan import (
+    DraftsPlan,
     InferencePlan,
     Intensity,
     LossPlan,
@@ -117,7 +118,9 @@ def documented(page: str, heading: str) -> dict[str, str]:
     return {name: cell.strip() for name, cell in rows}
 
 
-TABLES = ("labels", "intensity", "network", "views", "loss", "teacher", "training", "inference")
+TABLES = (
+    "labels", "intensity", "network", "views", "loss", "teacher", "drafts", "training", "inference",
+)  # fmt: skip
 """Fields of the plan whose defaults stand in a table of their own."""
 
 SECTIONS: dict[str, Any] = {
@@ -128,6 +131,7 @@ SECTIONS: dict[str, Any] = {
     "## `views`": ViewsPlan,
     "## `loss`": LossPlan,
     "## `teacher`": TeacherPlan,
+    "## `drafts`": DraftsPlan,
     "## `training`": TrainingPlan,
     "## `inference`": InferencePlan,
 }

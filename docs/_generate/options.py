@@ -20,6 +20,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "### Numbers of `paper`": PaperOptions,
     "## `loss`": plan.LossPlan,
     "## `teacher`": plan.TeacherPlan,
+    "## `drafts`": plan.DraftsPlan,
     "## `training`": plan.TrainingPlan,
     "## `inference`": plan.InferencePlan,
 }
