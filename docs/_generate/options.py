@@ -9,12 +9,14 @@ from pydantic.fields import FieldInfo
 from crln.augmentation.paper import PaperOptions
 from crln.augmentation.recipe import Recipe, RichOptions
 from crln.methods import METHODS
+from crln.networks.resenc import ResEncOptions
 from crln.planning import Plan, plan
 
 SECTIONS: dict[str, type[BaseModel]] = {
     "## Top level": Plan,
     "## `intensity`": plan.Intensity,
     "## `network`": plan.NetworkPlan,
+    "### Options of `resenc`": ResEncOptions,
     "## `views`": plan.ViewsPlan,
     "### Numbers of `rich`": RichOptions,
     "### Numbers of `paper`": PaperOptions,

@@ -116,7 +116,11 @@ METHODS = Registry(
 NETWORKS = Registry(
     "crln.networks",
     "network",
-    {"unet": "crln.networks.unet:from_plan", "vnet": "crln.networks.vnet:from_plan"},
+    {
+        "resenc": "crln.networks.resenc:ResEncVNet",
+        "unet": "crln.networks.unet:from_plan",
+        "vnet": "crln.networks.vnet:from_plan",
+    },
 )
 
 VIEWS = Registry(

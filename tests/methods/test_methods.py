@@ -35,7 +35,7 @@ def losses_of(method: Method, step: Step = STEP) -> dict[str, torch.Tensor]:
 
 
 THICK = {
-    "patch_size": (32, 32, 8),
+    "patch_size": (16, 16, 8),
     "spacing": (1, 1, 4),
     "network": {
         "strides": [[2, 2, 1], [2, 2, 1], [2, 2, 2], [2, 2, 2]],
@@ -44,7 +44,7 @@ THICK = {
 }
 """Slices four times as thick as their pixels are wide."""
 SLICE = {
-    "patch_size": (32, 32, 1),
+    "patch_size": (32, 16, 1),
     "network": {"strides": [[2, 2, 1]] * 4, "kernels": [[3, 3, 1]] * 5},
 }
 """One slice: two dimensions on the same code."""
@@ -70,6 +70,28 @@ def test_thick_and_single_slices_are_learnt_and_predicted(
         logits = learner.eval().predictor()(torch.randn(1, 1, 16, 32, thickness))
     assert logits.shape == (1, tiny_plan.classes, 16, 32, thickness)
     assert logits.isfinite().all()
+
+
+DEEP = {"network": {"kind": "resenc", "options": {"deep_supervision": True}}}
+
+
+@pytest.mark.parametrize("name", sorted(METHODS))
+def test_deep_supervision_teaches_every_level_or_is_refused(name: str, tiny_plan: Plan) -> None:
+    plan = tiny_plan.updated(DEEP)
+    if not METHODS[name].deep:
+        with pytest.raises(CrlnError, match=r"deep_supervision|network\.kind: vnet"):
+            build_method(name, plan)
+        return
+    learner = build_method(name, plan)
+    for index in (0, 3):
+        learner.zero_grad()
+        losses_of(learner, Step(index=index, total=4, seed=0))["total"].backward()
+        named = [(n, p) for n, p in learner.named_parameters() if p.requires_grad]
+        heads = [parameter for name, parameter in named if "coarse_heads" in name]
+        assert heads
+        taught = [bool(h.grad is not None and h.grad.any()) for h in heads]
+        assert sum(taught) >= 4  # CRLN reads three levels, so it has two coarser ones to teach
+    assert spelled_out(name, plan).network.options == {"blocks": [1, 2], "deep_supervision": True}
 
 
 def test_the_labelled_start_sees_each_patch_in_two_views(tiny_plan: Plan) -> None:

@@ -6,6 +6,8 @@ import sys
 import time
 from pathlib import Path
 
+import nibabel as nib
+import numpy as np
 import pytest
 import torch
 import yaml
@@ -17,7 +19,7 @@ from crln.imaging import read_image
 from crln.inference import load_predictor
 from crln.methods import METHODS, spelled_out
 from crln.methods.supervised import Supervised
-from crln.planning import Plan
+from crln.planning import Plan, make_plan
 from crln.runs import RunFolder, open_run
 from crln.training import Intervals, train
 from crln.training.log import NotFiniteError
@@ -239,6 +241,27 @@ def test_a_batch_that_cannot_be_learnt_from_is_refused_before_anything(
     with pytest.raises(CrlnError, match=r"training\.unlabelled: 0, but crln learns from"):
         quick(cohort, plan, tmp_path / "run", method="crln", cache=tmp_path / "cache")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_a_cohort_of_single_slices_is_planned_learnt_and_outlined(tmp_path: Path) -> None:
+    """Two dimensions from the scans to masks on their own grid."""
+    random = np.random.default_rng(0)
+    for case in "abcd":
+        label = np.zeros((40, 36, 1), np.uint8)
+        label[8:24, 10:30] = 1
+        scan = 100.0 * label + random.normal(0, 10, label.shape)
+        for folder, array in (("images", scan.astype(np.float32)), ("labels", label)):
+            (tmp_path / "data" / folder).mkdir(parents=True, exist_ok=True)
+            image = nib.Nifti1Image(array, np.diag([1.5, 1.5, 8, 1]))
+            nib.save(image, tmp_path / "data" / folder / f"{case}.nii.gz")
+    cohort = split_cohort(load_cohort(tmp_path / "data"), labelled=2, test=1)
+    plan = make_plan(cohort, changes={"training": {"iterations": 2}})
+    assert plan.patch_size == (40, 32, 1)
+    plan = plan.updated({"network": {"widths": [4, 4, 8, 8]}})
+    run = train(cohort, plan, tmp_path / "run", progress=False, cache=tmp_path / "cache")
+    mask = load_predictor(run.path, "cpu").predict(cohort.test[0].images).mask
+    assert mask.shape == (40, 36, 1)
 
 
 @pytest.mark.slow

@@ -19,7 +19,7 @@ from crln.methods.published import Published
 from crln.methods.teacher import Teacher
 from crln.planning import Plan
 from crln.planning.plan import LossPlan, Section, options_of
-from crln.registry import METHODS
+from crln.registry import METHODS, NETWORKS
 
 
 def find_method(name: str) -> type[Method]:
@@ -51,7 +51,7 @@ def build_method(name: str, plan: Plan) -> Method:
 
 
 def spelled_out(name: str, plan: Plan) -> Plan:
-    """The plan with every option of the method `name` and of its views.
+    """The plan with every option of the method `name`, of its views and of its network.
 
     What a plan says, no later default can change.
 
@@ -60,8 +60,20 @@ def spelled_out(name: str, plan: Plan) -> Plan:
     """
     options = _options(name, plan).model_dump(mode="json")
     views = views_options(plan).model_dump(mode="json")
-    changes = {"views": {"options": views}}
+    changes: dict[str, Any] = {"views": {"options": views}}
+    if of_network := _network_options(plan):
+        changes["network"] = {"options": of_network}
     return plan.updated(changes | ({"options": {name: options}} if options else {}))
+
+
+def _network_options(plan: Plan) -> dict[str, Any]:
+    """Of a network that lists them; what other networks of packages take is theirs to know."""
+    kind = NETWORKS[plan.network.kind]
+    listed: type[Section] | None = getattr(kind, "Options", None)
+    if listed is None:
+        return plan.network.options
+    found: Section = options_of(listed, plan.network.options, "network.options", plan.network.kind)
+    return found.model_dump(mode="json")
 
 
 def published_rates(name: str, iterations: int) -> dict[str, Any]:

@@ -40,6 +40,7 @@ class AlternateTeaching(SemiSupervised):
     averaged norms (released: the one whose turn it is, with those of its batch).
     """
 
+    deep = True
     overlapping = True
     published: ClassVar[Published] = Published(15000, 0.01, "poly", "code for LA")
 
@@ -94,7 +95,7 @@ class AlternateTeaching(SemiSupervised):
 
     def from_labels(self, images: Tensor, target: Tensor, step: Step) -> dict[str, Tensor]:
         """Supervised loss."""
-        return unheard(self.supervise(self.student(images), target), "unsupervised")
+        return unheard(self.supervise(self.student.every(images), target), "unsupervised")
 
     def from_both(self, seen: Seen, step: Step) -> dict[str, Tensor]:
         """Supervised loss and the cross-entropy against the fused teachers."""
@@ -106,11 +107,11 @@ class AlternateTeaching(SemiSupervised):
             else None
         )
         strong = mix(weak) if mix else self._jittered(weak, random)
-        logits, guess, guess_strong = self.student(torch.cat([images, weak, strong])).split(
-            [len(images), len(weak), len(strong)]
-        )
+        levels = self.student.every(torch.cat([images, weak, strong]))
+        known = len(images)
+        guess, guess_strong = levels[0][known:].split([len(weak), len(strong)])
         pseudo = self._pseudo_label(weak, guess).masked_fill(~inside, IGNORE)
-        supervised = self.supervise(logits, target)
+        supervised = self.supervise([z[:known] for z in levels], target)
         unsupervised = self.criteria.cross_entropy(guess_strong, mix(pseudo) if mix else pseudo)
         return weighted(supervised, self.weight(step), unsupervised=unsupervised)
 

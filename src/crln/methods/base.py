@@ -1,7 +1,7 @@
 """What every way of learning answers, so that the training loop never asks which one it runs."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
@@ -10,10 +10,12 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from crln.augmentation import build_views
+from crln.errors import CrlnError
 from crln.losses import criteria_of, marginal, mark_partial, without_partial
 from crln.methods.drafts import drafted_view
 from crln.methods.published import Published
 from crln.networks import SegmentationNetwork, build_backbone
+from crln.networks.segmentation import over_levels
 from crln.planning import Plan
 from crln.planning.plan import Section, Triple
 from crln.seeding import derive
@@ -101,6 +103,7 @@ class Method(nn.Module):
         Options: its hyper-parameters; the plan's `options[name]` overrides the defaults.
         uses_unlabelled: False: the stream delivers labelled patches only.
         own_loss: True: labels teach by a loss of the paper; the plan must not ask for another.
+        deep: True: labels teach coarser levels too, where the network asks for deep supervision.
         overlapping: True: learns classes that overlap too, as it asks `criteria` what logits mean.
         published: the optimiser and rates of its paper, for who asks for them; None: none known.
     """
@@ -108,6 +111,7 @@ class Method(nn.Module):
     Options: ClassVar[type[Section]] = Section
     uses_unlabelled: ClassVar[bool] = True
     own_loss: ClassVar[bool] = False
+    deep: ClassVar[bool] = False
     overlapping: ClassVar[bool] = False
     published: ClassVar[Published | None] = None
 
@@ -134,8 +138,17 @@ class Method(nn.Module):
         return self.views.read_size
 
     def new_network(self) -> SegmentationNetwork:
-        """The plan's backbone with a head, newly initialised."""
+        """The plan's backbone with a head, newly initialised.
+
+        Raises:
+            CrlnError: it asks for deep supervision, and the method has none.
+        """
         backbone = build_backbone(self.plan.network, len(self.plan.channels))
+        if backbone.deep_supervision and not self.deep:
+            raise CrlnError(
+                "plan: network.options.deep_supervision: this method teaches the finest level "
+                "only; set it false, or choose another method"
+            )
         return SegmentationNetwork(backbone, self.plan.classes)
 
     def labelled_view(
@@ -173,13 +186,15 @@ class Method(nn.Module):
             return images, target
         return torch.cat([images, found[0]]), torch.cat([target, found[1]])
 
-    def supervise(self, logits: Tensor, target: Tensor) -> Tensor:
+    def supervise(self, logits: Tensor | Sequence[Tensor], target: Tensor) -> Tensor:
         """What a label teaches: `plan.loss`.
 
         Args:
-            logits: (B, K, X, Y, Z).
+            logits: (B, K, X, Y, Z), or those of several levels, see `over_levels`.
             target: (B, X, Y, Z), as `labelled_view` gives it.
         """
+        if not isinstance(logits, Tensor):
+            return over_levels(self.supervise, logits, target)
         logits, target = self.marginal(logits, target)
         terms, weights = self.plan.loss.terms, self._class_weights
         return self.criteria.segmentation(logits, target, terms, weights)

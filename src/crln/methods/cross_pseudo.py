@@ -1,6 +1,6 @@
 """Cross Pseudo Supervision (Chen et al., CVPR 2021): two networks teach each other."""
 
-from typing import ClassVar
+from typing import ClassVar, cast
 
 import torch
 from pydantic import Field
@@ -10,6 +10,7 @@ from crln.augmentation import draw_cutmix, host_random
 from crln.labels import IGNORE
 from crln.methods.base import Ramped, Seen, SemiSupervised, Step, unheard, weighted
 from crln.methods.published import Published
+from crln.networks import SegmentationNetwork
 from crln.planning import Plan
 from crln.planning.plan import Section
 
@@ -22,6 +23,7 @@ class CrossPseudo(SemiSupervised):
     are of the plain patches and mixed together with them; the 3D version does without.
     """
 
+    deep = True
     overlapping = True
     published: ClassVar[Published] = Published(
         30000, 0.01, "poly", "SSL4MIS, the 3D version's default"
@@ -46,7 +48,7 @@ class CrossPseudo(SemiSupervised):
 
     def from_labels(self, images: Tensor, target: Tensor, step: Step) -> dict[str, Tensor]:
         """Both supervised losses."""
-        supervised = self._supervised([student(images) for student in self.students], target)
+        supervised = self._supervised([network.every(images) for network in self._networks], target)
         return unheard(supervised, "crossed")
 
     def from_both(self, seen: Seen, step: Step) -> dict[str, Tensor]:
@@ -57,20 +59,24 @@ class CrossPseudo(SemiSupervised):
                 labels = self._labels([student(weak) for student in self.students], inside)
             mix = draw_cutmix(host_random(generator), len(weak), self.plan.patch_size)
             weak, labels = mix(weak), [mix(label) for label in labels]
-        logits = [student(torch.cat([images, weak])) for student in self.students]
+        levels = [network.every(torch.cat([images, weak])) for network in self._networks]
         known = len(images)
-        guesses = [z[known:] for z in logits]
+        guesses = [own[0][known:] for own in levels]
         if not self.options.cutmix:
             labels = self._labels(guesses, inside)
-        supervised = self._supervised([z[:known] for z in logits], target)
+        supervised = self._supervised([[z[:known] for z in own] for own in levels], target)
         crossed = torch.stack(
             [self.criteria.cross_entropy(*pair) for pair in zip(guesses, labels[::-1], strict=True)]
         )
         return weighted(supervised, self.weight(step), crossed=crossed.sum())
 
-    def _supervised(self, logits: list[Tensor], target: Tensor) -> Tensor:
-        """sum_k seg(f_k(x), y)."""
-        return torch.stack([self.supervise(z, target) for z in logits]).sum()
+    @property
+    def _networks(self) -> list[SegmentationNetwork]:
+        return [cast(SegmentationNetwork, student) for student in self.students]
+
+    def _supervised(self, levels: list[list[Tensor]], target: Tensor) -> Tensor:
+        """sum_k seg(f_k(x), y), of each network's logits, finest first."""
+        return torch.stack([self.supervise(own, target) for own in levels]).sum()
 
     def _labels(self, guesses: list[Tensor], inside: Tensor) -> list[Tensor]:
         """Each network's hard pseudo-label, IGNORE outside the scan."""

@@ -30,6 +30,7 @@ class MeanTeacher(SemiSupervised):
     (h + (1 - h) ramp(t)) ln K, h the `threshold`; published for K = 2.
     """
 
+    deep = True
     overlapping = True
     published: ClassVar[Published] = Published(6000, 0.01, "step", "UA-MT's code for LA")
 
@@ -65,7 +66,7 @@ class MeanTeacher(SemiSupervised):
 
     def from_labels(self, images: Tensor, target: Tensor, step: Step) -> dict[str, Tensor]:
         """Supervised loss."""
-        return unheard(self.supervise(self.student(images), target), "consistency")
+        return unheard(self.supervise(self.student.every(images), target), "consistency")
 
     def from_both(self, seen: Seen, step: Step) -> dict[str, Tensor]:
         """Supervised loss and consistency."""
@@ -75,9 +76,9 @@ class MeanTeacher(SemiSupervised):
             taught = self.teacher.network(self._noisy(weak, noise))
             if self.options.uncertainty:
                 inside = inside & self._sure(weak, noise, step)
-        logits, known = self.student(torch.cat([images, weak])), len(images)
-        supervised = self.supervise(logits[:known], target)
-        consistency = self.criteria.consistency(logits[known:], taught, inside)
+        levels, known = self.student.every(torch.cat([images, weak])), len(images)
+        supervised = self.supervise([z[:known] for z in levels], target)
+        consistency = self.criteria.consistency(levels[0][known:], taught, inside)
         return weighted(supervised, self.weight(step), consistency=consistency)
 
     def _noisy(self, images: Tensor, generator: torch.Generator) -> Tensor:

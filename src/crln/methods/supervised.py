@@ -14,6 +14,7 @@ class Supervised(Method):
     """Cross-entropy and soft Dice on labelled patches, nothing else."""
 
     uses_unlabelled: ClassVar[bool] = False
+    deep = True
     overlapping = True
     published: ClassVar[Published] = Published(
         6000, 0.01, "step", "the labelled-only V-Net of UA-MT's code, the field's lower bound"
@@ -26,7 +27,7 @@ class Supervised(Method):
     def losses(self, labelled: Batch, unlabelled: Batch | None, step: Step) -> dict[str, Tensor]:
         """seg(f(x), y)."""
         images, target = self.labelled_view(labelled, step.generator("views", "cpu"))
-        return {"total": self.supervise(self.student(images), target)}
+        return {"total": self.supervise(self.student.every(images), target)}
 
     def predictor(self) -> nn.Module:
         """The trained network."""

@@ -13,6 +13,7 @@ class Backbone(nn.Module):
     Attributes:
         widths: channels of each feature map, finest first.
         strides: along X, Y, Z, how many voxels of the image a voxel of each feature map stands for.
+        deep_supervision: whether labels shall teach the coarser maps, too.
 
     Examples:
         >>> from crln.networks.vnet import VNet
@@ -23,6 +24,7 @@ class Backbone(nn.Module):
 
     widths: tuple[int, ...]
     strides: tuple[Triple, ...]
+    deep_supervision: bool = False
 
     def forward(self, images: Tensor) -> list[Tensor]:
         """(B, C, X, Y, Z) -> maps (B, widths[i], X / strides[i][0], ...), finest first."""

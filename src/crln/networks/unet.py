@@ -20,7 +20,7 @@ from crln.networks.blocks import (
     make_norm,
     reached,
 )
-from crln.planning.plan import NetworkPlan, Triple
+from crln.planning.plan import NetworkPlan, Section, Triple, options_of
 
 
 class UNet3D(Backbone):
@@ -105,4 +105,5 @@ def _upsample(inputs: int, outputs: int, stride: Triple, kernel: Triple) -> nn.C
 
 def from_plan(plan: NetworkPlan, channels: int) -> UNet3D:
     """The backbone that a plan asks for, for images of so many channels."""
+    options_of(Section, plan.options, "network.options", plan.kind)
     return UNet3D(channels, plan.widths, plan.dropout, plan.strides, plan.kernels)

@@ -20,7 +20,7 @@ from crln.networks.blocks import (
     reached,
     same_size,
 )
-from crln.planning.plan import NetworkPlan, Triple
+from crln.planning.plan import NetworkPlan, Section, Triple, options_of
 
 Upsampling = Literal["transposed", "trilinear", "nearest"]
 
@@ -89,6 +89,7 @@ class VNetDecoder(nn.Module):
             upsampling and a convolution (the decoders of MC-Net+).
         strides: from each level to the next; None: 2 along every axis.
         kernels: of each level's convolutions; None: 3 along every axis.
+        deepest: convolutions of a level at most.
     """
 
     def __init__(
@@ -98,6 +99,7 @@ class VNetDecoder(nn.Module):
         upsampling: Upsampling = "transposed",
         strides: Sequence[Triple] | None = None,
         kernels: Sequence[Triple] | None = None,
+        deepest: int = DEEPEST,
     ) -> None:
         super().__init__()
         strides, kernels = strides or halvings(widths), kernels or cubes(widths)
@@ -107,9 +109,8 @@ class VNetDecoder(nn.Module):
             width, kernel = widths[level], kernels[level]
             up = _upsample(widths[level + 1], width, upsampling, strides[level], kernel)
             self.ups.append(ConvNormReLU(up, make_norm("batch", width)))
-            self.levels.append(
-                nn.Sequential(*(conv3(width, width, "batch", kernel) for _ in range(_depth(level))))
-            )
+            layers = (conv3(width, width, "batch", kernel) for _ in range(_depth(level, deepest)))
+            self.levels.append(nn.Sequential(*layers))
         self.dropout = nn.Dropout3d(dropout)
 
     def forward(self, skips: Sequence[Tensor]) -> list[Tensor]:
@@ -157,8 +158,8 @@ class VNet(Backbone):
         return features
 
 
-def _depth(level: int) -> int:
-    return min(level + 1, DEEPEST)
+def _depth(level: int, deepest: int = DEEPEST) -> int:
+    return min(level + 1, deepest)
 
 
 def _upsample(
@@ -175,4 +176,5 @@ def _upsample(
 
 def from_plan(plan: NetworkPlan, channels: int) -> VNet:
     """The backbone that a plan asks for, for images of so many channels."""
+    options_of(Section, plan.options, "network.options", plan.kind)
     return VNet(channels, plan.widths, plan.dropout, strides=plan.strides, kernels=plan.kernels)

@@ -67,7 +67,11 @@ class NetworkPlan(Section):
     """The backbone and what CRLN adds to it (docs/explanation/method.md, section 2)."""
 
     kind: str = Field(
-        default="vnet", description=("backbone: `vnet`, `unet`, or what an installed package adds")
+        default="vnet",
+        description=(
+            "backbone: `vnet`; `resenc`, with a residual encoder; `unet`; or what an installed "
+            "package adds"
+        ),
     )
     widths: tuple[Annotated[int, Field(ge=1)], ...] = Field(
         default=(16, 32, 64, 128, 256), min_length=2, description="channels per level, finest first"
@@ -102,7 +106,8 @@ class NetworkPlan(Section):
     embedding: int = Field(default=16, ge=1, description="E, width of the contrastive embedding")
     prototypes: int = Field(default=4, ge=1, description="N, prototypes per class")
     options: dict[str, Any] = Field(
-        default_factory=dict, description=("whatever else the network of a package takes")
+        default_factory=dict,
+        description=("what else the network takes: `resenc`, below, or that of a package"),
     )
 
     @field_validator("strides")

@@ -22,6 +22,7 @@ from crln.methods.crln.options import CRLNOptions
 from crln.methods.crln.overlap import overlapping_positive_supervision
 from crln.methods.published import Published
 from crln.methods.teacher import Teacher
+from crln.networks.segmentation import coarse_logits
 from crln.planning import Plan
 from crln.planning.plan import Section
 
@@ -36,6 +37,7 @@ class CRLN(SemiSupervised):
     term's gradient reaches a only.
     """
 
+    deep = True
     overlapping = True
     published: ClassVar[Published] = Published(
         40000, 0.0025, "poly", "paper and code; so in the paper presets", weight_decay=5e-4
@@ -107,7 +109,8 @@ class CRLN(SemiSupervised):
     ) -> dict[str, Tensor]:
         """What labels teach: f(x), M(x) and, of the rectifier, a."""
         student = self.student
-        terms = {"supervised": self.supervise(logits, target)}
+        levels = [logits, *coarse_logits(student.coarse_heads, features)]
+        terms = {"supervised": self.supervise(levels, target)}
         if self.options.relation:
             relation = student.relation(features)
             terms["relation"] = self.supervise(relation, target)

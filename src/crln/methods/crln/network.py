@@ -10,7 +10,7 @@ from crln.methods.crln.dim import START, DynamicInteractionModule
 from crln.methods.crln.projection import ProjectionHead
 from crln.networks import Patchwise
 from crln.networks.blocks import Pointwise, initialise
-from crln.networks.segmentation import build_backbone
+from crln.networks.segmentation import build_backbone, coarse_heads
 from crln.planning.plan import Plan
 
 LEVELS = 3
@@ -31,7 +31,8 @@ class RectifiedNetwork(Patchwise):
         linear_maps: of queries, keys and values (`DynamicInteractionModule`).
     """
 
-    entries, exits, lookups = ("backbone",), ("head", "interaction"), ("projection.around",)
+    entries, exits = ("backbone",), ("head", "coarse_heads", "interaction")
+    lookups = ("projection.around",)
 
     def __init__(
         self,
@@ -62,6 +63,7 @@ class RectifiedNetwork(Patchwise):
         self.to_embedding = nn.Linear(coarse, embedding) if projected else None
         self.rectifier = nn.Parameter(torch.zeros(()))  # a
         initialise(self)
+        self.coarse_heads = coarse_heads(self.backbone, classes)
 
     def features(self, images: Tensor) -> list[Tensor]:
         """Decoder features, finest first."""
