@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import nibabel as nib
@@ -35,10 +36,12 @@ class Place:
     Attributes:
         root: holds `data` (scans a, b, c with labels, d and e without) and `plan.yaml`.
         monkeypatch: for the faults that no file can bring about.
+        dicom: writes DICOM files.
     """
 
     root: Path
     monkeypatch: pytest.MonkeyPatch
+    dicom: ModuleType
 
     @property
     def data(self) -> Path:
@@ -75,9 +78,9 @@ def write(path: Path, array: np.ndarray, affine: np.ndarray | None = None) -> No
 
 
 @pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dicom: ModuleType) -> Place:
     random = np.random.default_rng(0)
-    made = Place(tmp_path / "place", monkeypatch)
+    made = Place(tmp_path / "place", monkeypatch, dicom)
     for kind in ("images", "labels"):
         (made.data / kind).mkdir(parents=True)
     for name in "abcde":
@@ -208,6 +211,49 @@ def _(place: Place) -> list[object]:
     return place.train()
 
 
+def contours(place: Place, structures: dict[str, list[np.ndarray]]) -> list[object]:
+    """The label of a as an RTSTRUCT."""
+    place.label.unlink()
+    place.dicom.write_rtstruct(place.data / "labels" / "a.dcm", structures)
+    return place.train()
+
+
+SQUARE = np.array([(4.5, 4.5, 6), (4.5, 9.5, 6), (9.5, 9.5, 6), (9.5, 4.5, 6)])
+
+
+@fault("contours of another scan")
+def _(place: Place) -> list[object]:
+    return contours(place, {"foreground": [SQUARE + 500]})
+
+
+@fault("a label that names its classes, and none that is known")
+def _(place: Place) -> list[object]:
+    return contours(place, {"lvier": [SQUARE]})
+
+
+@fault("a label without a contour")
+def _(place: Place) -> list[object]:
+    return contours(place, {"foreground": []})
+
+
+@fault("two outlines where one is due")
+def _(place: Place) -> list[object]:
+    place.label.unlink()
+    for name in ("one", "two"):
+        place.dicom.write_rtstruct(place.data / "labels" / "a" / name, {"foreground": [SQUARE]})
+    return place.train()
+
+
+@fault("segments of another grid")
+def _(place: Place) -> list[object]:
+    place.label.unlink()
+    mask = np.zeros((SIDE,) * 3, np.uint8)
+    mask[4:8, 4:8, 4:8] = 1
+    series = place.dicom.write_series(place.root / "series", mask.astype(np.int16), np.eye(4) * 1.5)
+    place.dicom.write_seg(place.data / "labels" / "a.dcm", series, {"foreground": mask})
+    return place.train()
+
+
 @fault("a name that is not UTF-8")
 def _(place: Place) -> list[object]:
     (place.data / "images" / "caf\udce9.nii.gz").touch()
@@ -315,6 +361,18 @@ def _(place: Place) -> list[object]:
     (place.root / "masks").mkdir()
     (place.root / "masks" / "a.nii.gz").write_text("drawn by hand")
     return predicting(place)
+
+
+@fault("a mask for PACS of a scan that is no DICOM series")
+def _(place: Place) -> list[object]:
+    trained(place)
+    return [*predicting(place), "--format", "dicom-seg"]
+
+
+@fault("a format that masks are not written in")
+def _(place: Place) -> list[object]:
+    trained(place)
+    return [*predicting(place), "--format", "dicom"]
 
 
 @fault("no space for the output")

@@ -4,15 +4,18 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
+import torch
 from torch import nn
 
 from crln.errors import CrlnError
+from crln.imaging import read_grid, read_label
 from crln.inference import Outcome, Prediction, Predictor, discover_inputs, predict_files
 from crln.planning import Plan
 
 
 @pytest.fixture
 def predictor() -> Predictor:
+    torch.manual_seed(0)
     return Predictor(nn.Conv3d(1, 2, 1), Plan(patch_size=(16, 16, 16), labels=(0, 255)))
 
 
@@ -237,3 +240,39 @@ def test_no_mask_is_written_onto_a_label(predictor: Predictor, tmp_path: Path) -
         with pytest.raises(CrlnError, match=r"b\.nii\.gz: is a label of the cohort; give another"):
             predict_files(predictor, inputs, out, overwrite=True)
     assert label.read_bytes() == before
+
+
+def test_masks_have_the_format_asked_for_whatever_the_scans(
+    predictor: Predictor, scans: list[Path], tmp_path: Path
+) -> None:
+    for option, suffix in (("nrrd", ".nrrd"), ("metaimage", ".mha"), ("nifti", ".nii.gz")):
+        out = tmp_path / option
+        predict_files(predictor, scans[:1], out, format=option, uncertainty=True)
+        assert tree(out) == {f"a{suffix}", f"uncertainty/a{suffix}"}
+        mask = read_label(out / f"a{suffix}", read_grid(scans[0]))
+        np.testing.assert_array_equal(mask.array[0], predictor.predict(scans[0]).mask)
+
+
+def test_masks_of_a_series_go_back_to_pacs_and_planning(
+    predictor: Predictor, small_scans: Path, tmp_path: Path
+) -> None:
+    series = small_scans / "series"
+    for option, suffix in (("dicom-seg", ".dcm"), ("rtstruct", ".rtstruct.dcm")):
+        out = tmp_path / option
+        (outcome,) = predict_files(predictor, [series], out, format=option, probabilities=True)
+        assert outcome.error is None
+        assert tree(out) == {f"series{suffix}", "probabilities/series.nii.gz"}
+        mask = read_label(out / f"series{suffix}", read_grid(series), predictor.plan.labels.named)
+        np.testing.assert_array_equal(mask.array[0], predictor.predict(series).mask)
+
+
+def test_a_format_that_cannot_be_is_refused_before_any_work(
+    predictor: Predictor, scans: list[Path], tmp_path: Path
+) -> None:
+    line = r"a\.nii\.gz: is no DICOM series, which a mask as DICOM SEG refers to; give the series"
+    with pytest.raises(CrlnError, match=line):
+        predict_files(predictor, scans, tmp_path / "out", format="dicom-seg")
+    line = "--format dicom: not a format of masks; give nifti, nrrd, metaimage, dicom-seg, rtstruct"
+    with pytest.raises(CrlnError, match=line):
+        predict_files(predictor, scans, tmp_path / "out", format="dicom")
+    assert not (tmp_path / "out").exists()

@@ -18,6 +18,7 @@ EXAMPLES = examples(
     "crln predict run data/images --out masks --largest-component",
     "crln predict run scan.nii.gz --out masks --mirror x,y --overlap 0.75",
     "crln predict run dicom-series other.nrrd --out masks --uncertainty",
+    "crln predict run dicom-series --out masks --format dicom-seg",
     "crln predict run data/images --out masks --share   in several processes",
 )
 
@@ -60,6 +61,13 @@ def command(
             help="Share of a window that its neighbour covers too.",
         ),
     ] = None,
+    format: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FORMAT", show_default="the scan's",
+            help="Of the masks: nifti, nrrd, metaimage; of DICOM series dicom-seg, rtstruct too.",
+        ),
+    ] = None,
     device: Device = "auto",
     precision: Precision = "32",
     overwrite: Overwrite = False,
@@ -92,7 +100,7 @@ def command(
         crln.load_predictor(run, device, precision, inference=changes), inputs, out,
         probabilities=probabilities, uncertainty=uncertainty,
         largest_component=largest_component or largest_component_of or False,
-        overwrite=overwrite, share=share, progress=show,
+        format=format, overwrite=overwrite, share=share, progress=show,
     )  # fmt: skip
     _tell(outcomes, f"{out} by this process" if share else str(out))
 

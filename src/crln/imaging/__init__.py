@@ -5,6 +5,8 @@ from crln.imaging.format import Format, Output
 from crln.imaging.formats import (
     KNOWN,
     MASKS,
+    OPTIONS,
+    check_option,
     is_archive,
     is_clutter,
     is_dicom_folder,
@@ -24,12 +26,14 @@ from crln.imaging.write import refuse_input, write_mask, write_scalar
 __all__ = [
     "KNOWN",
     "MASKS",
+    "OPTIONS",
     "Format",
     "Grid",
     "Output",
     "Shape",
     "Spacing",
     "Volume",
+    "check_option",
     "check_same_grid",
     "group_channels",
     "is_archive",

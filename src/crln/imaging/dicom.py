@@ -69,6 +69,11 @@ def _gap(path: Path, positions: np.ndarray) -> np.ndarray:
     return gap
 
 
+def slice_files(path: Path) -> list[Path]:
+    """The files of a series in the order of Z; none where the path is no folder."""
+    return [Path(file) for file in _slice_files(path)] if path.is_dir() else []
+
+
 def _slice_files(path: Path) -> tuple[str, ...]:
     """The files of the folder's one series, sorted by position along the slice normal."""
     import SimpleITK as sitk

@@ -8,7 +8,7 @@ import numpy as np
 
 from crln.errors import CrlnError, needs
 from crln.imaging import dicom_seg, rtstruct
-from crln.imaging.format import Content, Format
+from crln.imaging.format import Content, Format, Output
 from crln.imaging.grid import Grid
 
 if TYPE_CHECKING:
@@ -21,12 +21,13 @@ RTSTRUCT = "1.2.840.10008.5.1.4.1.1.481.3"
 _HEAD = 2048  # where a file says of which class it is
 
 
-class DicomOutline(Format):
-    """A SEG or RTSTRUCT file, or a folder that holds one, beside slices or not."""
+class _Outline(Format):
+    """A SEG or RTSTRUCT file, or a folder that holds one, beside slices or not.
 
-    name = "DICOM SEG or RTSTRUCT"
-    suffixes = (".seg.dcm", ".rtstruct.dcm", ".dcm")
-    writes = False
+    Each kind is read whatever the name says, and written by its own.
+    """
+
+    of_series = True
     outlines_only = True
 
     def grid(self, path: Path) -> Grid:
@@ -66,6 +67,34 @@ class DicomOutline(Format):
         if like is None or not like.known:
             like = dicom_seg.own_grid(path, dataset)
         return dicom_seg.place(path, dataset, like, wanted), like
+
+
+class Segmentation(_Outline):
+    """DICOM SEG."""
+
+    name = "DICOM SEG"
+    option = "dicom-seg"
+    suffixes = (".dcm", ".seg.dcm")
+
+    def write(self, target: Path, output: Output) -> None:
+        """Writes a segment a class; the scan is a DICOM series."""
+        from crln.imaging import dicom_seg_write
+
+        dicom_seg_write.write(target, output)
+
+
+class StructureSet(_Outline):
+    """DICOM RTSTRUCT."""
+
+    name = "RTSTRUCT"
+    option = "rtstruct"
+    suffixes = (".rtstruct.dcm",)
+
+    def write(self, target: Path, output: Output) -> None:
+        """Writes a structure a class; the scan is a DICOM series."""
+        from crln.imaging import rtstruct_write
+
+        rtstruct_write.write(target, output)
 
 
 def sop_class(file: Path) -> str:

@@ -44,6 +44,8 @@ class Format(ABC):
             is a folder.
         writes: whether masks are written in it; else they are written as NIfTI.
         archive: whether one file holds the scan and its label.
+        option: what masks of it are asked for by, as in `--format nifti`; "" where they cannot be.
+        of_series: whether its masks refer to a DICOM series.
         outlines_only: whether its files are labels, and never scans.
     """
 
@@ -51,12 +53,15 @@ class Format(ABC):
     suffixes: tuple[str, ...] = ()
     writes: bool = True
     archive: bool = False
+    option: str = ""
+    of_series: bool = False
     outlines_only: bool = False
 
     def suffix(self, path: Path) -> str:
         """Which of `suffixes` a file's name ends with; "" if none."""
         name = path.name.lower()
-        return next((suffix for suffix in self.suffixes if name.endswith(suffix)), "")
+        found = (suffix for suffix in self.suffixes if name.endswith(suffix))
+        return max(found, key=len, default="")
 
     def case(self, path: Path) -> str:
         """The case that the name of such a file tells."""

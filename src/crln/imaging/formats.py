@@ -1,13 +1,13 @@
 """The formats, and which of them a file is of by its name."""
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from crln.errors import CrlnError
 from crln.imaging.archive import Archive
 from crln.imaging.dicom import Series
-from crln.imaging.dicom_label import DicomOutline, is_dicom_outline, outline_files
+from crln.imaging.dicom_label import Segmentation, StructureSet, is_dicom_outline, outline_files
 from crln.imaging.format import Format
 from crln.imaging.itk import Itk
 from crln.imaging.nifti import Nifti
@@ -15,7 +15,7 @@ from crln.imaging.slicer import Slicer
 
 NIFTI = Nifti()
 SERIES = Series()
-OUTLINE = DicomOutline()
+OUTLINE = Segmentation()
 # Of two suffixes the first is one file, the second a header whose voxels lie in another.
 FORMATS: tuple[Format, ...] = (
     NIFTI,
@@ -25,6 +25,7 @@ FORMATS: tuple[Format, ...] = (
     Archive(),
     SERIES,
     OUTLINE,
+    StructureSet(),
 )
 """A new format is one file and one line here."""
 
@@ -37,6 +38,9 @@ KNOWN = _either([format for format in FORMATS if not format.outlines_only])
 """What scans are read from, for a message."""
 MASKS = _either([format for format in FORMATS if format.writes])
 """What masks are read from and written to, for a message."""
+
+OPTIONS = {format.option: format for format in FORMATS if format.option and format.writes}
+"""What a person may ask masks to be written in, whatever the format of the scan."""
 
 _FORMAT_OF = {suffix: format for format in FORMATS for suffix in format.suffixes}
 _DICOM = ".dcm"
@@ -61,8 +65,10 @@ def scan_suffix(path: Path) -> str:
     name = path.name.lower()
     if name.startswith("."):
         return ""
-    suffix = next((suffix for suffix in _FORMAT_OF if name.endswith(suffix)), "")
-    return "" if suffix == _DICOM and not is_dicom_outline(path) else suffix
+    found = (suffix for suffix in _FORMAT_OF if name.endswith(suffix))
+    suffix = max(found, key=len, default="")
+    scan = suffix == _DICOM and path.is_file() and not is_dicom_outline(path)
+    return "" if scan else suffix
 
 
 def scan_format(path: Path) -> Format:
@@ -137,12 +143,31 @@ def scan_stem(path: Path) -> str:
     return unicodedata.normalize("NFC", name)
 
 
-def output_suffix(like: Path, *, map: bool = False) -> str:
+def output_suffix(like: Path, *, map: bool = False, option: str | None = None) -> str:
     """The suffix of what goes with a scan: its own format's, or NIfTI's where that is not written.
 
     Args:
         like: the scan.
         map: for a map, such as probabilities; in an archive, it could be taken for a case's.
+        option: one of `OPTIONS`, for another format than the scan's.
     """
-    format = _FORMAT_OF.get(scan_suffix(like), SERIES)
-    return (format if format.writes and not (map and format.archive) else NIFTI).suffixes[0]
+    format = OPTIONS[option] if option else _FORMAT_OF.get(scan_suffix(like), SERIES)
+    unfit = not format.writes or (map and (format.archive or format.outlines_only))
+    return (NIFTI if unfit else format).suffixes[0]
+
+
+def check_option(option: str, scans: Iterable[Path]) -> None:
+    """Refuses a format that masks of these scans cannot be written in.
+
+    Raises:
+        CrlnError: there is no such format, or it refers to a DICOM series and a scan is none.
+    """
+    if option not in OPTIONS:
+        raise CrlnError(f"--format {option}: not a format of masks; give {', '.join(OPTIONS)}")
+    format = OPTIONS[option]
+    for scan in scans if format.of_series else ():
+        if scan_format(scan) is not SERIES:
+            raise CrlnError(
+                f"{scan}: is no DICOM series, which a mask as {format.name} refers to; give the "
+                "series, or another format"
+            )

@@ -21,7 +21,7 @@ class Itk(Format):
     """A kind of file that SimpleITK reads and writes."""
 
     def __init__(self, name: str, suffixes: tuple[str, ...]) -> None:
-        self.name, self.suffixes = name, suffixes
+        self.name, self.suffixes, self.option = name, suffixes, name.lower()
 
     def grid(self, path: Path) -> Grid:
         """From the header."""

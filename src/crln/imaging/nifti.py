@@ -24,6 +24,7 @@ class Nifti(Format):
     """NIfTI-1 and -2."""
 
     name = "NIfTI"
+    option = "nifti"
     suffixes = (".nii.gz", ".nii")
 
     def grid(self, path: Path) -> Grid:

@@ -94,6 +94,7 @@ def _write(path: Path, output: Output, overwrite: bool) -> None:
             f"{output.array.shape[:3]}; predict it again"
         )
     if output.source:
-        refuse_input(path, [output.source])
+        inside = output.source.iterdir() if output.source.is_dir() else ()
+        refuse_input(path, [output.source, *inside])
     with whole_file(path, overwrite=overwrite) as target:
         scan_format(path).write(target, output)

@@ -8,7 +8,7 @@ from pathlib import Path
 from crln.cohort import Case
 from crln.errors import CrlnError
 from crln.files import claim, file_number, reason, remove_partial
-from crln.imaging import output_suffix, write_scalar
+from crln.imaging import check_option, output_suffix, write_scalar
 from crln.inference.discover import find_cases, input_files
 from crln.inference.predictor import Predictor
 
@@ -43,17 +43,19 @@ class Outputs:
     out: Path
     probabilities: bool
     uncertainty: bool
+    format: str | None = None
 
     @property
     def mask(self) -> Path:
         """The mask; written last, so that where it is, all is."""
-        return self.out / f"{self.case.id}{output_suffix(self.case.images[0])}"
+        return self.out / f"{self.case.id}{output_suffix(self.case.images[0], option=self.format)}"
 
     @property
     def maps(self) -> dict[str, Path]:
         """Name of each further output asked for, to its file."""
         wanted = {PROBABILITIES: self.probabilities, UNCERTAINTY: self.uncertainty}
-        name = f"{self.case.id}{output_suffix(self.case.images[0], map=True)}"
+        suffix = output_suffix(self.case.images[0], map=True, option=self.format)
+        name = f"{self.case.id}{suffix}"
         return {kind: self.out / kind / name for kind, asked in wanted.items() if asked}
 
 
@@ -65,6 +67,7 @@ def predict_files(
     probabilities: bool = False,
     uncertainty: bool = False,
     largest_component: bool | Sequence[str] = False,
+    format: str | None = None,
     overwrite: bool = False,
     share: bool = False,
     progress: Callable[[Outcome, int], None] | None = None,
@@ -78,6 +81,8 @@ def predict_files(
         probabilities: write `probabilities/<case>` too, K values a voxel.
         uncertainty: write `uncertainty/<case>` too.
         largest_component: keep the largest component only, of each class or of those named.
+        format: of the masks: "nifti", "nrrd", "metaimage", "dicom-seg" or "rtstruct"; None: the
+            scan's own, or NIfTI where that is a DICOM series.
         overwrite: replace masks that exist.
         share: other processes predict the same inputs into the same folder. Each case is done
             once; masks that exist count as done, and those of a process that died are taken over.
@@ -88,7 +93,8 @@ def predict_files(
 
     Raises:
         CrlnError: before any work: an input holds no scan, a mask exists or would be written onto
-            a scan, or there is no class of such a name.
+            a scan, there is no such format or a scan is no series that it could refer to, or there
+            is no class of such a name.
 
     Examples:
         >>> predictor = crln.load_predictor("run")
@@ -99,7 +105,9 @@ def predict_files(
     found = find_cases(inputs, len(predictor.plan.channels))
     cases = [Case(case.id, case.images) for case in found]
     out = Path(out)
-    outputs = [Outputs(case, out, probabilities, uncertainty) for case in cases]
+    outputs = [Outputs(case, out, probabilities, uncertainty, format) for case in cases]
+    if format is not None:
+        check_option(format, [case.images[0] for case in cases])
     if share and overwrite:
         raise CrlnError("sharing takes masks that exist as done; remove them, or do not overwrite")
     predictor.classes_to_clean(largest_component)  # a name that is wrong is told at once
