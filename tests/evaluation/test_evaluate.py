@@ -4,6 +4,7 @@ import csv
 import hashlib
 import importlib
 import io
+import json
 import math
 from pathlib import Path
 
@@ -332,3 +333,21 @@ def test_slices_that_nobody_outlined_are_not_measured(tmp_path):
     row = evaluate_pairs({"a": (tmp_path / "mask.nii.gz", label)}, classes={1: "a"}).rows[0]
     assert (row.metrics.predicted, row.metrics.true) == (20, 25)
     assert row.metrics["dice"] == pytest.approx(2 * 20 / 45)
+
+
+def test_a_cohort_tells_what_its_labels_know(folders, tmp_path):
+    """Of a cohort.yaml each label with its classes; of sparse folders the outlined slices."""
+    predictions, labels = folders
+    pairs = pair_masks(predictions, labels).pairs
+    cases = [
+        {"id": case, "image": str(mask), "label": {"path": str(label), "classes": [2]}}
+        for case, (mask, label) in pairs.items()
+    ]
+    (tmp_path / "cohort.yaml").write_text(json.dumps({"ignore": 9, "labelled": cases}))
+    found = evaluate(predictions, tmp_path / "cohort.yaml", classes={1: "a", 2: "b"})
+    assert found.values("dice", 2) == evaluate(predictions, labels).values("dice", 2)
+    assert all(math.isnan(figure) for figure in found.values("dice", 1).values())
+    sparse = pair_masks(predictions, labels, sparse=True).pairs
+    assert sparse == {
+        case: (mask, Label(label, slices=Slices())) for case, (mask, label) in pairs.items()
+    }

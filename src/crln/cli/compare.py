@@ -18,6 +18,7 @@ from crln.cli.options import (
     Precision,
     Preset,
     Slurm,
+    Sparse,
     Test,
     Validation,
     job_options,
@@ -98,6 +99,7 @@ def command(
     test: Test = 0,
     validation: Validation = 0,
     preset: Preset = None,
+    sparse: Sparse = False,
     plan: Annotated[
         Path | None, typer.Option(metavar="FILE", help="The plan of all trainings.")
     ] = None,
@@ -146,7 +148,7 @@ def command(
     settings = Settings(
         data=data, methods=tuple(methods), labelled=tuple(labelled), seeds=tuple(seeds),
         iterations=iterations, test=test, validation=validation, preset=preset, plan=plan,
-        reference=reference, unit=unit,
+        reference=reference, unit=unit, sparse=sparse,
     )  # fmt: skip
     comparison = compare(
         settings, out, outside=_outside(outside, settings.labelled),

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from crln.cli.options import Overwrite
+from crln.cli.options import Overwrite, Sparse
 from crln.cli.screen import console, examples, show
 from crln.errors import CrlnError
 
@@ -22,7 +22,11 @@ def command(
         Path, typer.Argument(metavar="PREDICTIONS", help="Folder of masks, or one mask.")
     ],
     labels: Annotated[
-        Path, typer.Argument(metavar="LABELS", help="Folder of labels of the same cases, or one.")
+        Path,
+        typer.Argument(
+            metavar="LABELS",
+            help="Folder of labels of the same cases, or one; or a cohort, as a cohort.yaml.",
+        ),
     ],
     out: Annotated[
         Path, typer.Option(metavar="FILE", help="Writes FILE.csv, FILE-cases.csv and FILE.json.")
@@ -53,6 +57,7 @@ def command(
         bool, typer.Option("--partial", help="With --run: leave out test cases without a mask.")
     ] = False,
     overwrite: Overwrite = False,
+    sparse: Sparse = False,
 ) -> None:
     """Measure predicted masks against labels.
 
@@ -64,6 +69,7 @@ def command(
 
     evaluation = crln.evaluate(
         predictions, labels, unit=unit, largest_component=largest_component, partial=partial,
+        sparse=sparse,
         tolerance=_tolerances(tolerance), **(_of_run(run) if run else {}),
     )  # fmt: skip
     written = evaluation.save(out, overwrite=overwrite)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from crln.cli.options import Data, Labelled, Seed, Test, Validation
+from crln.cli.options import Data, Labelled, Seed, Sparse, Test, Validation
 from crln.cli.screen import console, examples
 
 EXAMPLES = examples(
@@ -23,6 +23,7 @@ def command(
     test: Test = 0,
     validation: Validation = 0,
     seed: Seed = 0,
+    sparse: Sparse = False,
     identifier: Annotated[
         int, typer.Option("--id", metavar="XXX", min=1, max=999, help="Number of the data set.")
     ] = 500,
@@ -40,7 +41,11 @@ def command(
     from crln.comparison import export_nnunet
 
     cohort = crln.split_cohort(
-        crln.load_cohort(data), labelled=labelled, validation=validation, test=test, seed=seed
+        crln.load_cohort(data, sparse=sparse),
+        labelled=labelled,
+        validation=validation,
+        test=test,
+        seed=seed,
     )
     written = export_nnunet(cohort, out, identifier=identifier, name=name)
     console.print(

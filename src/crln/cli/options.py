@@ -16,6 +16,14 @@ Data = Annotated[
         metavar="DATA", help="Folder of scans and labels (any known layout), or a cohort.yaml."
     ),
 ]
+Sparse = Annotated[
+    bool,
+    typer.Option(
+        "--sparse",
+        help="Of every label only the slices that hold anything were outlined; of the others "
+        "nothing is known.",
+    ),
+]
 Labelled = Annotated[
     int | None,
     typer.Option(

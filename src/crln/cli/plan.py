@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from crln.cli.options import Data, Labelled, Overwrite, Preset, Seed, Test, Validation
+from crln.cli.options import Data, Labelled, Overwrite, Preset, Seed, Sparse, Test, Validation
 from crln.cli.screen import console, duration, examples, show_facts
 from crln.errors import CrlnError
 
@@ -31,6 +31,7 @@ def command(
     validation: Validation = 0,
     seed: Seed = 0,
     overwrite: Overwrite = False,
+    sparse: Sparse = False,
     no_estimate: Annotated[
         bool,
         typer.Option("--no-estimate", help="Do not time a few steps to tell how long it takes."),
@@ -51,7 +52,11 @@ def command(
         if path.exists() and not overwrite:
             raise CrlnError(f"{path}: exists; give another --out, or --overwrite")
     cohort = crln.split_cohort(
-        crln.load_cohort(data), labelled=labelled, validation=validation, test=test, seed=seed
+        crln.load_cohort(data, sparse=sparse),
+        labelled=labelled,
+        validation=validation,
+        test=test,
+        seed=seed,
     )
     for path in (out, beside):
         refuse_input(path, cohort.files, "a file of the cohort")

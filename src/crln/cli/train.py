@@ -12,6 +12,7 @@ from crln.cli.options import (
     Labelled,
     Preset,
     Slurm,
+    Sparse,
     Test,
     Validation,
     job_options,
@@ -48,6 +49,7 @@ def command(
     test: Test = 0,
     validation: Validation = 0,
     preset: Preset = None,
+    sparse: Sparse = False,
     plan: Annotated[
         Path | None, typer.Option(metavar="FILE", help="The plan: `crln plan` writes one to edit.")
     ] = None,
@@ -92,7 +94,8 @@ def command(
     chosen = Training(**options)
     begun = _begun(out) if chosen.resume else None
     method = chosen.method or (begun.method if begun else "crln")
-    cohort = _split(crln.load_cohort(data), begun, chosen, labelled, validation, test)
+    whole = crln.load_cohort(data, sparse=sparse)
+    cohort = _split(whole, begun, chosen, labelled, validation, test)
     decided = _choose_plan(cohort, plan, preset, iterations, begun.plan if begun else None)
     if published:
         decided = _as_published(decided, plan, method)

@@ -141,8 +141,8 @@ class Cohort:
         """What no output may replace: scans, labels that are known, and the description."""
         for case in self:
             yield from case.images
-            if case.label:
-                yield case.label.path
+            for label in (case.label, case.draft):
+                yield from label.files if label else ()
         if self.root.is_file():
             yield self.root
 

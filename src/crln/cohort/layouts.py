@@ -3,11 +3,18 @@
 import os
 from pathlib import Path
 
-from crln.cohort.case import Cohort
+from crln.cohort.case import Cohort, Slices
+from crln.cohort.class_folders import (
+    DRAFTS,
+    class_folders,
+    named_classes,
+    with_class_folders,
+    with_drafts,
+)
 from crln.cohort.description import read_description
 from crln.cohort.listing import assign_labels, find_labels, find_scans, pair_labels
 from crln.cohort.names import Names, read_names
-from crln.cohort.parts import find_lists, sort_into_parts
+from crln.cohort.parts import find_lists, sort_into_parts, with_slices
 from crln.errors import CrlnError
 from crln.imaging import (
     group_channels,
@@ -23,17 +30,20 @@ _DESCRIPTION = "cohort.yaml"
 _ARCHIVE_DEPTH = 2
 
 
-def load_cohort(path: Path) -> Cohort:
+def load_cohort(path: Path, *, sparse: bool = False) -> Cohort:
     """Reads which scans there are, what each may be used for, and what the classes are called.
 
     Recognised, in this order: a `cohort.yaml`, or a folder that holds one; `imagesTr/` (Medical
     Segmentation Decathlon, nnU-Net); `images/` and `labels/`; h5 archives up to two folders deep.
     In the folder layouts a case without a label file is unlabelled, and `train.list`, `val.list`,
-    `test.list` (or `eval.list`) in the folder say which case is for what. Only folders are listed:
-    no scan is opened, so that ten thousand cases take seconds.
+    `test.list` (or `eval.list`) in the folder say which case is for what. Outlines of one class
+    alone lie in a folder of their own, as `labels-liver/`, masks that some tool drafted in
+    `drafts/`. Only folders are listed: no scan is opened, so that ten thousand cases take seconds.
 
     Args:
         path: the folder, or the yaml.
+        sparse: of every label only the slices that hold anything were outlined; of the others
+            nobody knows anything.
 
     Raises:
         CrlnError: the folder is missing, unreadable or of no known layout; a label has no scan; two
@@ -44,7 +54,11 @@ def load_cohort(path: Path) -> Cohort:
         >>> print(len(cohort.labelled), "with a label,", len(cohort.unlabelled), "without")
         28 with a label, 1 without
     """
-    path = Path(path)
+    cohort = _load(Path(path))
+    return with_slices(cohort, Slices()) if sparse else cohort
+
+
+def _load(path: Path) -> Cohort:
     if path.is_file():
         if path.suffix not in (".yaml", ".yml"):
             raise CrlnError(f"{path}: not a cohort; give its folder, or a {_DESCRIPTION}")
@@ -56,9 +70,9 @@ def load_cohort(path: Path) -> Cohort:
         # The test scans in imagesTs/ stay unread.
         more = _entry(entries, "imagesUn")
         folders = [training, *([more] if more else [])]
-        return _load_pairs(path, "decathlon", folders, _entry(entries, "labelsTr"))
+        return _load_pairs(path, "decathlon", folders, entries, "labelsTr")
     if images := _entry(entries, "images"):
-        return _load_pairs(path, "folders", [images], _entry(entries, "labels"))
+        return _load_pairs(path, "folders", [images], entries, "labels")
     if archives := _find_archives(path):
         return _load_archives(path, archives)
     raise CrlnError(
@@ -73,19 +87,26 @@ def _entry(entries: list[Path], name: str) -> Path | None:
     return next((entry for entry in alike if entry.name == name), next(iter(alike), None))
 
 
-def _load_pairs(root: Path, layout: str, folders: list[Path], outlines: Path | None) -> Cohort:
-    """Folders of scans, and one of labels."""
+def _load_pairs(
+    root: Path, layout: str, folders: list[Path], entries: list[Path], stem: str
+) -> Cohort:
+    """Folders of scans, and of labels, whose names begin with `stem`, and drafts."""
     scans = find_scans(folders)
+    outlines = _entry(entries, stem)
     labels, unread = find_labels(outlines) if outlines else ({}, [])
-    images = group_channels(scans, labels)
-    labels = assign_labels(images, labels, unread)
+    by_class, drafts = class_folders(entries, stem), _entry(entries, DRAFTS)
+    beside = [*by_class.values(), *([drafts] if drafts else [])]
+    images = group_channels(scans, {*labels}.union(*(find_labels(at)[0] for at in beside)))
     names = read_names(root / "dataset.json")
+    classes = named_classes(by_class, names.classes, outlines if labels else None)
+    cases = pair_labels(images, assign_labels(images, labels, unread))
+    cases = with_drafts(with_class_folders(cases, by_class, classes), drafts)
     count = len(next(iter(images.values()), ()))
     cohort = Cohort(
-        root, layout, channels=_channel_names(root, names, count), class_names=names.classes,
+        root, layout, channels=_channel_names(root, names, count), class_names=classes,
         ignore=names.ignore,
     )  # fmt: skip
-    return sort_into_parts(cohort, pair_labels(images, labels), find_lists([root]))
+    return sort_into_parts(cohort, cases, find_lists([root]))
 
 
 def _channel_names(root: Path, names: Names, count: int) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from crln.cohort.case import Case, Cohort
+from crln.cohort.case import Case, Cohort, Slices
 from crln.cohort.listing import read_list
 from crln.errors import CrlnError
 
@@ -84,6 +84,23 @@ def sort_into_parts(cohort: Cohort, cases: Mapping[str, Case], lists: Mapping[st
 def without_labels(cases: Sequence[Case]) -> tuple[Case, ...]:
     """The same scans, their labels out of reach; drafts stay."""
     return tuple(replace(case, label=None) for case in cases)
+
+
+def with_slices(cohort: Cohort, slices: Slices) -> Cohort:
+    """The cohort, of whose labels only these slices were outlined, where they do not say which."""
+
+    def limited(case: Case) -> Case:
+        label = case.label
+        if label is None or label.slices is not None:
+            return case
+        return replace(case, label=replace(label, slices=slices))
+
+    labelled, unlabelled, validation, test = (
+        tuple(map(limited, getattr(cohort, part))) for part in PARTS
+    )
+    return replace(
+        cohort, labelled=labelled, unlabelled=unlabelled, validation=validation, test=test
+    )
 
 
 def without_drafts(cases: Sequence[Case]) -> tuple[Case, ...]:

@@ -31,10 +31,11 @@ class Part:
     data: Path
     validation: int
     test: Held
+    sparse: bool = False
 
     def load(self) -> Cohort:
         """The cohort, before its split."""
-        return load_cohort(self.data)
+        return load_cohort(self.data, sparse=self.sparse)
 
     def split(self, cohort: Cohort, labelled: int | None, seed: int) -> Cohort:
         """As `crln train` splits it with the same numbers."""

@@ -34,6 +34,7 @@ class Settings:
         plan: a plan's file, instead.
         reference: the method that the others are compared with; None: `supervised` if it is there,
             else the first.
+        sparse: of every label only the slices that hold anything were outlined.
         unit: of distances; None: voxels with a paper's preset, else millimetres.
 
     Examples:
@@ -56,6 +57,7 @@ class Settings:
     plan: Path | None = None
     reference: str | None = None
     unit: Unit | None = None
+    sparse: bool = False
 
     def __post_init__(self) -> None:
         if not (self.methods and self.labelled and self.seeds):
@@ -90,12 +92,13 @@ class Settings:
     @property
     def part(self) -> Part:
         """How the cohort is split."""
-        return Part(self.data, self.validation, parse_held(self.test))
+        return Part(self.data, self.validation, parse_held(self.test), self.sparse)
 
     def fixed(self) -> dict[str, Any]:
         """What must not change from one call to the next: cells of the folder depend on it."""
         held = parse_held(self.test)
-        return {
+        sparse = {"sparse": True} if self.sparse else {}  # folders of whole labels stay as they are
+        return sparse | {
             "data": str(self.data.resolve()),
             "test": held if isinstance(held, int | str) else list(held),
             "validation": self.validation,

@@ -24,9 +24,6 @@ _MOST_CLASSES = 1000
 Classes = Mapping[int, str] | LabelSpace
 """Label value to name, or what a plan calls its labels."""
 
-Pair = tuple[Path, Path | Label]
-"""A prediction and the truth; a label may tell of some classes or slices alone."""
-
 
 def evaluate(
     predictions: Path,
@@ -39,6 +36,7 @@ def evaluate(
     partial: bool = False,
     tolerance: Tolerances = TOLERANCE,
     ignore: int | None = None,
+    sparse: bool = False,
 ) -> Evaluation:
     """Measures predictions against labels, paired by case id.
 
@@ -47,7 +45,8 @@ def evaluate(
 
     Args:
         predictions: a folder of masks, or one mask.
-        labels: a folder of masks, a folder of h5 case folders, or one mask.
+        labels: a folder of masks, a folder of h5 case folders, or one mask; or a cohort, whose
+            labels may tell of some classes or slices alone.
         unit: distances in millimetres, or in voxels as this field's papers give them.
         classes: label value to name, or a plan's labels; other values count as background. None
             measures every value but 0 that is found in any of the files.
@@ -59,6 +58,7 @@ def evaluate(
             for the other classes.
         ignore: the label value that means that nobody knows; its voxels are not measured. A plan's
             labels say it themselves.
+        sparse: of every label only the slices that hold anything were outlined, and are measured.
 
     Raises:
         CrlnError: nothing can be paired, one of `cases` lacks a file, or a file is unreadable or
@@ -69,10 +69,10 @@ def evaluate(
         >>> evaluation.summarised("dice").mean
         1.0
     """
-    paired = pair_masks(predictions, labels, cases=cases, partial=partial)
+    paired = pair_masks(predictions, labels, cases=cases, partial=partial, sparse=sparse)
     found = evaluate_pairs(
         paired.pairs, unit=unit, classes=classes, largest_component=largest_component,
-        tolerance=tolerance, ignore=ignore,
+        tolerance=tolerance, ignore=paired.ignore if ignore is None else ignore,
     )  # fmt: skip
     left = replace(
         found.left_out, without_label=paired.without_label, without_mask=paired.without_mask
@@ -81,7 +81,7 @@ def evaluate(
 
 
 def evaluate_pairs(
-    pairs: Mapping[str, Pair],
+    pairs: Mapping[str, tuple[Path, Path | Label]],
     *,
     unit: Unit = "mm",
     classes: Classes | None = None,
@@ -95,7 +95,7 @@ def evaluate_pairs(
 
 
 def evaluate_both(
-    pairs: Mapping[str, Pair],
+    pairs: Mapping[str, tuple[Path, Path | Label]],
     *,
     unit: Unit = "mm",
     classes: Classes | None = None,
@@ -108,7 +108,7 @@ def evaluate_both(
 
 
 def _evaluate(
-    pairs: Mapping[str, Pair],
+    pairs: Mapping[str, tuple[Path, Path | Label]],
     unit: Unit,
     classes: Classes | None,
     components: Sequence[bool],

@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from crln.cohort import Label, Slices, load_cohort
 from crln.errors import CrlnError
 from crln.imaging import MASKS, is_archive, is_scan, list_folder, scans_by_name
 
@@ -23,6 +24,32 @@ def find_masks(path: Path) -> dict[str, Path]:
     return masks
 
 
+def find_truths(path: Path, *, sparse: bool = False) -> tuple[dict[str, Path | Label], int | None]:
+    """Case id to what is true of it, and the value of what nobody outlined, if that is known.
+
+    Args:
+        path: masks, as `find_masks` takes them, or a cohort, of which the labels count.
+        sparse: of every label only the slices that hold anything were outlined.
+
+    Raises:
+        CrlnError: there is no label, or the cohort has a fault.
+    """
+    path = Path(path)
+    if path.suffix in (".yaml", ".yml") or (path / "cohort.yaml").exists() or _has_scans(path):
+        cohort = load_cohort(path, sparse=sparse)
+        found: dict[str, Path | Label] = {case.id: case.label for case in cohort if case.label}
+        if not found:
+            raise CrlnError(f"{path}: no case has a label to measure against; add some")
+        return found, cohort.ignore
+    slices = Slices() if sparse else None
+    masks = find_masks(path)
+    return {id: Label(mask, slices=slices) if sparse else mask for id, mask in masks.items()}, None
+
+
+def _has_scans(folder: Path) -> bool:
+    return any((folder / name).is_dir() for name in ("images", "imagesTr"))
+
+
 @dataclass(frozen=True)
 class Pairs:
     """Masks with their labels, and what has no partner.
@@ -31,11 +58,13 @@ class Pairs:
         pairs: case id to (prediction, label), sorted by id.
         without_label: ids of the predictions that have no label.
         without_mask: ids of the labels that have no prediction.
+        ignore: the label value of what nobody outlined, as far as the labels' cohort says.
     """
 
-    pairs: dict[str, tuple[Path, Path]]
+    pairs: dict[str, tuple[Path, Path | Label]]
     without_label: tuple[str, ...] = ()
     without_mask: tuple[str, ...] = ()
+    ignore: int | None = None
 
 
 def pair_masks(
@@ -44,22 +73,26 @@ def pair_masks(
     *,
     cases: Collection[str] | None = None,
     partial: bool = False,
+    sparse: bool = False,
 ) -> Pairs:
     """The predictions and labels of the same case; the two may be of different formats.
 
     Args:
         predictions: a folder of masks, or one mask.
-        labels: a folder of masks, or one mask; two single files are a pair whatever their names.
+        labels: a folder of masks, or one mask, or a cohort; two single files are a pair whatever
+            their names.
         cases: the ids to pair, such as those of the test split; None pairs all that can be.
         partial: leave out those of `cases` that have no prediction rather than refuse them.
+        sparse: of every label only the slices that hold anything were outlined.
 
     Raises:
         CrlnError: there is no pair, or one of `cases` lacks a file.
     """
-    predicted, true = find_masks(predictions), find_masks(labels)
-    if Path(predictions).is_file() and Path(labels).is_file():
+    predicted = find_masks(predictions)
+    true, ignore = find_truths(labels, sparse=sparse)
+    if Path(predictions).is_file() and Path(labels).is_file() and len(true) == 1:
         (case, prediction), (label,) = next(iter(predicted.items())), true.values()
-        return Pairs({case: (prediction, label)})
+        return Pairs({case: (prediction, label)}, ignore=ignore)
     if cases is not None:
         predicted = {case: path for case, path in predicted.items() if case in cases}
         true = {case: path for case, path in true.items() if case in cases}
@@ -75,6 +108,7 @@ def pair_masks(
         pairs,
         without_label=tuple(sorted(predicted.keys() - true.keys())),
         without_mask=tuple(sorted(true.keys() - predicted.keys())),
+        ignore=ignore,
     )
 
 
