@@ -11,6 +11,8 @@ import nibabel as nib
 import numpy as np
 import pytest
 import torch
+from pydicom.dataset import FileDataset, FileMetaDataset
+from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage, generate_uid
 
 from crln.cli import main
 from crln.methods.supervised import Supervised
@@ -75,6 +77,22 @@ class Place:
 
 def write(path: Path, array: np.ndarray, affine: np.ndarray | None = None) -> None:
     nib.Nifti1Image(array, np.eye(4) if affine is None else affine).to_filename(path)
+
+
+def dicom_slice(k: int) -> FileDataset:
+    meta = FileMetaDataset()
+    meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    made = FileDataset("", {}, file_meta=meta, preamble=bytes(128))
+    made.SOPClassUID, made.SOPInstanceUID = MRImageStorage, generate_uid()
+    made.SeriesInstanceUID, made.Modality = "1.2.3.4", "MR"
+    made.ImageOrientationPatient, made.ImagePositionPatient = [1, 0, 0, 0, 1, 0], [0, 0, k]
+    made.PixelSpacing, made.Columns, made.Rows = [1, 1], SIDE, SIDE
+    made.SamplesPerPixel, made.PhotometricInterpretation = 1, "MONOCHROME2"
+    made.BitsAllocated = made.BitsStored = 16
+    made.HighBit, made.PixelRepresentation = 15, 1
+    voxels = np.random.default_rng(k).integers(0, 999, (SIDE, SIDE), np.int16)
+    made.PixelData = voxels.tobytes()
+    return made
 
 
 @pytest.fixture
@@ -340,6 +358,63 @@ def _(place: Place) -> list[object]:
     plan = trained(place) / "plan.yaml"
     plan.write_text(plan.read_text("utf-8") + "# a word more\n", encoding="utf-8")
     return predicting(place)
+
+
+def series(place: Place, change: Callable[[Any, int], None] = lambda made, k: None) -> list[object]:
+    """Words that plan for a cohort with a series of eight slices, each changed."""
+    folder = place.data / "images" / "series"
+    folder.mkdir()
+    for k in range(8):
+        made = dicom_slice(k)
+        change(made, k)
+        made.save_as(folder / f"{k:03d}.dcm", enforce_file_format=True)
+    return ["plan", place.data, "--out", place.root / "other.yaml", "--no-estimate"]
+
+
+@fault("a DICOM slice with an empty tag")
+def _(place: Place) -> list[object]:
+    return series(place, lambda made, k: setattr(made, "PixelSpacing", None))
+
+
+@fault("a DICOM slice is missing")
+def _(place: Place) -> list[object]:
+    words = series(place)
+    (place.data / "images" / "series" / "003.dcm").unlink()
+    return words
+
+
+@fault("a DICOM slice is there twice")
+def _(place: Place) -> list[object]:
+    words = series(place)
+    dicom_slice(3).save_as(place.data / "images" / "series" / "copy.dcm", enforce_file_format=True)
+    return words
+
+
+@fault("a tilted gantry")
+def _(place: Place) -> list[object]:
+    return series(place, lambda made, k: setattr(made, "ImagePositionPatient", [0, k / 5, k]))
+
+
+@fault("several DICOM series in a folder")
+def _(place: Place) -> list[object]:
+    def change(made: Any, k: int) -> None:
+        if k == 7:
+            made.SeriesInstanceUID = "1.2.3.5"
+
+    return series(place, change)
+
+
+@fault("DICOM in colour")
+def _(place: Place) -> list[object]:
+    def change(made: Any, k: int) -> None:
+        made.SamplesPerPixel, made.PhotometricInterpretation = 3, "RGB"
+
+    return series(place, change)
+
+
+@fault("DICOM frames without a place")
+def _(place: Place) -> list[object]:
+    return series(place, lambda made, k: setattr(made, "NumberOfFrames", 2))
 
 
 @fault("a mask would replace a scan or a label, `--overwrite` or not")

@@ -30,6 +30,10 @@ _DESCRIPTION = "cohort.yaml"
 _ARCHIVE_DEPTH = 2
 
 
+class UnknownLayoutError(CrlnError):
+    """A folder that is no cohort; it may still hold scans."""
+
+
 def load_cohort(path: Path, *, sparse: bool = False) -> Cohort:
     """Reads which scans there are, what each may be used for, and what the classes are called.
 
@@ -75,7 +79,7 @@ def _load(path: Path) -> Cohort:
         return _load_pairs(path, "folders", [images], entries, "labels")
     if archives := _find_archives(path):
         return _load_archives(path, archives)
-    raise CrlnError(
+    raise UnknownLayoutError(
         f"{path}: no known layout; put scans in images/ and labels in labels/, or write a "
         f"{_DESCRIPTION}"
     )

@@ -1,5 +1,7 @@
 """One scan: voxels and where they lie, read from and written to every format of the field."""
 
+from crln.imaging.clutter import is_clutter
+from crln.imaging.dicom import SeriesFound, find_series, is_dicom_file, series_at
 from crln.imaging.dicom_label import outline_in
 from crln.imaging.format import Format, Output
 from crln.imaging.formats import (
@@ -8,7 +10,6 @@ from crln.imaging.formats import (
     OPTIONS,
     check_option,
     is_archive,
-    is_clutter,
     is_dicom_folder,
     is_outline,
     is_scan,
@@ -30,14 +31,17 @@ __all__ = [
     "Format",
     "Grid",
     "Output",
+    "SeriesFound",
     "Shape",
     "Spacing",
     "Volume",
     "check_option",
     "check_same_grid",
+    "find_series",
     "group_channels",
     "is_archive",
     "is_clutter",
+    "is_dicom_file",
     "is_dicom_folder",
     "is_outline",
     "is_scan",
@@ -55,6 +59,7 @@ __all__ = [
     "scan_stem",
     "scan_suffix",
     "scans_by_name",
+    "series_at",
     "write_mask",
     "write_scalar",
 ]

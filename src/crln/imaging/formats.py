@@ -5,8 +5,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from crln.errors import CrlnError
+from crln.imaging import dicom
 from crln.imaging.archive import Archive
-from crln.imaging.dicom import Series
 from crln.imaging.dicom_label import Segmentation, StructureSet, is_dicom_outline, outline_files
 from crln.imaging.format import Format
 from crln.imaging.itk import Itk
@@ -14,7 +14,7 @@ from crln.imaging.nifti import Nifti
 from crln.imaging.slicer import Slicer
 
 NIFTI = Nifti()
-SERIES = Series()
+SERIES = dicom.Series()
 OUTLINE = Segmentation()
 # Of two suffixes the first is one file, the second a header whose voxels lie in another.
 FORMATS: tuple[Format, ...] = (
@@ -44,17 +44,6 @@ OPTIONS = {format.option: format for format in FORMATS if format.option and form
 
 _FORMAT_OF = {suffix: format for format in FORMATS for suffix in format.suffixes}
 _DICOM = ".dcm"
-_DICM = slice(128, 132)  # where a DICOM file says that it is one
-# What systems leave in folders, beside hidden files: Macs, NAS, Windows.
-_CLUTTER = {
-    "__macosx", "@eadir", "#recycle", "$recycle.bin", "thumbs.db", "desktop.ini", "lost+found",
-    "system volume information", "icon\r",
-}  # fmt: skip
-
-
-def is_clutter(path: Path) -> bool:
-    """Whether a file or folder is hidden, or was left by a system rather than by a person."""
-    return path.name.startswith(".") or path.name.lower() in _CLUTTER
 
 
 def scan_suffix(path: Path) -> str:
@@ -72,7 +61,7 @@ def scan_suffix(path: Path) -> str:
 
 
 def scan_format(path: Path) -> Format:
-    """The format of a file, by its name, or a series' for a folder.
+    """The format of a file, by its name, or a series' for a folder or one of its slices.
 
     Raises:
         CrlnError: there is no such file, or no scan has such a name.
@@ -83,6 +72,8 @@ def scan_format(path: Path) -> Format:
         return _FORMAT_OF[suffix]
     if not path.exists():
         raise CrlnError(f"{path}: no such file; check the path")
+    if dicom.is_dicom_file(path):
+        return SERIES
     raise CrlnError(f"{path}: not a scan by its name; give {KNOWN}")
 
 
@@ -115,20 +106,9 @@ def is_archive(path: Path) -> bool:
 
 def is_dicom_folder(path: Path) -> bool:
     """Whether a folder holds DICOM slices; False if it is none, or may not be read."""
-    try:
-        # Slices often have no suffix, so files of other names are looked into.
-        return any(
-            _is_dicom(file)
-            for file in path.iterdir()
-            if file.is_file() and not scan_suffix(file) and not is_clutter(file)
-        )
-    except OSError:
-        return False
-
-
-def _is_dicom(file: Path) -> bool:
-    with file.open("rb") as opened:
-        return opened.read(_DICM.stop)[_DICM] == b"DICM"
+    # Slices often have no suffix, so files of other names are looked into.
+    others = [suffix for suffix in _FORMAT_OF if not suffix.endswith(_DICOM)]
+    return path.is_dir() and dicom.is_dicom_folder(path, others)
 
 
 def scan_stem(path: Path) -> str:

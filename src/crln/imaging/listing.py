@@ -10,7 +10,8 @@ from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 from crln.errors import CrlnError
-from crln.imaging.formats import is_clutter, scan_stem, scan_suffix
+from crln.imaging.clutter import is_clutter
+from crln.imaging.formats import scan_stem, scan_suffix
 from crln.imaging.near import near_key
 
 _log = logging.getLogger("crln")

@@ -59,6 +59,9 @@ class Nifti(Format):
             if output.source is None or not self.suffix(output.source):
                 image = nib.Nifti1Image(output.array, output.grid.to_world)
                 image.header.set_xyzt_units("mm")
+                if output.grid.known:  # in the scanner, for programs that read one form alone
+                    image.set_qform(output.grid.to_world, code=1)
+                    image.set_sform(output.grid.to_world, code=1)
             else:
                 scan = _load(output.source)
                 image = type(scan)(output.array, None, scan.header)

@@ -1,18 +1,24 @@
 """Which scans a person means by the files and folders they name."""
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 from crln.cohort import Case, load_cohort
+from crln.cohort.layouts import UnknownLayoutError
 from crln.errors import CrlnError
 from crln.files import file_number
 from crln.imaging import (
     KNOWN,
+    SeriesFound,
+    find_series,
     group_channels,
+    is_dicom_file,
     is_outline,
     is_scan,
     list_folder,
     scans_by_name,
+    series_at,
 )
 
 _CLASH = "its mask would have the name of {}'s; rename one, or predict them into two folders"
@@ -23,7 +29,8 @@ def discover_inputs(inputs: Sequence[Path | str], channels: int = 1) -> list[Cas
 
     Args:
         inputs: scans (several channels as `<case>_0000`, `<case>_0001`, ...), folders of scans,
-            folders of DICOM slices, cohort folders of any layout, or a cohort.yaml.
+            folders of DICOM slices, a slice, which stands for its series, trees of folders with
+            series, cohort folders of any layout, or a cohort.yaml.
         channels: files per case.
 
     Returns:
@@ -40,11 +47,27 @@ def find_cases(inputs: Sequence[Path | str], channels: int = 1) -> list[Case]:
     """As `discover_inputs`; the cases of a cohort with their labels, which nobody may open."""
     cases: list[Case] = []
     loose: list[Path] = []
+    series: dict[Path, SeriesFound] = {}
     for path in map(Path, inputs):
-        found = _scans_at(path)
-        loose += found
-        if not found:
-            cases += load_cohort(path)
+        if not path.exists():
+            raise CrlnError(f"{path}: no such file or folder; check the path")
+        if _is_slice(path):
+            # Of a series whose slices are named one by one, the first tells.
+            if path.parent not in {found.path for found in series.values()}:
+                found = series_at(path)
+                series[found.path] = found
+            continue
+        scans_here = _scans_at(path)
+        loose += scans_here
+        if not scans_here:
+            try:
+                cases += load_cohort(path)
+            except UnknownLayoutError:
+                tree = find_series(path)
+                if not tree:
+                    raise
+                series |= {found.path: found for found in tree}
+    cases += _series_cases(list(series.values()))
     scans = scans_by_name(loose, _CLASH)
     grouped = group_channels(scans, channels=channels, outright=[Path(path) for path in inputs])
     cases += [Case(case, files) for case, files in grouped.items()]
@@ -58,10 +81,21 @@ def find_cases(inputs: Sequence[Path | str], channels: int = 1) -> list[Case]:
     return cases
 
 
+def _is_slice(path: Path) -> bool:
+    """Whether a path is a DICOM file, of whatever name."""
+    return path.is_file() and not is_scan(path) and is_dicom_file(path)
+
+
+def _series_cases(series: list[SeriesFound]) -> list[Case]:
+    """Cases named after their folders or files, or by UID where two have one name."""
+    names = Counter(found.name for found in series)
+    return [
+        Case(found.name if names[found.name] == 1 else found.uid, (found.path,)) for found in series
+    ]
+
+
 def _scans_at(path: Path) -> list[Path]:
     """The scan that a path is, or those directly in it; none where it may be a cohort."""
-    if not path.exists():
-        raise CrlnError(f"{path}: no such file or folder; check the path")
     if is_scan(path):
         return [path]
     if path.is_dir():

@@ -1,0 +1,131 @@
+"""Which files are DICOM, and what their headers say of them."""
+
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from crln.errors import needs
+from crln.imaging.clutter import is_clutter
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
+
+Headers = dict[Path, "Dataset"]
+
+_OF_SERIES = ("SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "Modality", "Rows", "Columns")
+_OF_PLACE = ("PixelSpacing", "ImageOrientationPatient", "ImagePositionPatient")
+_OF_VALUES = ("SamplesPerPixel", "PhotometricInterpretation", "NumberOfFrames")
+_OF_FRAMES = ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence")
+_TAGS = [*_OF_SERIES, *_OF_PLACE, *_OF_VALUES, *_OF_FRAMES]
+
+_NOT_SCANS = {
+    "1.2.840.10008.5.1.4.1.1.66.4",  # segmentation
+    "1.2.840.10008.5.1.4.1.1.66.7",  # label map
+    "1.2.840.10008.5.1.4.1.1.481.2",  # dose
+}
+"""Kinds of DICOM that have voxels, as a scan has, but are no scan."""
+
+_INDEX = "DICOMDIR"
+_MARK = slice(128, 132)
+"""Where a DICOM file says that it is one."""
+_HEADS = (b"\x02\x00", b"\x08\x00")
+"""The groups that a file without a preamble begins with, little endian."""
+_LONGEST = 1024
+"""Of the first value of such a file."""
+
+
+def is_dicom_file(path: Path) -> bool:
+    """Whether a file is DICOM by its first bytes; with or without a preamble, but no DICOMDIR."""
+    if path.name.upper() == _INDEX or is_clutter(path):
+        return False
+    try:
+        with path.open("rb") as opened:
+            start = opened.read(_MARK.stop)
+    except OSError:
+        return False
+    return start[_MARK] == b"DICM" or _is_bare(start)
+
+
+def _is_bare(start: bytes) -> bool:
+    """Whether bytes are those of a first data element: group, element, type, length."""
+    if start[:2] not in _HEADS or len(start) < 8:
+        return False
+    if start[4:6].isalpha() and start[4:6].isupper():  # its type is given
+        return int.from_bytes(start[6:8], "little") < _LONGEST
+    return int.from_bytes(start[4:8], "little") < _LONGEST
+
+
+def is_dicom_folder(path: Path, others: Iterable[str] = ()) -> bool:
+    """Whether a folder holds DICOM files; False if it is none, or may not be read.
+
+    Args:
+        path: the folder.
+        others: suffixes of files that are of other formats, which are not looked into.
+    """
+    return any(is_dicom_file(file) for file in _entries(path, tuple(others)))
+
+
+def dicom_files(folder: Path) -> list[Path]:
+    """The DICOM files directly in a folder, sorted."""
+    return [file for file in _entries(folder) if is_dicom_file(file)]
+
+
+def dicom_folders(path: Path) -> list[Path]:
+    """A folder and those below it that hold DICOM files themselves, sorted."""
+    found = []
+    for folder, children, _ in os.walk(path):
+        children[:] = sorted(child for child in children if not is_clutter(Path(child)))
+        if is_dicom_folder(Path(folder)):
+            found.append(Path(folder))
+    return found
+
+
+def _entries(path: Path, others: tuple[str, ...] = ()) -> Iterator[Path]:
+    """The files of a folder, sorted, those of other formats left out."""
+    try:
+        entries = sorted(path.iterdir())
+    except OSError:
+        return
+    for entry in entries:
+        if not entry.name.lower().endswith(others) and entry.is_file():
+            yield entry
+
+
+def read_header(path: Path) -> "Dataset":
+    """What is asked here of a file, without its voxels.
+
+    Raises:
+        CrlnError: pydicom is not installed.
+    """
+    with needs("dicom", f"{path}: DICOM"):
+        import pydicom
+
+    return pydicom.dcmread(path, stop_before_pixels=True, specific_tags=list(_TAGS), force=True)
+
+
+def has_frames(header: "Dataset") -> bool:
+    """Whether a file holds many frames, and so is a scan by itself."""
+    return int(header.get("NumberOfFrames") or 1) > 1
+
+
+def series_uid(header: "Dataset") -> str:
+    """The SeriesInstanceUID; "" where it was taken out."""
+    return str(header.get("SeriesInstanceUID") or "")
+
+
+def by_series(headers: Headers) -> dict[str, Headers]:
+    """Headers of files by the series that they are of, in the order of the first files."""
+    found: dict[str, Headers] = {}
+    for file, header in headers.items():
+        found.setdefault(series_uid(header), {})[file] = header
+    return found
+
+
+def scans_among(files: Iterable[Path]) -> Headers:
+    """The headers of those DICOM files that hold voxels of a scan."""
+    headers = {file: read_header(file) for file in files}
+    return {
+        file: header for file, header in headers.items()
+        if header.get("Rows") is not None and header.get("SOPClassUID") not in _NOT_SCANS
+    }  # fmt: skip
