@@ -291,6 +291,26 @@ def _(place: Place) -> list[object]:
     return place.train()
 
 
+@fault("another test than the split keeps")
+def _(place: Place) -> list[object]:
+    (place.data / "split.yaml").write_text("test: [c]", encoding="utf-8")
+    return place.train("--test", 2)
+
+
+@fault("a test case of the run to start from")
+def _(place: Place) -> list[object]:
+    (place.root / "run").mkdir()
+    (place.root / "run" / "split.yaml").write_text("test: [c]", encoding="utf-8")
+    words = place.train("--start-from", place.root / "run")
+    words[words.index("--out") + 1] = place.root / "second"
+    return words
+
+
+@fault("a pattern of patients that is in no name")
+def _(place: Place) -> list[object]:
+    return place.train("--group", r"patient(\d+)")
+
+
 @fault("fewer cases than asked for")
 def _(place: Place) -> list[object]:
     return place.train("--labelled", 9)

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -115,14 +116,14 @@ def to_yaml(content: Any) -> str:
     return text
 
 
-def from_yaml(text: str) -> Any:
-    """The plain data of a YAML text.
+def from_yaml(text: str, loader: type | None = None) -> Any:
+    """The plain data of a YAML text, as YAML 1.1 or another loader has it.
 
     Raises:
         ValueError: it is not YAML; where there are several lines, the line is named.
     """
     try:
-        return yaml.load(text, Loader=_Loader)
+        return yaml.load(text, Loader=loader or _Loader)
     except yaml.YAMLError as error:
         # where a list was opened tells more than where its end was missed
         mark = getattr(error, "context_mark", None) or getattr(error, "problem_mark", None)
@@ -131,7 +132,7 @@ def from_yaml(text: str) -> Any:
 
 
 def read_text(path: Path, remedy: str) -> str:
-    """A text file, UTF-8, whatever its line ends.
+    """A text file, UTF-8 or, if it says so, UTF-16, whatever its line ends.
 
     Args:
         path: the file.
@@ -141,22 +142,24 @@ def read_text(path: Path, remedy: str) -> str:
         CrlnError: missing, may not be read, or not UTF-8.
     """
     try:
-        return path.read_text(encoding="utf-8-sig")
+        content = path.read_bytes()
+        encoding = "utf-16" if content[:2] in (BOM_UTF16_LE, BOM_UTF16_BE) else "utf-8-sig"
+        return content.decode(encoding).replace("\r\n", "\n").replace("\r", "\n")
     except FileNotFoundError as error:
         raise CrlnError(f"{path}: no such file; {remedy}") from error
     except (OSError, UnicodeDecodeError) as error:
         raise CrlnError(f"{path}: not readable ({reason(error)}); {remedy}") from error
 
 
-def read_yaml(path: Path, remedy: str) -> Any:
-    """The plain data of a YAML file; arguments as for `read_text`.
+def read_yaml(path: Path, remedy: str, loader: type | None = None) -> Any:
+    """The plain data of a YAML file; arguments as for `read_text` and `from_yaml`.
 
     Raises:
         CrlnError: missing, not UTF-8 or not YAML; the line is named.
     """
     text = read_text(path, remedy)
     try:
-        return from_yaml(text)
+        return from_yaml(text, loader)
     except ValueError as error:
         raise CrlnError(f"{path}: {error}; {remedy}") from error
 

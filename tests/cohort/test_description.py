@@ -167,3 +167,24 @@ def test_slices_that_cannot_be_are_named(root: Path) -> None:
     (root / "cohort.yaml").write_text(f"slices: {{axis: w}}\n{GOOD}")
     with pytest.raises(CrlnError, match=r"cohort\.yaml: .*slices.*axis"):
         load_cohort(root)
+
+
+def test_ids_and_groups_are_the_words_that_were_written(tmp_path: Path) -> None:
+    for name in ("a", "b", "c", "d"):
+        (tmp_path / f"{name}.nii").touch()
+    text = """
+labelled:
+  - {id: 007, image: a.nii, label: a.nii, group: 12}
+  - {id: 1e3, image: b.nii, label: b.nii, group: 2020-01-01}
+unlabelled:
+  - {id: 8, image: c.nii, group: no}
+  - {id: "9", image: d.nii, group: ~}
+classes: {0: background, 1: organ}
+"""
+    path = tmp_path / "cohort.yaml"
+    path.write_text(text, encoding="utf-8-sig")
+    cohort = load_cohort(path)
+    assert [(case.id, case.group) for case in cohort] == [
+        ("007", "12"), ("1e3", "2020-01-01"), ("8", "no"), ("9", None),
+    ]  # fmt: skip
+    assert cohort.class_names == {0: "background", 1: "organ"}

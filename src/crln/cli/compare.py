@@ -23,6 +23,7 @@ from crln.cli.options import (
     Validation,
     job_options,
 )
+from crln.cli.parts import Group, Split, tell_split
 from crln.cli.screen import console, examples, show
 from crln.errors import CrlnError
 
@@ -98,6 +99,8 @@ def command(
     ] = None,
     test: Test = 0,
     validation: Validation = 0,
+    split: Split = None,
+    group: Group = None,
     preset: Preset = None,
     sparse: Sparse = False,
     plan: Annotated[
@@ -148,13 +151,14 @@ def command(
     settings = Settings(
         data=data, methods=tuple(methods), labelled=tuple(labelled), seeds=tuple(seeds),
         iterations=iterations, test=test, validation=validation, preset=preset, plan=plan,
-        reference=reference, unit=unit, sparse=sparse,
+        reference=reference, unit=unit, sparse=sparse, split=split, group=group,
     )  # fmt: skip
+    tell_split(settings.part_in(out).load())
     comparison = compare(
         settings, out, outside=_outside(outside, settings.labelled),
         compute=Compute(device, precision, cache),
         jobs=Jobs(jobs, slurm, job_options(job_option, slurm)), say=console.print,
-        watch=_watch,
+        watch=_watch, keep=True,
     )  # fmt: skip
     page = write_results(comparison)
     _show(comparison)

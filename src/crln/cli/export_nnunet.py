@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from crln.cli.options import Data, Labelled, Seed, Sparse, Test, Validation
+from crln.cli.parts import Group, Split, keep, split_data
 from crln.cli.screen import console, examples
 
 EXAMPLES = examples(
@@ -24,6 +25,8 @@ def command(
     validation: Validation = 0,
     seed: Seed = 0,
     sparse: Sparse = False,
+    split: Split = None,
+    group: Group = None,
     identifier: Annotated[
         int, typer.Option("--id", metavar="XXX", min=1, max=999, help="Number of the data set.")
     ] = 500,
@@ -37,17 +40,14 @@ def command(
     The labelled cases and the test scans.
     With the numbers and the seed of a comparison, the cases are those of its cells.
     """
-    import crln
     from crln.comparison import export_nnunet
 
-    cohort = crln.split_cohort(
-        crln.load_cohort(data, sparse=sparse),
-        labelled=labelled,
-        validation=validation,
-        test=test,
-        seed=seed,
-    )
+    whole, cohort = split_data(
+        data, labelled=labelled, validation=validation, test=test, seed=seed, split=split,
+        group=group, sparse=sparse,
+    )  # fmt: skip
     written = export_nnunet(cohort, out, identifier=identifier, name=name)
+    keep(whole, cohort)
     console.print(
         f"{len(cohort.labelled)} labelled cases and {len(cohort.test)} test scans in {written}; "
         f"next: nnUNet_raw={out} nnUNetv2_plan_and_preprocess -d {identifier}"

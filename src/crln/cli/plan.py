@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from crln.cli.options import Data, Labelled, Overwrite, Preset, Seed, Sparse, Test, Validation
+from crln.cli.parts import Group, Split, keep, split_data
 from crln.cli.screen import console, duration, examples, show_facts
 from crln.errors import CrlnError
 
@@ -30,6 +31,8 @@ def command(
     test: Test = 0,
     validation: Validation = 0,
     seed: Seed = 0,
+    split: Split = None,
+    group: Group = None,
     overwrite: Overwrite = False,
     sparse: Sparse = False,
     no_estimate: Annotated[
@@ -51,13 +54,10 @@ def command(
     for path in (out, beside):
         if path.exists() and not overwrite:
             raise CrlnError(f"{path}: exists; give another --out, or --overwrite")
-    cohort = crln.split_cohort(
-        crln.load_cohort(data, sparse=sparse),
-        labelled=labelled,
-        validation=validation,
-        test=test,
-        seed=seed,
-    )
+    whole, cohort = split_data(
+        data, labelled=labelled, validation=validation, test=test, seed=seed, split=split,
+        group=group, sparse=sparse,
+    )  # fmt: skip
     for path in (out, beside):
         refuse_input(path, cohort.files, "a file of the cohort")
     fingerprint = make_fingerprint(cohort)
@@ -67,6 +67,7 @@ def command(
     show_facts("fingerprint", _of_fingerprint(fingerprint))
     show_facts("plan", _of_plan(plan))
     console.print(f"written: {out}, {beside}")
+    keep(whole, cohort)
     if not no_estimate:
         _tell_time(plan)
 

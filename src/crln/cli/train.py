@@ -18,6 +18,7 @@ from crln.cli.options import (
     job_options,
     with_training,
 )
+from crln.cli.parts import Group, Split, keep, split_data, tell_learnt
 from crln.cli.screen import console, examples
 from crln.errors import CrlnError
 from crln.training.options import Training
@@ -48,6 +49,15 @@ def command(
     labelled: Labelled = None,
     test: Test = 0,
     validation: Validation = 0,
+    split: Split = None,
+    group: Group = None,
+    learn_test: Annotated[
+        str | None,
+        typer.Option(
+            metavar="IDS",
+            help="Test cases of an earlier split to learn from after all, by name (a,b), or all.",
+        ),
+    ] = None,
     preset: Preset = None,
     sparse: Sparse = False,
     plan: Annotated[
@@ -94,12 +104,13 @@ def command(
     chosen = Training(**options)
     begun = _begun(out) if chosen.resume else None
     method = chosen.method or (begun.method if begun else "crln")
-    whole = crln.load_cohort(data, sparse=sparse)
-    cohort = _split(whole, begun, chosen, labelled, validation, test)
+    console.quiet = not is_first()  # torchrun and srun run this line in every process
+    learn = tuple(learn_test.split(",")) if learn_test else ()
+    asked = _Asked(labelled, validation, test, split, group, learn, sparse)
+    cohort = _split(data, begun, chosen, asked)
     decided = _choose_plan(cohort, plan, preset, iterations, begun.plan if begun else None)
     if published:
         decided = _as_published(decided, plan, method)
-    console.quiet = not is_first()  # torchrun and srun run this line in every process
     console.print(
         f"{method}: {len(cohort.labelled)} labelled, {len(cohort.unlabelled)} unlabelled, "
         f"{len(cohort.validation)} validation and {len(cohort.test)} test cases; "
@@ -176,21 +187,49 @@ def _train_ensemble(
         show(evaluation_table(found), f"{count} labelled cases, by members that never saw them")
 
 
-def _split(
-    cohort: "Cohort",
-    begun: _Begun | None,
-    chosen: Training,
-    labelled: int | None,
-    validation: int,
-    test: Any,
-) -> "Cohort":
-    """The split of the run to resume, unless another is asked for."""
-    from crln.cohort import apply_split, split_cohort
+class _Asked(NamedTuple):
+    """The split that the command line asks for."""
 
-    if begun and begun.split.exists() and labelled is None and not test and not validation:
-        return apply_split(cohort, begun.split)
+    labelled: int | None
+    validation: int
+    test: Any
+    split: str | None
+    group: str | None
+    learn_test: tuple[str, ...]
+    sparse: bool
+
+    def means(self, cohort: "Cohort") -> bool:
+        """Whether it asks for the split of a run that is to be resumed, as the same line does."""
+        from crln.cohort.held_out import means_same
+
+        return (
+            self.labelled in (None, len(cohort.labelled))
+            and self.validation in (0, len(cohort.validation))
+            and (not self.test or means_same(cohort, "test", self.test))
+        )
+
+
+def _split(data: Path, begun: _Begun | None, chosen: Training, asked: _Asked) -> "Cohort":
+    """The split of the run to resume, unless another is asked for."""
+    import crln
+    from crln.cohort import NEW, apply_split, check_never_tested
+
     seed = chosen.seed if chosen.seed is not None else begun.seed if begun else 0
-    return split_cohort(cohort, labelled=labelled, validation=validation, test=test, seed=seed)
+    if begun and begun.split.exists():
+        resumed = apply_split(
+            crln.load_cohort(data, sparse=asked.sparse, split=NEW, group=asked.group), begun.split
+        )
+        if asked.means(resumed):
+            return resumed
+    whole, cohort = split_data(
+        data, labelled=asked.labelled, validation=asked.validation, test=asked.test, seed=seed,
+        split=asked.split, group=asked.group, learn_test=asked.learn_test, sparse=asked.sparse,
+    )  # fmt: skip
+    if chosen.start_from:
+        check_never_tested(cohort, chosen.start_from, asked.learn_test)
+    tell_learnt(whole, cohort)
+    keep(whole, cohort)
+    return cohort
 
 
 def _choose_plan(

@@ -1,15 +1,27 @@
 """Which scans there are, and what each may be used for."""
 
 from crln.cohort.case import Case, Cohort, Label, Slices
+from crln.cohort.groups import repeated_patients
 from crln.cohort.held_out import Held, parse_held
+from crln.cohort.kept import NEW, check_never_tested, keep_split, split_beside
 from crln.cohort.layouts import load_cohort
 from crln.cohort.naming import with_names
 from crln.cohort.outline import Outline, read_outline
 from crln.cohort.parts import without_labels
 from crln.cohort.phantom import make_phantom
-from crln.cohort.split import apply_split, read_split, save_split, split_cohort, unlabelled_pool
+from crln.cohort.saved import (
+    SPLIT,
+    apply_split,
+    open_split,
+    read_split,
+    save_split,
+    write_held,
+)
+from crln.cohort.split import split_cohort, unlabelled_pool
 
 __all__ = [
+    "NEW",
+    "SPLIT",
     "Case",
     "Cohort",
     "Held",
@@ -17,14 +29,20 @@ __all__ = [
     "Outline",
     "Slices",
     "apply_split",
+    "check_never_tested",
+    "keep_split",
     "load_cohort",
     "make_phantom",
+    "open_split",
     "parse_held",
     "read_outline",
     "read_split",
+    "repeated_patients",
     "save_split",
+    "split_beside",
     "split_cohort",
     "unlabelled_pool",
     "with_names",
     "without_labels",
+    "write_held",
 ]

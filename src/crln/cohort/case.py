@@ -113,6 +113,8 @@ class Cohort:
         class_names: label value in the files to its name, as far as the data set says.
         ignore: the label value of voxels that nobody outlined, or None.
         ordered: whether the order of the cases was given by a list (then the first N are labelled).
+        kept: the file of the split that says who is held out, if an earlier command drew it.
+        grouping: the pattern on names that gave the cases their groups, if one did.
 
     Examples:
         >>> cohort = crln.load_cohort("data")
@@ -130,6 +132,8 @@ class Cohort:
     class_names: dict[int, str] = field(default_factory=dict)
     ignore: int | None = None
     ordered: bool = False
+    kept: Path | None = None
+    grouping: str | None = None
 
     @property
     def training(self) -> tuple[Case, ...]:

@@ -1,5 +1,6 @@
 """cohort.yaml: files and splits named outright."""
 
+import unicodedata
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -10,6 +11,7 @@ from crln.cohort.case import Case, Cohort, Kind, Label, Slices
 from crln.cohort.listing import repeated
 from crln.cohort.names import settle_names
 from crln.cohort.parts import PARTS, check_groups
+from crln.cohort.words import Words
 from crln.errors import CrlnError
 from crln.files import checked, read_yaml
 from crln.imaging import scan_stem
@@ -56,7 +58,7 @@ class _Label(BaseModel):
 class _Entry(BaseModel):
     """One case; `image: a.nii.gz` and the path alone are short for `images: [a.nii.gz]`."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", coerce_numbers_to_str=True)
 
     id: str = ""
     images: list[Path] = Field(min_length=1)
@@ -127,7 +129,7 @@ def read_description(path: Path) -> Cohort:
 
 
 def _parse(path: Path) -> _Description:
-    return checked(read_yaml(path, _REMEDY), _Description, path, _REMEDY)
+    return checked(read_yaml(path, _REMEDY, Words), _Description, path, _REMEDY)
 
 
 def _case(folder: Path, entry: _Entry, usual: _Slices | None) -> Case:
@@ -136,7 +138,8 @@ def _case(folder: Path, entry: _Entry, usual: _Slices | None) -> Case:
     if label and label.kind == "draft":
         label, draft = None, draft or label
     draft = draft and replace(draft, kind="draft")
-    return Case(entry.id or scan_stem(images[0]), images, label, entry.group, draft)
+    id = unicodedata.normalize("NFC", entry.id) or scan_stem(images[0])
+    return Case(id, images, label, entry.group, draft)
 
 
 def _label(folder: Path, given: _Label | None, usual: _Slices | None) -> Label | None:

@@ -1,5 +1,6 @@
 """Which labelled cases are kept for the test: a number, a share, or cases by name."""
 
+import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -24,7 +25,7 @@ def parse_held(held: Held) -> Held:
     if isinstance(held, int):
         return held
     if not isinstance(held, str):
-        return _once(tuple(held))
+        return _once(tuple(map(str, held)))
     text = held.strip()
     if text.removeprefix("-").isdigit():
         if int(text) < 0:
@@ -38,7 +39,8 @@ def parse_held(held: Held) -> Held:
         return _once(tuple(read_list(path)))
     if "," not in text and ("/" in text or path.suffix in (".txt", ".list", ".csv")):
         raise CrlnError(f"{path}: no such file; give a file with an id a line")
-    return _once(tuple(name.strip() for name in text.split(",") if name.strip()))
+    names = (unicodedata.normalize("NFC", name.strip()) for name in text.split(","))
+    return _once(tuple(name for name in names if name))
 
 
 def held_out(cohort: Cohort, held: Held) -> int | tuple[str, ...]:
@@ -64,6 +66,26 @@ def held_out(cohort: Cohort, held: Held) -> int | tuple[str, ...]:
             "list"
         )
     return tuple(held)
+
+
+def means_same(cohort: Cohort, part: str, held: Held) -> bool:
+    """Whether `held` asks for the cases of a part that a split keeps.
+
+    A share stands for them until there are twice as many labels as when it was drawn.
+    """
+    kept = {case.id for case in getattr(cohort, part)}
+    held = parse_held(held)
+    if isinstance(held, int):
+        return held == len(kept)
+    if isinstance(held, str):
+        wanted = round(_share(held) * (len(cohort.labelled) + len(kept)))
+        return len(kept) <= wanted < 2 * len(kept) + 1
+    return set(held) == kept
+
+
+def shown(held: Held) -> str:
+    """As it is typed."""
+    return str(held) if isinstance(held, int | str) else ",".join(held)
 
 
 def _share(text: str) -> float:

@@ -1,6 +1,7 @@
 """Recognises how a data set lies in its folder, and reads it without opening a scan."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from crln.cohort.case import Cohort, Slices
@@ -12,6 +13,7 @@ from crln.cohort.class_folders import (
     with_drafts,
 )
 from crln.cohort.description import read_description
+from crln.cohort.kept import with_split
 from crln.cohort.listing import assign_labels, find_labels, find_scans, pair_labels
 from crln.cohort.names import Names, read_names
 from crln.cohort.parts import find_lists, sort_into_parts, with_slices
@@ -34,7 +36,14 @@ class UnknownLayoutError(CrlnError):
     """A folder that is no cohort; it may still hold scans."""
 
 
-def load_cohort(path: Path, *, sparse: bool = False) -> Cohort:
+def load_cohort(
+    path: Path,
+    *,
+    sparse: bool = False,
+    split: Path | str | None = None,
+    group: str | None = None,
+    learn_test: Sequence[str] = (),
+) -> Cohort:
     """Reads which scans there are, what each may be used for, and what the classes are called.
 
     Recognised, in this order: a `cohort.yaml`, or a folder that holds one; `imagesTr/` (Medical
@@ -43,15 +52,21 @@ def load_cohort(path: Path, *, sparse: bool = False) -> Cohort:
     `test.list` (or `eval.list`) in the folder say which case is for what. Outlines of one class
     alone lie in a folder of their own, as `labels-liver/`, masks that some tool drafted in
     `drafts/`. Only folders are listed: no scan is opened, so that ten thousand cases take seconds.
+    A `split.yaml` that an earlier command left there says which cases stay test cases.
 
     Args:
         path: the folder, or the yaml.
         sparse: of every label only the slices that hold anything were outlined; of the others
             nobody knows anything.
+        split: another split: a run folder, a file of one, or nnU-Net's `splits_final.json@K` with a
+            fold; "new": none, not even that beside the data.
+        group: a regular expression on ids: cases in which it finds the same are of one patient, and
+            stay on one side of every split.
+        learn_test: ids of test cases of the split to learn from after all; ("all",): all of them.
 
     Raises:
         CrlnError: the folder is missing, unreadable or of no known layout; a label has no scan; two
-            files are of the same case; a list is at odds with the scans.
+            files are of the same case; a list or split is at odds with the scans.
 
     Examples:
         >>> cohort = crln.load_cohort("data")
@@ -59,7 +74,9 @@ def load_cohort(path: Path, *, sparse: bool = False) -> Cohort:
         28 with a label, 1 without
     """
     cohort = _load(Path(path))
-    return with_slices(cohort, Slices()) if sparse else cohort
+    if sparse:
+        cohort = with_slices(cohort, Slices())
+    return with_split(cohort, split, group, learn_test)
 
 
 def _load(path: Path) -> Cohort:

@@ -1,15 +1,12 @@
-"""Draws labelled, validation and test cases, and keeps a draw for later."""
+"""Draws labelled, validation and test cases."""
 
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 from crln.cohort.case import Case, Cohort
-from crln.cohort.held_out import Held, held_out
-from crln.cohort.listing import repeated
-from crln.cohort.parts import PARTS, check_groups, without_drafts, without_labels
+from crln.cohort.held_out import Held, held_out, means_same, shown
+from crln.cohort.parts import check_groups, without_drafts, without_labels
 from crln.errors import CrlnError
-from crln.files import checked, read_yaml, to_yaml, write_text
 from crln.seeding import numpy_generator
 
 
@@ -48,13 +45,21 @@ def split_cohort(
         (6, 3, 20)
     """
     for part, asked in (("validation", validation), ("test", test)):
-        if asked and getattr(cohort, part):
+        if not asked or not getattr(cohort, part):
+            continue
+        if cohort.kept is None:
             raise CrlnError(
                 f"{cohort.root}: has its own {part} cases; leave out --{part}, or their list"
             )
+        if not means_same(cohort, part, asked):
+            raise CrlnError(
+                f"{cohort.kept}: keeps {len(getattr(cohort, part))} {part} cases, other ones than "
+                f"--{part} {shown(asked)}; leave out --{part}, or draw anew with --split new"
+            )
     if not cohort.labelled:
         raise CrlnError(f"{cohort.root}: no labelled case; add a label file for some of the scans")
-    held = held_out(cohort, test)
+    held = 0 if cohort.test else held_out(cohort, test)
+    validation = 0 if cohort.validation else validation
     _check_enough(cohort, labelled, validation, held if isinstance(held, int) else len(held))
     cases = cohort.labelled if cohort.ordered else _by_id(cohort.labelled)
     if isinstance(held, int):
@@ -89,67 +94,6 @@ def unlabelled_pool(cohort: Cohort, *, transductive: bool = False) -> tuple[Case
     """
     held_out = cohort.validation + cohort.test if transductive else ()
     return cohort.unlabelled + without_drafts(without_labels(held_out))
-
-
-def save_split(cohort: Cohort, path: Path) -> None:
-    """Writes the ids of each part as YAML, over what was there.
-
-    Raises:
-        CrlnError: the file cannot be written.
-    """
-    ids = {part: [case.id for case in getattr(cohort, part)] for part in PARTS}
-    write_text(path, to_yaml(ids))
-
-
-def apply_split(cohort: Cohort, path: Path) -> Cohort:
-    """The same cohort in the parts, and the order, of a saved split.
-
-    Cases that the split does not name are left out.
-
-    Raises:
-        CrlnError: the file cannot be read; a case is named twice, is not in the cohort, or has no
-            label where it needs one; a group lies on both sides.
-    """
-    ids = read_split(path)
-    if twice := repeated(id for part in ids.values() for id in part):
-        raise CrlnError(f"{path}: names case {twice} twice; remove one")
-    cases = {case.id: case for case in cohort}
-    for part in PARTS:
-        for id in ids[part]:
-            if id not in cases:
-                raise CrlnError(
-                    f"{path}: names case {id}, which {cohort.root} has not; restore the scan"
-                )
-            if part in ("labelled", "validation") and cases[id].label is None:
-                raise CrlnError(
-                    f"{path}: case {id} is for {part}, but {cohort.root} has no label of it; "
-                    "restore the label"
-                )
-    labelled, unlabelled, validation, test = (
-        tuple(cases[id] for id in ids[part]) for part in PARTS
-    )
-    parts = replace(
-        cohort,
-        labelled=labelled,
-        unlabelled=without_labels(unlabelled),
-        validation=validation,
-        test=test,
-    )
-    check_groups(parts)
-    return parts
-
-
-def read_split(path: Path) -> dict[str, list[str]]:
-    """The ids of each part of a saved split.
-
-    Raises:
-        CrlnError: the file cannot be read.
-    """
-    remedy = "give a split that a run saved"
-    ids = checked(read_yaml(path, remedy), dict[str, list[str | int]], path, remedy)
-    if missing := [part for part in PARTS if part not in ids]:
-        raise CrlnError(f"{path}: {missing[0]}: is missing; {remedy}")
-    return {part: [str(id) for id in ids[part]] for part in PARTS}
 
 
 def _check_enough(cohort: Cohort, labelled: int | None, validation: int, tests: int) -> None:

@@ -32,10 +32,13 @@ class Part:
     validation: int
     test: Held
     sparse: bool = False
+    kept: str | None = None
+    """The split that says who is held out, as `load_cohort` takes it."""
+    group: str | None = None
 
     def load(self) -> Cohort:
         """The cohort, before its split."""
-        return load_cohort(self.data, sparse=self.sparse)
+        return load_cohort(self.data, sparse=self.sparse, split=self.kept, group=self.group)
 
     def split(self, cohort: Cohort, labelled: int | None, seed: int) -> Cohort:
         """As `crln train` splits it with the same numbers."""

@@ -11,13 +11,20 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from crln.cohort import Case, Cohort
+from crln.cohort import Case, keep_split
 from crln.comparison.cell import Cell, Compute
 from crln.comparison.leaks import opened_labels
 from crln.comparison.measure import cost_of, measure_cell, measure_outside
 from crln.comparison.published import Publication, read_published
 from crln.comparison.rows import Row, compare_rows
-from crln.comparison.settings import CELLS, JOBS, Settings, make_cells, open_folder
+from crln.comparison.settings import (
+    CELLS,
+    JOBS,
+    Settings,
+    find_test_cases,
+    make_cells,
+    open_folder,
+)
 from crln.comparison.standing import Standing
 from crln.errors import CrlnError, Interrupted
 from crln.evaluation import Unit
@@ -117,6 +124,7 @@ def compare(
     jobs: Jobs = _JOBS,
     say: Callable[[str], object] = print,
     watch: Callable[[Standing], AbstractContextManager[object]] = nullcontext,
+    keep: bool = False,
 ) -> Comparison:
     """Trains, outlines and measures every cell that is not done yet, and gathers the rows.
 
@@ -131,6 +139,7 @@ def compare(
         jobs: how many cells at a time, and where.
         say: told what happens, a line at a time.
         watch: entered while cells run; may show how far they are.
+        keep: write who was drawn for the test beside the data, for other commands.
 
     Raises:
         CrlnError: the settings do not fit the cohort or the folder, an option is wrong, or no cell
@@ -146,11 +155,14 @@ def compare(
         ['supervised', 'mean_teacher']
     """
     out = Path(out)
-    whole = settings.part.load()
-    cohort = settings.part.split(whole, None, settings.seeds[0])
-    test = _test_cases(whole, cohort, settings)
+    part = settings.part_in(out)
+    whole = part.load()
+    cohort = part.split(whole, None, settings.seeds[0])
+    test = find_test_cases(whole, cohort, settings)
     _check_names(settings, outside)
     plan = open_folder(out, settings, whole)
+    if keep and (line := keep_split(whole, cohort)):
+        say(line)
     cells = make_cells(settings, plan, cohort, out)
     due = [cell for cell in cells if not cell.done(test)]
     say(f"{len(cells)} cells, {len(cells) - len(due)} of them done; {len(test)} test cases")
@@ -178,16 +190,6 @@ def compare(
         test=test, cells=tuple(done), rows=tuple(compare_rows(rows, settings.compared_with)),
         published=published, leaks=_leaks(done, test), faults=faults,
     )  # fmt: skip
-
-
-def _test_cases(whole: Cohort, cohort: Cohort, settings: Settings) -> tuple[Case, ...]:
-    """Those with a label; tells of too few cases before anything is made."""
-    test = tuple(case for case in cohort.test if case.label is not None)
-    if not test:
-        raise CrlnError(f"{settings.data}: no test case with a label; give --test N")
-    for count in settings.labelled:
-        settings.part.split(whole, count, settings.seeds[0])
-    return test
 
 
 def _check_names(settings: Settings, outside: Sequence[Outside]) -> None:

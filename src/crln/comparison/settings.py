@@ -1,10 +1,10 @@
 """What a comparison is of, and the folder that remembers it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from crln.cohort import Cohort, Held, parse_held
+from crln.cohort import NEW, SPLIT, Case, Cohort, Held, parse_held, write_held
 from crln.comparison.cell import Cell, Part
 from crln.comparison.variant import Variant, parse_variant
 from crln.errors import CrlnError
@@ -36,6 +36,8 @@ class Settings:
             else the first.
         sparse: of every label only the slices that hold anything were outlined.
         unit: of distances; None: voxels with a paper's preset, else millimetres.
+        split: who is held out, as `load_cohort` takes it; None: as the data's own split says.
+        group: the pattern on names that tells patients, as `load_cohort` takes it.
 
     Examples:
         >>> settings = crln.Settings(
@@ -58,6 +60,8 @@ class Settings:
     reference: str | None = None
     unit: Unit | None = None
     sparse: bool = False
+    split: str | None = None
+    group: str | None = None
 
     def __post_init__(self) -> None:
         if not (self.methods and self.labelled and self.seeds):
@@ -92,20 +96,32 @@ class Settings:
     @property
     def part(self) -> Part:
         """How the cohort is split."""
-        return Part(self.data, self.validation, parse_held(self.test), self.sparse)
+        held = parse_held(self.test)
+        return Part(self.data, self.validation, held, self.sparse, self.split, self.group)
+
+    def part_in(self, out: Path) -> Part:
+        """How the cohort is split for the cells of a folder: as when it was begun."""
+        if (out / SPLIT).exists():
+            return replace(self.part, kept=str(out / SPLIT), group=None)
+        # Begun by a version that drew for each cell.
+        return replace(self.part, kept=NEW) if (out / MARK).exists() else self.part
 
     def fixed(self) -> dict[str, Any]:
         """What must not change from one call to the next: cells of the folder depend on it."""
         held = parse_held(self.test)
         sparse = {"sparse": True} if self.sparse else {}  # folders of whole labels stay as they are
-        return sparse | {
-            "data": str(self.data.resolve()),
-            "test": held if isinstance(held, int | str) else list(held),
-            "validation": self.validation,
-            "preset": self.preset,
-            "plan": str(self.plan.resolve()) if self.plan else None,
-            "iterations": self.iterations,
-        }
+        return (
+            sparse
+            | {
+                "data": str(self.data.resolve()),
+                "test": held if isinstance(held, int | str) else list(held),
+                "validation": self.validation,
+                "preset": self.preset,
+                "plan": str(self.plan.resolve()) if self.plan else None,
+                "iterations": self.iterations,
+            }
+            | {name: each for name in ("split", "group") if (each := getattr(self, name))}
+        )
 
 
 def open_folder(out: Path, settings: Settings, cohort: Cohort) -> Plan:
@@ -133,16 +149,28 @@ def open_folder(out: Path, settings: Settings, cohort: Cohort) -> Plan:
             (out / name).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise CrlnError(f"{out}: cannot be made ({error.strerror}); give another --out") from error
+    if not begun and not (out / SPLIT).exists():
+        write_held(out / SPLIT, settings.part.split(cohort, None, settings.seeds[0]))
     write_text(out / MARK, to_yaml(settings.fixed()))
     write_text(out / PLAN, plan.to_yaml())
     return plan
+
+
+def find_test_cases(whole: Cohort, cohort: Cohort, settings: Settings) -> tuple[Case, ...]:
+    """Those with a label; tells of too few cases before anything is made."""
+    test = tuple(case for case in cohort.test if case.label is not None)
+    if not test:
+        raise CrlnError(f"{settings.data}: no test case with a label; give --test N")
+    for count in settings.labelled:
+        settings.part.split(whole, count, settings.seeds[0])
+    return test
 
 
 def _begun(out: Path, settings: Settings) -> bool:
     """Whether `out` holds this comparison already; CrlnError where it holds something else."""
     mark, fixed = out / MARK, settings.fixed()
     if not mark.exists():
-        made = {CELLS, JOBS, PLAN, MARK}
+        made = {CELLS, JOBS, PLAN, MARK, SPLIT}
         if settings.data.resolve().parent == out.resolve():
             made.add(settings.data.name)  # the data may lie in it, as in a demo
         if out.exists() and (not out.is_dir() or {path.name for path in out.iterdir()} - made):
@@ -150,12 +178,13 @@ def _begun(out: Path, settings: Settings) -> bool:
         return False
     remedy = "restore it or give another --out"
     begun = checked(read_yaml(mark, remedy), dict[str, Any], mark, remedy)
-    if missing := fixed.keys() - begun.keys():
+    if missing := fixed.keys() - begun.keys() - {"split", "group"}:
         raise CrlnError(f"{mark}: {min(missing)}: is missing; {remedy}")
-    if changed := [name for name in fixed if begun[name] != fixed[name]]:
+    every = dict.fromkeys([*fixed, *begun])
+    if changed := [name for name in every if begun.get(name) != fixed.get(name)]:
         name = changed[0]
         raise CrlnError(
-            f"{out}: holds a comparison with {name} {begun[name]}, not {fixed[name]}; "
+            f"{out}: holds a comparison with {name} {begun.get(name)}, not {fixed.get(name)}; "
             "give another --out"
         )
     return True
@@ -182,14 +211,14 @@ def make_cells(settings: Settings, plan: Plan, cohort: Cohort, out: Path) -> lis
         CrlnError: an option that its method does not have, or two methods of the same name.
     """
     cells = []
-    every = len(cohort.labelled)
+    every, part = len(cohort.labelled), settings.part_in(out)
     for variant in settings.variants:
         own = spelled_out(variant.method, variant.plan(plan))
         build_method(variant.method, own)  # tells of an unknown option before anything is trained
         for count in (every,) if variant.every_label else settings.labelled:
             for seed in settings.seeds:
                 folder = out / CELLS / f"{variant.slug}-{count}-seed{seed}"
-                cells.append(Cell(folder, variant, own, count, seed, settings.part))
+                cells.append(Cell(folder, variant, own, count, seed, part))
     names = [cell.name for cell in cells]
     for name in names:
         if names.count(name) > 1:

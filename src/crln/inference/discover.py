@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from crln.cohort import Case, load_cohort
+from crln.cohort import NEW, Case, load_cohort
 from crln.cohort.layouts import UnknownLayoutError
 from crln.errors import CrlnError
 from crln.files import file_number
@@ -61,7 +61,7 @@ def find_cases(inputs: Sequence[Path | str], channels: int = 1) -> list[Case]:
         loose += scans_here
         if not scans_here:
             try:
-                cases += load_cohort(path)
+                cases += load_cohort(path, split=NEW)
             except UnknownLayoutError:
                 tree = find_series(path)
                 if not tree:
