@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from crln.cohort import Label, Slices, load_cohort
+from crln.cohort import NEW, Label, Slices, load_cohort
 from crln.errors import CrlnError
 from crln.imaging import MASKS, is_archive, is_scan, list_folder, scans_by_name
 
@@ -36,7 +36,7 @@ def find_truths(path: Path, *, sparse: bool = False) -> tuple[dict[str, Path | L
     """
     path = Path(path)
     if path.suffix in (".yaml", ".yml") or (path / "cohort.yaml").exists() or _has_scans(path):
-        cohort = load_cohort(path, sparse=sparse)
+        cohort = load_cohort(path, sparse=sparse, split=NEW)  # whatever they are for
         found: dict[str, Path | Label] = {case.id: case.label for case in cohort if case.label}
         if not found:
             raise CrlnError(f"{path}: no case has a label to measure against; add some")
