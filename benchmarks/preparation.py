@@ -45,7 +45,7 @@ def timings(case: Case, plan: Plan, folder: Path, repeats: int) -> dict[str, Any
     number = count()
 
     def store() -> None:
-        store_case(folder / f"{next(number)}", image, label, plan.classes)
+        store_case(folder / f"{next(number)}", image, label, plan.labels)
 
     def fresh() -> None:
         prepare_cohort([case], plan, folder / f"cache {next(number)}")

@@ -139,6 +139,7 @@ def test_separate_structures_decide_each_for_itself() -> None:
     p = torch.tensor([[0.9, 0.2, 0.3], [0.1, 0.7, 0.3], [0.2, 0.5, 0.9], [0.0, 0.6, 0.8]])
     decided = space.decide(p)
     assert decided.tolist() == [0, 1, 2, 3]
+    torch.testing.assert_close(space.probabilities(space.logits(p)), p)
     where = space.decode(decided.numpy())
     assert where.tolist() == [[True, False, False, False], [False, True, False, True],
                               [False, False, True, True]]  # fmt: skip

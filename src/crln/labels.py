@@ -97,7 +97,7 @@ class LabelSpace:
             if not regions:
                 return cls(tuple(values), called, ignore, exclusive)
             held = {value for region in regions.values() for value in region}
-            rest = tuple(value for value in values if value not in held)
+            rest = tuple(value for value in values if value not in held) or (0,)
             members = (rest, *(tuple(region) for region in regions.values()))
             numbers, called = tuple(range(len(members))), ("background", *regions)
             return cls(numbers, called, ignore, exclusive=False, members=members)
@@ -268,7 +268,7 @@ class LabelSpace:
 
     def logits(self, probabilities: "Tensor") -> "Tensor":
         """Logits of these probabilities, (B, K, X, Y, Z): the way back."""
-        return probabilities.log()
+        return probabilities.log() if self.exclusive else probabilities.logit()
 
     def decide(self, probabilities: "Tensor", axis: int = 1) -> "Tensor":
         """The most probable class, or combination, int64: without `axis`, which is K long.

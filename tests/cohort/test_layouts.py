@@ -137,12 +137,26 @@ def test_nnunet_channels_and_what_nobody_outlined(tmp_path: Path) -> None:
     assert [path.name for path in cohort.labelled[0].images] == ["c1_0000.nii.gz", "c1_0001.nii.gz"]
 
 
+def test_regions_are_read_as_nnunet_has_them(tmp_path: Path) -> None:
+    touch(tmp_path, "imagesTr/a.nii.gz", "labelsTr/a.nii.gz")
+    labels = {"background": 0, "whole": [1, 2, 3], "core": [2, 3], "enhancing": 3, "ignore": 4}
+    notes = {"labels": labels, "regions_class_order": [1, 2, 3]}
+    (tmp_path / "dataset.json").write_text(json.dumps(notes))
+    cohort = load_cohort(tmp_path)
+    assert cohort.regions == {"whole": (1, 2, 3), "core": (2, 3), "enhancing": (3,)}
+    assert (cohort.class_names, cohort.ignore, cohort.exclusive) == ({}, 4, True)
+
+
 @pytest.mark.parametrize(
     ("labels", "message"),
     [
         (
-            {"background": 0, "whole": [1, 2], "core": [2]},
-            r"whole is a region, of the values \[1, 2\]",
+            {"background": 0, "whole": [1, 2], "all": [2, 1]},
+            "regions 'whole' and 'all' are of the same values; remove one",
+        ),
+        (
+            {"background": 0, "ignore": 3, "whole": [1, 3]},
+            "region 'whole' holds the value 3",
         ),
         ({"0": "background", "1": "organ", "2": "organ"}, "calls the values 1 and 2 'organ'; give"),
         ({"background": 0, "a": 1, "b": 1}, "calls the value 1 both 'a' and 'b'; remove one"),

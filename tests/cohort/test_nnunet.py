@@ -156,3 +156,19 @@ def test_what_a_label_leaves_open_is_ignored_by_nnunet(phantom: Path, tmp_path: 
         elif case.label.classes:
             expected = np.where(truth == 2, 2, 3)
         np.testing.assert_array_equal(written, expected)
+
+
+def test_regions_are_nnunets_regions(phantom: Path, tmp_path: Path) -> None:
+    regions = {"tail": (2,), "organ": (1, 2)}
+    cohort = replace(split_cohort(load_cohort(phantom), labelled=2), regions=regions)
+    folder = export_nnunet(cohort, tmp_path)
+    notes = json.loads((folder / "dataset.json").read_text())
+    assert list(notes["labels"].items()) == [("background", 0), ("organ", [1, 2]), ("tail", [2])]
+    assert notes["regions_class_order"] == [1, 2]
+    assert load_cohort(folder).regions == {"organ": (1, 2), "tail": (2,)}
+
+
+def test_structures_of_a_file_each_are_not_exported(phantom: Path, tmp_path: Path) -> None:
+    cohort = replace(split_cohort(load_cohort(phantom), labelled=2), exclusive=False)
+    with pytest.raises(CrlnError, match="overlap have a label file each, which nnU-Net does not"):
+        export_nnunet(cohort, tmp_path)

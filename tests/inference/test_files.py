@@ -10,6 +10,7 @@ from torch import nn
 from crln.errors import CrlnError
 from crln.imaging import read_grid, read_label
 from crln.inference import Outcome, Prediction, Predictor, discover_inputs, predict_files
+from crln.labels import LabelSpace
 from crln.planning import Plan
 
 
@@ -276,3 +277,35 @@ def test_a_format_that_cannot_be_is_refused_before_any_work(
     with pytest.raises(CrlnError, match=line):
         predict_files(predictor, scans, tmp_path / "out", format="dicom")
     assert not (tmp_path / "out").exists()
+
+
+def test_structures_that_overlap_have_a_mask_each(scans: list[Path], tmp_path: Path) -> None:
+    labels = LabelSpace.of([0, 1, 2], {1: "liver", 2: "a/b"}, exclusive=False)
+    predictor = Predictor(nn.Conv3d(1, 3, 1), Plan(patch_size=(16, 16, 16), labels=labels))
+    out = tmp_path / "out"
+    (outcome,) = predict_files(predictor, scans[:1], out)
+    assert tree(out) == {"liver/a.nii.gz", "a_b/a.nii.gz"}
+    assert outcome.mask == out / "a_b" / "a.nii.gz"
+    found = predictor.predict(scans[0], probabilities=True, uncertainty=True)
+    assert found.probabilities is not None
+    assert found.uncertainty is not None
+    for k, folder in ((1, "liver"), (2, "a_b")):
+        mask = nib.load(out / folder / "a.nii.gz").get_fdata()
+        assert np.array_equal(mask, found.probabilities[k] > 0.5)
+        assert np.array_equal(mask, found.structures[labels.names[k]])
+    p = found.probabilities[1:].astype(float)
+    bits = -(p * np.log2(p) + (1 - p) * np.log2(1 - p)).mean(0)
+    np.testing.assert_allclose(found.uncertainty, bits, atol=1e-4)
+    with pytest.raises(CrlnError, match=r"liver/a\.nii\.gz: exists"):
+        predict_files(predictor, scans[:1], out)
+
+
+def test_regions_are_written_as_values(scans: list[Path], tmp_path: Path) -> None:
+    labels = LabelSpace.of([0, 3, 5], {}, regions={"whole": (3, 5), "core": (5,)})
+    predictor = Predictor(nn.Conv3d(1, 3, 1), Plan(patch_size=(16, 16, 16), labels=labels))
+    (outcome,) = predict_files(predictor, scans[:1], tmp_path / "out")
+    mask = nib.load(outcome.mask).get_fdata()
+    assert set(np.unique(mask)) <= {0, 3, 5}
+    found = predictor.predict(scans[0]).structures
+    assert np.array_equal(found["whole"], mask > 0)
+    assert np.array_equal(found["core"], mask == 5)

@@ -8,6 +8,7 @@ from crln.imaging import Grid, Volume
 from crln.labels import IGNORE, LabelSpace
 from crln.planning.plan import Intensity, Plan
 from crln.preparation import normalise, prepare_image, prepare_label
+from crln.preparation.placement import place
 
 
 def scan(array: np.ndarray, spacing: float = 1.0) -> Volume:
@@ -130,3 +131,28 @@ def test_channels_are_normalised_each_by_its_own_scheme() -> None:
     image, _ = prepare_image(scan(np.concatenate([VALUES, 5 * VALUES])), plan)
     assert (image[0].min(), image[0].max()) == (0, 1)
     assert abs(image[1].mean()) < 1e-5
+
+
+def test_each_region_is_resampled_by_itself() -> None:
+    """As it would be alone, whatever the others; a core stays within its whole."""
+    random = np.random.default_rng(0)
+    values = np.zeros((10, 9, 8), np.int32)
+    values[2:8, 2:7, 1:7] = 1
+    values[4:7, 3:6, 2:5] = 2
+    values[random.random(values.shape) < 0.05] = 3
+    values[:2] = 7
+    space = LabelSpace.of([0, 1, 2, 3], {}, 7, regions={"whole": (1, 2, 3), "core": (2, 3)})
+    plan = Plan(labels=space, spacing=(1.5, 0.8, 1.2))
+    volume = scan(values[None])
+    placement = place(volume.grid, plan.spacing)
+    found = prepare_label(volume, plan, placement)
+    alone = LabelSpace((0, 1), ("background", "one"), ignore=7)
+    for k, members in ((1, (1, 2, 3)), (2, (2, 3))):
+        one = np.where(values == 7, 0, np.isin(values, members).astype(np.int32))
+        expected = prepare_label(
+            scan(one[None]), Plan(labels=alone, spacing=plan.spacing), placement
+        )
+        known = found != IGNORE
+        assert 0 < known.sum() < known.size
+        np.testing.assert_array_equal(space.holds(found, k)[known], expected[known] == 1)
+    assert not (space.holds(found, 2) & ~space.holds(found, 1)).any()

@@ -16,11 +16,12 @@ IMAGE = RANDOM.random((2, *SHAPE), dtype=np.float32)
 LABEL = np.zeros(SHAPE, np.uint8)
 LABEL[4:9, 5:12, 3:8] = 1
 LABEL[:, 30:, :] = 2
+SPACE = LabelSpace.of(range(4), {})
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    store_case(tmp_path / "ab" / "case", IMAGE, LABEL, 4)
+    store_case(tmp_path / "ab" / "case", IMAGE, LABEL, SPACE)
     return tmp_path / "ab" / "case"
 
 
@@ -59,7 +60,7 @@ def test_outside_the_scan_is_zero_and_ignored(
 
 
 def test_without_a_label_nobody_knows_the_class_inside_or_outside(tmp_path: Path) -> None:
-    store_case(tmp_path, IMAGE, None, 4)
+    store_case(tmp_path, IMAGE, None, SPACE)
     prepared = load_case(Case("a", ()), tmp_path)
     assert prepared is not None
     _, label, inside = prepared.read((-1, 0, 0), SHAPE)
@@ -75,7 +76,7 @@ def test_every_class_and_what_nobody_knows_comes_back(tmp_path: Path, classes: i
     space = LabelSpace(tuple(range(classes)), tuple(f"k{k}" for k in range(classes)), ignore=-7)
     values = np.random.default_rng(0).integers(0, classes, SHAPE)
     values[0, 0, :3] = 0, classes - 1, -7
-    store_case(tmp_path, IMAGE, space.encode(values), 1)
+    store_case(tmp_path, IMAGE, space.encode(values), SPACE)
     prepared = load_case(Case("a", (), Label(Path("label"))), tmp_path)
     assert prepared is not None
     label = prepared.read((0, 0, 0), SHAPE)[1]
@@ -123,7 +124,7 @@ def test_a_cache_that_cannot_be_written_is_named(
 
     monkeypatch.setattr(np, "savez", full)
     with pytest.raises(CrlnError, match=r"No space left on device\); free space or set --cache"):
-        store_case(tmp_path / "case", IMAGE, LABEL, 4)
+        store_case(tmp_path / "case", IMAGE, LABEL, SPACE)
     assert not list((tmp_path / "case").iterdir())
 
 

@@ -43,6 +43,8 @@ class Taught(nn.Module):
 class Scan:
     """A prepared scan whose image is its label, or another label's."""
 
+    known = None
+
     def __init__(self, label: np.ndarray, image: np.ndarray | None = None) -> None:
         self.label, self.shape = label, label.shape
         self.image = label if image is None else image

@@ -17,6 +17,7 @@ from crln.cohort.saved import (
     save_split,
     write_held,
 )
+from crln.cohort.separate import mask_as_label, read_separate
 from crln.cohort.split import split_cohort, unlabelled_pool
 
 __all__ = [
@@ -33,9 +34,11 @@ __all__ = [
     "keep_split",
     "load_cohort",
     "make_phantom",
+    "mask_as_label",
     "open_split",
     "parse_held",
     "read_outline",
+    "read_separate",
     "read_split",
     "repeated_patients",
     "save_split",

@@ -112,6 +112,10 @@ class Cohort:
         channels: a name per channel, such as "CT" or "T1".
         class_names: label value in the files to its name, as far as the data set says.
         ignore: the label value of voxels that nobody outlined, or None.
+        exclusive: every voxel is of one class; false: structures overlap, and have a label file
+            each (`Label.parts`).
+        regions: name to the label values that it is the union of; where there are any, they are
+            what is learnt.
         ordered: whether the order of the cases was given by a list (then the first N are labelled).
         kept: the file of the split that says who is held out, if an earlier command drew it.
         grouping: the pattern on names that gave the cases their groups, if one did.
@@ -131,6 +135,8 @@ class Cohort:
     channels: tuple[str, ...] = ("image",)
     class_names: dict[int, str] = field(default_factory=dict)
     ignore: int | None = None
+    exclusive: bool = True
+    regions: dict[str, tuple[int, ...]] = field(default_factory=dict)
     ordered: bool = False
     kept: Path | None = None
     grouping: str | None = None
@@ -161,7 +167,8 @@ class Cohort:
             "labelled": len(self.labelled), "unlabelled": len(self.unlabelled),
             "validation": len(self.validation), "test": len(self.test),
             "channels": ", ".join(self.channels),
-            "classes": ", ".join(f"{value}: {name}" for value, name in self.class_names.items()),
+            "classes": ", ".join(self.regions)
+            or ", ".join(f"{value}: {name}" for value, name in self.class_names.items()),
         })  # fmt: skip
 
     def __iter__(self) -> Iterator[Case]:

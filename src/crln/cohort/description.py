@@ -3,13 +3,13 @@
 import unicodedata
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from crln.cohort.case import Case, Cohort, Kind, Label, Slices
 from crln.cohort.listing import repeated
-from crln.cohort.names import settle_names
+from crln.cohort.names import check_regions, settle_names
 from crln.cohort.parts import PARTS, check_groups
 from crln.cohort.words import Words
 from crln.errors import CrlnError
@@ -17,6 +17,8 @@ from crln.files import checked, read_yaml
 from crln.imaging import scan_stem
 
 _REMEDY = "mend the file"
+
+Region = Annotated[tuple[int, ...], Field(min_length=1)]
 
 
 class _Slices(BaseModel):
@@ -64,6 +66,7 @@ class _Entry(BaseModel):
     images: list[Path] = Field(min_length=1)
     label: _Label | None = None
     draft: _Label | None = None
+    labels: dict[str, Path] = Field(default_factory=dict)
     group: str | None = None
 
     @model_validator(mode="before")
@@ -77,6 +80,12 @@ class _Entry(BaseModel):
             return {**{k: v for k, v in given.items() if k != "image"}, "images": [given["image"]]}
         return given
 
+    @model_validator(mode="after")
+    def _one_kind_of_label(self) -> Self:
+        if self.label and self.labels:
+            raise ValueError("give label or labels, not both")
+        return self
+
 
 class _Description(BaseModel):
     """The whole file."""
@@ -86,6 +95,8 @@ class _Description(BaseModel):
     channels: list[str] = Field(default_factory=list)
     classes: dict[int, str] = Field(default_factory=dict)
     ignore: int | None = None
+    exclusive: bool = True
+    regions: dict[str, Region] = Field(default_factory=dict)
     slices: _Slices | None = None
     labelled: list[_Entry] = Field(default_factory=list)
     unlabelled: list[_Entry] = Field(default_factory=list)
@@ -103,8 +114,9 @@ def read_description(path: Path) -> Cohort:
             the split; or two classes have one name.
     """
     given = _parse(path)
+    names, called = settle_names(path, _classes(given).items())
     labelled, unlabelled, validation, test = (
-        tuple(_case(path.parent, entry, given.slices) for entry in getattr(given, part))
+        tuple(_case(path, entry, given.slices, names) for entry in getattr(given, part))
         for part in PARTS
     )
     cohort = Cohort(path, "yaml", labelled, unlabelled, validation, test)
@@ -119,26 +131,44 @@ def read_description(path: Path) -> Cohort:
                 "channels are due; name one file per channel"
             )
     check_groups(cohort)
-    names, called = settle_names(path, given.classes.items())
     ignore = called if given.ignore is None else given.ignore
     if ignore in names:
         raise CrlnError(
             f"{path}: ignore is {ignore}, which is {names[ignore]!r}; use another value"
         )
-    return replace(cohort, channels=channels, class_names=names, ignore=ignore, ordered=True)
+    check_regions(path, given.regions, ignore, exclusive=given.exclusive)
+    if not given.exclusive:
+        _check_separate(path, cohort)
+    return replace(
+        cohort, channels=channels, class_names=names, ignore=ignore, ordered=True,
+        exclusive=given.exclusive, regions=dict(given.regions),
+    )  # fmt: skip
 
 
 def _parse(path: Path) -> _Description:
     return checked(read_yaml(path, _REMEDY, Words), _Description, path, _REMEDY)
 
 
-def _case(folder: Path, entry: _Entry, usual: _Slices | None) -> Case:
+def _classes(given: _Description) -> dict[int, str]:
+    """Label value to name; structures of a file each are numbered in their order."""
+    entries = (entry for part in PARTS for entry in getattr(given, part))
+    found = dict.fromkeys(name for entry in entries for name in entry.labels)
+    if given.classes and given.exclusive:
+        return given.classes
+    named = [name for value, name in sorted(given.classes.items()) if value]
+    return dict(enumerate(named or found, 1))
+
+
+def _case(path: Path, entry: _Entry, usual: _Slices | None, names: dict[int, str]) -> Case:
+    folder = path.parent
     images = tuple(folder / image for image in entry.images)
+    id = unicodedata.normalize("NFC", entry.id) or scan_stem(images[0])
     label, draft = _label(folder, entry.label, usual), _label(folder, entry.draft, None)
     if label and label.kind == "draft":
         label, draft = None, draft or label
     draft = draft and replace(draft, kind="draft")
-    id = unicodedata.normalize("NFC", entry.id) or scan_stem(images[0])
+    if entry.labels:
+        label = _parts(path, id, entry.labels, usual, names)
     return Case(id, images, label, entry.group, draft)
 
 
@@ -150,6 +180,34 @@ def _label(folder: Path, given: _Label | None, usual: _Slices | None) -> Label |
     return Label(folder / given.path, given.classes, given.kind, slices)
 
 
+def _parts(
+    path: Path, id: str, files: dict[str, Path], usual: _Slices | None, names: dict[int, str]
+) -> Label:
+    """The label of a case that has a file a class."""
+    values = {name: value for value, name in names.items()}
+    if strange := next((name for name in files if name not in values), None):
+        raise CrlnError(
+            f"{path}: case {id}: labels: {strange!r} is no class; name it under classes"
+        )
+    parts = tuple((values[name], path.parent / file) for name, file in files.items())
+    looked = tuple(value for value, _ in parts)
+    every = set(looked) == set(names) - {0}
+    return Label(
+        parts[0][1], None if every else looked,
+        slices=usual.slices if usual else None, parts=parts,
+    )  # fmt: skip
+
+
+def _check_separate(path: Path, cohort: Cohort) -> None:
+    """Raises CrlnError where a label is not of a file for each structure."""
+    for case in cohort:
+        if case.label and not case.label.parts:
+            raise CrlnError(
+                f"{path}: case {case.id}: label: is one file, but exclusive: false asks for one a "
+                "structure; list them as labels: {name: file}"
+            )
+
+
 def _check(path: Path, cohort: Cohort) -> None:
     cases = list(cohort)
     if not cases:
@@ -157,7 +215,7 @@ def _check(path: Path, cohort: Cohort) -> None:
     if twice := repeated(case.id for case in cases):
         raise CrlnError(f"{path}: names case {twice} twice; give each case an id of its own")
     for case in cases:
-        masks = [label.path for label in (case.label, case.draft) if label]
+        masks = [file for label in (case.label, case.draft) if label for file in label.files]
         for file in (*case.images, *masks):
             if not file.exists():
                 raise CrlnError(f"{path}: case {case.id}: no such file {file}; mend the path")

@@ -125,7 +125,7 @@ def _load_pairs(
     count = len(next(iter(images.values()), ()))
     cohort = Cohort(
         root, layout, channels=_channel_names(root, names, count), class_names=classes,
-        ignore=names.ignore,
+        ignore=names.ignore, exclusive=names.exclusive, regions=names.regions,
     )  # fmt: skip
     return sort_into_parts(cohort, cases, find_lists([root]))
 

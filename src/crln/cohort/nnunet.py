@@ -7,7 +7,7 @@ https://github.com/MIC-DKFZ/nnUNet/blob/master/documentation/dataset_format.md.
 import json
 import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -63,6 +63,11 @@ def export_nnunet(
         raise CrlnError(f"Dataset{identifier}_{name}: no data set's name; use 1 to 999 and letters")
     if not cohort.labelled:
         raise CrlnError(f"{cohort.root}: no labelled case to export; put outlines in labels/")
+    if not cohort.exclusive:
+        raise CrlnError(
+            f"{cohort.root}: structures that overlap have a label file each, which nnU-Net does "
+            "not know; export one of them alone, or make regions of one label file"
+        )
     target = Path(out) / f"Dataset{identifier:03d}_{name}"
     if target.exists():
         raise CrlnError(f"{target}: exists; remove it, or give another --out, --name or --id")
@@ -100,17 +105,39 @@ def _write(cohort: Cohort, folder: Path) -> None:
             write_mask(target, _classes(case, cohort, labels), case.images[0])
     for case in cohort.test:
         _write_scan(case, folder / "imagesTs", ending)
-    names = {"background": 0} | {name: k for k, name in enumerate(labels.names[1:], 1)}
+    names: dict[str, int | list[int]] = {"background": 0}
+    names |= {name: k for k, name in enumerate(labels.names[1:], 1)}
+    order = _order(cohort.regions)
+    if order:
+        names = {"background": 0}
+        names |= {name: [labels.values.index(v) for v in cohort.regions[name]] for name in order}
     if labels.ignore is not None or gaps:
         names[IGNORED] = labels.classes
-    notes = {
+    notes: dict[str, object] = {
         "channel_names": {str(i): channel for i, channel in enumerate(cohort.channels)},
         "labels": names,
         "numTraining": len(cohort.labelled),
         "file_ending": ending,
         VALUES: {str(k): value for k, value in enumerate(labels.values)},
     }
+    if order:
+        notes["regions_class_order"] = [labels.values.index(value) for value in order.values()]
     write_text(folder / NNUNET_NOTES, json.dumps(notes, indent=1) + "\n")
+
+
+def _order(regions: Mapping[str, Sequence[int]]) -> dict[str, int]:
+    """The regions, larger ones first, with the value that nnU-Net writes over those before.
+
+    That is one that lies in no later region, where there is one.
+    """
+    names = sorted(regions, key=lambda name: -len(regions[name]))
+    later: set[int] = set()
+    order: dict[str, int] = {}
+    for name in reversed(names):
+        own = [value for value in regions[name] if value not in later]
+        order[name] = (own or regions[name])[0]
+        later |= set(regions[name])
+    return {name: order[name] for name in names}
 
 
 def _survey(cohort: Cohort) -> tuple[list[int], bool]:
@@ -118,7 +145,8 @@ def _survey(cohort: Cohort) -> tuple[list[int], bool]:
 
     Background comes first.
     """
-    values, gaps = {0, *cohort.class_names}, False
+    named = {value for region in cohort.regions.values() for value in region}
+    values, gaps = {0, *named, *cohort.class_names}, False
     for case in cohort.labelled:
         assert case.label is not None
         outline = _read(case, cohort)

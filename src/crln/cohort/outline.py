@@ -63,7 +63,7 @@ def read_outline(
         known &= values != ignore
     if label.slices is not None:
         held = (values != 0) & known
-        known &= _outlined(label.path, label.slices, held, volume.grid)
+        known &= outlined(label.path, label.slices, held, volume.grid)
     if label.classes is not None:
         kept = [0, *label.classes, *([] if ignore is None else [ignore])]
         values[~np.isin(values, kept)] = 0
@@ -84,7 +84,7 @@ def _read_files(
     for value, path, volume in volumes:
         check_same_grid(first, united.grid, path, volume.grid)
         found = volume.array[0]
-        _check_part(path, found, ignore)
+        check_part(path, found, ignore)
         nobody = np.zeros(found.shape, bool) if ignore is None else found == ignore
         here = (found != 0) & ~nobody
         claims += here
@@ -94,7 +94,8 @@ def _read_files(
     return Volume(values, united.grid), claims < 2
 
 
-def _check_part(path: Path, found: np.ndarray, ignore: int | None) -> None:
+def check_part(path: Path, found: np.ndarray, ignore: int | None) -> None:
+    """Raises CrlnError where the label file of one class holds several values."""
     held = sorted(set(np.unique(found).tolist()) - {0, ignore})
     if len(held) > 1:
         raise CrlnError(
@@ -103,7 +104,7 @@ def _check_part(path: Path, found: np.ndarray, ignore: int | None) -> None:
         )
 
 
-def _outlined(path: Path, slices: Slices, held: np.ndarray, grid: Grid) -> np.ndarray:
+def outlined(path: Path, slices: Slices, held: np.ndarray, grid: Grid) -> np.ndarray:
     """Which voxels lie in outlined slices, (X, Y, Z) bool."""
     axis = slices.axis
     if slices.at is None:

@@ -12,7 +12,7 @@ from crln.comparison.leaks import Recorder
 from crln.comparison.variant import Variant
 from crln.errors import CrlnError
 from crln.files import claim, write_text
-from crln.imaging import output_suffix, write_mask
+from crln.imaging import mask_files, output_suffix
 from crln.inference import Precision, load_predictor
 from crln.memory import keep_freed_memory
 from crln.planning import Plan
@@ -104,6 +104,11 @@ class Cell:
         """Where the prediction of a test scan lies."""
         return self.folder / MASKS / f"{case.id}{output_suffix(case.images[0])}"
 
+    def outlined(self, case: Case) -> bool:
+        """Whether its prediction is there."""
+        files = mask_files(self.mask(case), self.plan.labels)
+        return all(path.exists() for path in files.values())
+
     def figures_only(self, run: RunFolder | None) -> bool:
         """Whether weights and masks were taken away when it was done, and its figures left."""
         if run is None or not run.sealed:
@@ -115,7 +120,7 @@ class Cell:
         run = self.open()
         if self.figures_only(run):
             return True
-        return bool(run and run.finished) and all(self.mask(case).exists() for case in test)
+        return bool(run and run.finished) and all(map(self.outlined, test))
 
     def outdated(self, whole: Cohort, cache: Path | None) -> list[str]:
         """Which labels and scans have changed since it learnt from them: "the label of a", ...
@@ -166,9 +171,9 @@ class Cell:
         return cohort
 
     def _outline(self, cohort: Cohort, compute: Compute) -> None:
-        missing = [case for case in cohort.test if case.label and not self.mask(case).exists()]
+        missing = [case for case in cohort.test if case.label and not self.outlined(case)]
         if not missing:
             return
         predictor = load_predictor(self.folder, compute.device, compute.precision)
         for case in missing:
-            write_mask(self.mask(case), predictor.predict(case.images).mask, case.images[0])
+            predictor.predict(case.images).save(self.mask(case), overwrite=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from crln.cohort import Case
+from crln.cohort import Case, mask_as_label
 from crln.cohort.nnunet import NNUNET_NOTES, VALUES
 from crln.comparison.cell import Cell
 from crln.comparison.rows import Cost, Measured
@@ -53,7 +53,7 @@ def measure_cell(
             f"{cell.folder}: its weights and masks are gone, and its figures are of other "
             f"test cases, another plan or not in {unit}; remove the folder to train it anew"
         )
-    changed = _changed(kept[0], masks, test) if kept else []
+    changed = _changed(kept[0], masks, test, cell.plan.labels) if kept else []
     if bare and changed:
         raise CrlnError(
             f"{cell.folder}: {changed[0]} since it was measured, and its masks are gone; remove "
@@ -86,6 +86,11 @@ def measure_outside(
     Raises:
         CrlnError: a test case has no mask, or a mask lies on another grid than its label.
     """
+    if plan.labels.separate:
+        raise CrlnError(
+            f"{predictions}: masks of other tools cannot be compared where structures overlap and "
+            "have a file each; measure them with crln evaluate"
+        )
     found = find_masks(predictions)
     missing = [case.id for case in test if case.id not in found]
     if missing:
@@ -118,7 +123,11 @@ def cost_of(measured: Sequence[Measured]) -> Cost | None:
 
 
 def _measure(masks: Mapping[str, Path], test: Sequence[Case], plan: Plan, unit: Unit) -> Measured:
-    pairs = {case.id: (masks[case.id], case.label) for case in test if case.label}
+    pairs = {
+        case.id: (mask_as_label(masks[case.id], plan.labels), case.label)
+        for case in test
+        if case.label
+    }
     last, largest = evaluate_both(pairs, unit=unit, classes=plan.labels)
     return Measured(masks, last, largest)
 
@@ -139,15 +148,18 @@ def _up_to_date(kept: Evaluation) -> bool:
     return kept.metrics == METRICS and set(kept.read) == set(kept.cases)
 
 
-def _changed(kept: Evaluation, masks: Mapping[str, Path], test: Sequence[Case]) -> list[str]:
+def _changed(
+    kept: Evaluation, masks: Mapping[str, Path], test: Sequence[Case], labels: LabelSpace
+) -> list[str]:
     """Which masks and labels are not those that were measured."""
     changed = []
     for case in test:
         if case.id not in kept.read or not case.label:
             continue  # of a version that did not remember
         mask = masks.get(case.id)
+        files = mask_as_label(mask, labels).files if mask else ()
         for what, paths, before in zip(
-            ("mask", "label"), ((mask,) if mask else (), case.label.files), kept.read[case.id],
+            ("mask", "label"), (files, case.label.files), kept.read[case.id],
             strict=True,
         ):  # fmt: skip
             if paths and " ".join(map(checksum, paths)) != before:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from crln.cohort import read_outline
+from crln.cohort import Label, mask_as_label, read_outline, read_separate
 from crln.comparison.comparison import Comparison
 from crln.comparison.records import (
     cases_csv,
@@ -21,7 +21,8 @@ from crln.comparison.tables import cost_table, main_table, published_table
 from crln.comparison.variant import EVERY_LABEL
 from crln.evaluation.statistics import FEWEST
 from crln.files import write_text
-from crln.imaging import read_image, read_label
+from crln.imaging import Grid, read_image
+from crln.labels import IGNORE, LabelSpace
 from crln.report import (
     Block,
     Chart,
@@ -187,15 +188,24 @@ def _worst(comparison: Comparison) -> Iterator[Block]:
         defined = [case for case in comparison.test if not math.isnan(dice[case.id])]
         for case in sorted(defined, key=lambda case: dice[case.id])[:WORST]:
             assert case.label is not None
-            mask = read_label(row.measured[0].masks[case.id]).array[0]
+            labels = comparison.cells[0].plan.labels
+            mask = mask_as_label(row.measured[0].masks[case.id], labels)
             scan = read_image(case.images)
-            truth = read_outline(case.label, scan.grid)
             figure = slice_picture(
                 scan,
-                np.where(True if truth.known is None else truth.known, truth.values, 0),
-                {f"Dice {100 * dice[case.id]:.1f} %": mask},
+                _shown(case.label, labels, scan.grid),
+                {f"Dice {100 * dice[case.id]:.1f} %": _shown(mask, labels, scan.grid)},
             )
             yield Picture(figure, f"{row.method} with {_labels(row.labelled)}, {case.id}")
+
+
+def _shown(label: Label, labels: LabelSpace, grid: Grid) -> np.ndarray:
+    """What a picture outlines, (X, Y, Z): values, or combinations; 0 where nobody knows."""
+    if labels.separate:
+        combined = read_separate(label, labels, grid).array[0]
+        return np.where(combined == IGNORE, 0, combined & labels.highest)
+    truth = read_outline(label, grid)
+    return np.where(True if truth.known is None else truth.known, truth.values, 0)
 
 
 def _facts(comparison: Comparison) -> FactList:

@@ -12,7 +12,8 @@ from crln.components import largest_components
 from crln.errors import CrlnError
 from crln.evaluation.left_out import LeftOut
 from crln.evaluation.metrics import TOLERANCE, ClassMetrics, Tolerances, Unit, tolerance_of
-from crln.evaluation.pairing import pair_masks
+from crln.evaluation.overlap import Measured, measure_overlapping
+from crln.evaluation.pairing import Pair, overlapping_classes, pair_masks, pair_separate
 from crln.evaluation.results import Evaluation, Measurement
 from crln.evaluation.surfaces import case_metrics
 from crln.files import checksum
@@ -49,7 +50,8 @@ def evaluate(
             labels may tell of some classes or slices alone.
         unit: distances in millimetres, or in voxels as this field's papers give them.
         classes: label value to name, or a plan's labels; other values count as background. None
-            measures every value but 0 that is found in any of the files.
+            measures the regions or structures of a cohort that says that they overlap, else every
+            value but 0 that is found in any of the files.
         largest_component: keep only each predicted class's largest connected component.
         cases: the ids to measure, such as those of the test split; each must have a mask and a
             label. None measures all.
@@ -69,7 +71,13 @@ def evaluate(
         >>> evaluation.summarised("dice").mean
         1.0
     """
-    paired = pair_masks(predictions, labels, cases=cases, partial=partial, sparse=sparse)
+    if classes is None:
+        classes = overlapping_classes(labels)
+    paired = (
+        pair_separate(predictions, labels, classes, cases=cases, partial=partial, sparse=sparse)
+        if isinstance(classes, LabelSpace) and classes.separate
+        else pair_masks(predictions, labels, cases=cases, partial=partial, sparse=sparse)
+    )
     found = evaluate_pairs(
         paired.pairs, unit=unit, classes=classes, largest_component=largest_component,
         tolerance=tolerance, ignore=paired.ignore if ignore is None else ignore,
@@ -81,7 +89,7 @@ def evaluate(
 
 
 def evaluate_pairs(
-    pairs: Mapping[str, tuple[Path, Path | Label]],
+    pairs: Mapping[str, Pair],
     *,
     unit: Unit = "mm",
     classes: Classes | None = None,
@@ -95,7 +103,7 @@ def evaluate_pairs(
 
 
 def evaluate_both(
-    pairs: Mapping[str, tuple[Path, Path | Label]],
+    pairs: Mapping[str, Pair],
     *,
     unit: Unit = "mm",
     classes: Classes | None = None,
@@ -108,7 +116,7 @@ def evaluate_both(
 
 
 def _evaluate(
-    pairs: Mapping[str, tuple[Path, Path | Label]],
+    pairs: Mapping[str, Pair],
     unit: Unit,
     classes: Classes | None,
     components: Sequence[bool],
@@ -117,29 +125,30 @@ def _evaluate(
 ) -> list[Evaluation]:
     """An evaluation for each entry of `components`; every file is read once."""
     background = 0
+    if isinstance(classes, LabelSpace) and not classes.exclusive:
+        labelled = {case: (_as_label(mask), _as_label(at)) for case, (mask, at) in pairs.items()}
+        found = measure_overlapping(labelled, classes, unit, components, tolerance)
+        return _assembled(unit, components, found, classes.structures, tolerance)
     if isinstance(classes, LabelSpace):
         background, ignore, classes = classes.values[0], classes.ignore, classes.structures
-    measured: list[dict[str, dict[int, ClassMetrics]]] = [{} for _ in components]
-    others: dict[int, list[str]] = {}
-    read = {}
-    unsought: dict[str, set[int]] = {}
-    labels = {case: at if isinstance(at, Label) else Label(at) for case, (_, at) in pairs.items()}
+    measured = Measured([{} for _ in components])
+    labels = {case: _as_label(at) for case, (_, at) in pairs.items()}
     for case, label in labels.items():
-        prediction_path = pairs[case][0]
-        read[case] = checksum(prediction_path), " ".join(map(checksum, label.files))
+        prediction_path = _as_label(pairs[case][0]).path
+        measured.read[case] = checksum(prediction_path), " ".join(map(checksum, label.files))
         prediction, truth, known, spacing, voxel_ml = _read_pair(prediction_path, label, ignore)
         truth = _where_known(truth, known, background)
         in_truth = _values(truth, label.path) - {background}
         predicted = _where_known(prediction, known, background)
-        found = _values(predicted, prediction_path) | in_truth
-        wanted = sorted(found if classes is None else classes)
+        held = _values(predicted, prediction_path) | in_truth
+        wanted = sorted(held if classes is None else classes)
         if label.classes is not None:
-            unsought[case] = set(wanted).difference(label.classes)
+            measured.unsought[case] = set(wanted).difference(label.classes)
             wanted = sorted(set(wanted).intersection(label.classes))
         for value in sorted(in_truth.difference(wanted)):
-            others.setdefault(value, []).append(case)
+            measured.others.setdefault(value, []).append(case)
         size = spacing if unit == "mm" else None
-        for of_case, largest in zip(measured, components, strict=True):
+        for of_case, largest in zip(measured.figures, components, strict=True):
             mask = predicted
             if largest:
                 mask = _where_known(largest_components(prediction), known, background)
@@ -148,20 +157,37 @@ def _evaluate(
             )
     if classes is None:
         classes = {
-            v: f"class {v}" for v in sorted({v for row in measured[0].values() for v in row})
+            v: f"class {v}"
+            for v in sorted({v for row in measured.figures[0].values() for v in row})
         }
     if not classes:
         raise CrlnError(f"{next(iter(labels.values())).path}: no class but 0 in any of the files")
+    return _assembled(unit, components, measured, classes, tolerance)
+
+
+def _as_label(at: Path | Label) -> Label:
+    return at if isinstance(at, Label) else Label(at)
+
+
+def _assembled(
+    unit: Unit,
+    components: Sequence[bool],
+    found: Measured,
+    classes: Mapping[int, str],
+    tolerance: Tolerances,
+) -> list[Evaluation]:
+    """An evaluation for each entry of `components`."""
+    others = {value: tuple(cases) for value, cases in found.others.items()}
     return [
         Evaluation(
             unit=unit,
             largest_component=largest,
-            rows=_rows(of_case, classes, unsought),
+            rows=_rows(of_case, classes, found.unsought),
             tolerances={value: tolerance_of(tolerance, value) for value in classes},
-            left_out=LeftOut(values={value: tuple(cases) for value, cases in others.items()}),
-            read=read,
+            left_out=LeftOut(values=others),
+            read=found.read,
         )
-        for of_case, largest in zip(measured, components, strict=True)
+        for of_case, largest in zip(found.figures, components, strict=True)
     ]
 
 

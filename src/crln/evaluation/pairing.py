@@ -1,12 +1,17 @@
 """Which prediction belongs to which truth."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from crln.cohort import NEW, Label, Slices, load_cohort
 from crln.errors import CrlnError
-from crln.imaging import MASKS, is_archive, is_scan, list_folder, scans_by_name
+from crln.imaging import MASKS, folder_name, is_archive, is_scan, list_folder, scans_by_name
+from crln.labels import LabelSpace
+
+Pair = tuple[Path | Label, Path | Label]
+"""A prediction and the truth; a label may tell of some classes or slices alone, and structures that
+overlap have several files."""
 
 
 def find_masks(path: Path) -> dict[str, Path]:
@@ -35,7 +40,7 @@ def find_truths(path: Path, *, sparse: bool = False) -> tuple[dict[str, Path | L
         CrlnError: there is no label, or the cohort has a fault.
     """
     path = Path(path)
-    if path.suffix in (".yaml", ".yml") or (path / "cohort.yaml").exists() or _has_scans(path):
+    if _is_cohort(path):
         cohort = load_cohort(path, sparse=sparse, split=NEW)  # whatever they are for
         found: dict[str, Path | Label] = {case.id: case.label for case in cohort if case.label}
         if not found:
@@ -46,8 +51,23 @@ def find_truths(path: Path, *, sparse: bool = False) -> tuple[dict[str, Path | L
     return {id: Label(mask, slices=slices) if sparse else mask for id, mask in masks.items()}, None
 
 
-def _has_scans(folder: Path) -> bool:
-    return any((folder / name).is_dir() for name in ("images", "imagesTr"))
+def overlapping_classes(labels: Path) -> LabelSpace | None:
+    """The classes of the cohort that labels are of, where it says that these overlap."""
+    if not _is_cohort(labels):
+        return None
+    cohort = load_cohort(labels, split=NEW)
+    if cohort.exclusive and not cohort.regions:
+        return None
+    return LabelSpace.of(
+        sorted({0, *cohort.class_names}), cohort.class_names, cohort.ignore,
+        exclusive=cohort.exclusive, regions=cohort.regions,
+    )  # fmt: skip
+
+
+def _is_cohort(path: Path) -> bool:
+    path = Path(path)
+    described = path.suffix in (".yaml", ".yml") or (path / "cohort.yaml").exists()
+    return described or any((path / name).is_dir() for name in ("images", "imagesTr"))
 
 
 @dataclass(frozen=True)
@@ -61,7 +81,7 @@ class Pairs:
         ignore: the label value of what nobody outlined, as far as the labels' cohort says.
     """
 
-    pairs: dict[str, tuple[Path, Path | Label]]
+    pairs: dict[str, Pair]
     without_label: tuple[str, ...] = ()
     without_mask: tuple[str, ...] = ()
     ignore: int | None = None
@@ -88,11 +108,72 @@ def pair_masks(
     Raises:
         CrlnError: there is no pair, or one of `cases` lacks a file.
     """
-    predicted = find_masks(predictions)
+    predicted: dict[str, Path | Label] = {**find_masks(predictions)}
     true, ignore = find_truths(labels, sparse=sparse)
     if Path(predictions).is_file() and Path(labels).is_file() and len(true) == 1:
         (case, prediction), (label,) = next(iter(predicted.items())), true.values()
         return Pairs({case: (prediction, label)}, ignore=ignore)
+    return _paired(predictions, labels, predicted, true, cases, partial, ignore)
+
+
+def pair_separate(
+    predictions: Path,
+    labels: Path,
+    space: LabelSpace,
+    *,
+    cases: Collection[str] | None = None,
+    partial: bool = False,
+    sparse: bool = False,
+) -> Pairs:
+    """The same of structures that overlap and have a file each.
+
+    Args:
+        predictions: a folder that holds a folder of masks for each structure, of its name.
+        labels: such a folder, one that holds `labels-NAME` for each, or a cohort.
+        space: names the structures.
+        cases: the ids to pair.
+        partial: leave out those of `cases` that have no prediction.
+        sparse: of every label only the slices that hold anything were outlined.
+
+    Raises:
+        CrlnError: there is no pair, one of `cases` lacks a file, or no structure has a folder.
+    """
+    predicted, ignore = _of_each_structure(predictions, space), None
+    if _is_cohort(labels):
+        true, ignore = find_truths(labels, sparse=sparse)
+    else:
+        true = _of_each_structure(labels, space, Slices() if sparse else None)
+    return _paired(predictions, labels, predicted, true, cases, partial, ignore)
+
+
+def _of_each_structure(
+    path: Path, space: LabelSpace, slices: Slices | None = None
+) -> dict[str, Path | Label]:
+    """Case id to the mask files of its structures."""
+    parts: dict[str, list[tuple[int, Path]]] = {}
+    for k, name in enumerate(space.names[1:], 1):
+        for folder in (Path(path) / folder_name(name), Path(path) / f"labels-{name}"):
+            if folder.is_dir():
+                for case, mask in find_masks(folder).items():
+                    parts.setdefault(case, []).append((k, mask))
+    if not parts:
+        raise CrlnError(
+            f"{path}: holds no folder of masks called {' or '.join(space.names[1:])}, as "
+            "structures that overlap have; give another folder"
+        )
+    return {id: Label(of[0][1], slices=slices, parts=tuple(of)) for id, of in parts.items()}
+
+
+def _paired(
+    predictions: Path,
+    labels: Path,
+    predicted: Mapping[str, Path | Label],
+    true: Mapping[str, Path | Label],
+    cases: Collection[str] | None,
+    partial: bool,
+    ignore: int | None,
+) -> Pairs:
+    """What was found of both, by case."""
     if cases is not None:
         predicted = {case: path for case, path in predicted.items() if case in cases}
         true = {case: path for case, path in true.items() if case in cases}

@@ -22,6 +22,7 @@ from crln.imaging.grid import Grid, Shape, Spacing, Volume, check_same_grid
 from crln.imaging.listing import group_channels, list_folder, readable_names, scans_by_name
 from crln.imaging.near import match_names
 from crln.imaging.read import label_names, read_grid, read_image, read_label
+from crln.imaging.separate import folder_name, mask_files, written_labels
 from crln.imaging.write import refuse_input, write_mask, write_scalar
 
 __all__ = [
@@ -38,6 +39,7 @@ __all__ = [
     "check_option",
     "check_same_grid",
     "find_series",
+    "folder_name",
     "group_channels",
     "is_archive",
     "is_clutter",
@@ -47,6 +49,7 @@ __all__ = [
     "is_scan",
     "label_names",
     "list_folder",
+    "mask_files",
     "match_names",
     "outline_in",
     "output_suffix",
@@ -62,4 +65,5 @@ __all__ = [
     "series_at",
     "write_mask",
     "write_scalar",
+    "written_labels",
 ]

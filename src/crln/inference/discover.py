@@ -122,6 +122,6 @@ def input_files(cases: Sequence[Case]) -> dict[tuple[int, int], str]:
             kept |= dict.fromkeys(map(file_number, list_folder(beside)), "a label of the cohort")
     for case in cases:
         if case.label:
-            kept[file_number(case.label.path)] = "a label of the cohort"
+            kept |= dict.fromkeys(map(file_number, case.label.files), "a label of the cohort")
         kept |= dict.fromkeys(map(file_number, case.images), "a scan to outline")
     return kept

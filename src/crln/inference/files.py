@@ -8,9 +8,10 @@ from pathlib import Path
 from crln.cohort import Case
 from crln.errors import CrlnError
 from crln.files import claim, file_number, reason, remove_partial
-from crln.imaging import check_option, output_suffix, write_scalar
+from crln.imaging import check_option, mask_files, output_suffix, write_scalar
 from crln.inference.discover import find_cases, input_files
 from crln.inference.predictor import Predictor
+from crln.labels import LabelSpace
 
 PROBABILITIES, UNCERTAINTY, CLAIMS = "probabilities", "uncertainty", ".claims"
 
@@ -36,6 +37,8 @@ class Outcome:
 class Outputs:
     """The files of one case: `OUT/<case>.nii.gz`, or with the scan's own suffix.
 
+    Structures that have a file each are written to `OUT/<structure>/<case>.nii.gz`.
+
     Probabilities and uncertainty lie in folders of their own, so that `OUT` holds masks alone.
     """
 
@@ -43,12 +46,19 @@ class Outputs:
     out: Path
     probabilities: bool
     uncertainty: bool
+    labels: LabelSpace
     format: str | None = None
 
     @property
+    def masks(self) -> list[Path]:
+        """The mask, or one for each structure that has a file of its own, in their order."""
+        suffix = output_suffix(self.case.images[0], option=self.format)
+        return list(mask_files(self.out / f"{self.case.id}{suffix}", self.labels).values())
+
+    @property
     def mask(self) -> Path:
-        """The mask; written last, so that where it is, all is."""
-        return self.out / f"{self.case.id}{output_suffix(self.case.images[0], option=self.format)}"
+        """The last mask; written last of all, so that where it is, all is."""
+        return self.masks[-1]
 
     @property
     def maps(self) -> dict[str, Path]:
@@ -104,8 +114,8 @@ def predict_files(
     """
     found = find_cases(inputs, len(predictor.plan.channels))
     cases = [Case(case.id, case.images) for case in found]
-    out = Path(out)
-    outputs = [Outputs(case, out, probabilities, uncertainty, format) for case in cases]
+    out, labels = Path(out), predictor.plan.labels
+    outputs = [Outputs(case, out, probabilities, uncertainty, labels, format) for case in cases]
     if format is not None:
         check_option(format, [case.images[0] for case in cases])
     if share and overwrite:
@@ -135,14 +145,14 @@ def _remove_empty(folders: Sequence[Path]) -> None:
 def _refuse_inputs(outputs: Sequence[Outputs], found: Sequence[Case]) -> None:
     kept = input_files(found)
     for files in outputs:
-        for path in (files.mask, *files.maps.values()):
+        for path in (*files.masks, *files.maps.values()):
             if path.exists() and (what := kept.get(file_number(path))):
                 raise CrlnError(f"{path}: is {what}; give another output")
 
 
 def _refuse_existing(outputs: Sequence[Outputs]) -> None:
     for files in outputs:
-        for path in (files.mask, *files.maps.values()):
+        for path in (*files.masks, *files.maps.values()):
             if path.exists():
                 raise CrlnError(f"{path}: exists; give another output, or --overwrite")
 
@@ -167,7 +177,7 @@ def _predict_one(
         for name, path in files.maps.items():
             write_scalar(path, getattr(prediction, name), scan, overwrite=overwrite)
             written.append(path)
-        prediction.save(files.mask, overwrite=overwrite)
+        prediction.save(files.out / files.mask.name, overwrite=overwrite)
     except CrlnError as fault:
         error = str(fault)
     except Exception as fault:  # whatever it is, the other scans can be outlined
@@ -190,6 +200,6 @@ def _claimed(outputs: Sequence[Outputs], claims: Path) -> Iterator[Outputs]:
                 if not ours:
                     busy.append(files)
                 elif not files.mask.exists():
-                    for path in (files.mask, *files.maps.values()):
+                    for path in (*files.masks, *files.maps.values()):
                         remove_partial(path)  # whoever held it before is dead
                     yield files

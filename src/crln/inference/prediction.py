@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from crln.imaging import Grid, Volume, read_image, refuse_input, write_mask
+from crln.combinations import join
+from crln.errors import CrlnError
+from crln.imaging import (
+    Grid,
+    Volume,
+    mask_files,
+    read_image,
+    refuse_input,
+    write_mask,
+    written_labels,
+)
 from crln.labels import LabelSpace
 
 if TYPE_CHECKING:
@@ -19,10 +29,11 @@ class Prediction:
     """The outline of one scan, on the scan's own grid and in its order of axes.
 
     Attributes:
-        mask: (X, Y, Z), values of the label files (`labels.values`).
-        probabilities: (K, X, Y, Z) float32 in the order of `labels.values`, or None.
+        mask: (X, Y, Z), values of the label files; of structures that have a file each (K, X, Y, Z)
+            bool in the order of `labels.names`, where each is.
+        probabilities: (K, X, Y, Z) float32 in the order of `labels.names`, or None.
         uncertainty: (X, Y, Z) float32, entropy of the probabilities over log K (0 certain,
-            1 undecided), or None.
+            1 undecided), or None; of overlapping classes the mean over each one's.
         grid: where the voxels lie.
         labels: values and names of the classes.
         scan: the scan's files, one per channel, or the scan itself where that was given.
@@ -45,12 +56,15 @@ class Prediction:
     def save(self, path: Path | str, *, overwrite: bool = False) -> Path:
         """Writes the mask; it opens on top of its scan in any viewer.
 
+        Structures that have a file each are written beside `path` into folders of their names,
+        `masks/liver/a.nii.gz` for `masks/a.nii.gz`.
+
         Args:
             path: the file; its suffix tells the format, such as `.nii.gz`, `.nrrd` or `.mha`.
             overwrite: replace a file that exists; never the scan itself.
 
         Returns:
-            The file.
+            The file, or the last of them.
 
         Raises:
             CrlnError: it exists, is one of the scan's own files, cannot be written, or is of no
@@ -62,16 +76,41 @@ class Prediction:
             refuse_input(path, self.scan)
             if self.scan[0].exists():
                 like = self.scan[0]  # its header says more than the grid
-        write_mask(path, self.mask, like, labels=self.labels, overwrite=overwrite)
-        return path
+        written: list[Path] = []
+        try:
+            for k, file in mask_files(path, self.labels).items():
+                mask = self.mask[k].astype(np.uint8) if self.labels.separate else self.mask
+                labels = written_labels(self.labels, k)
+                write_mask(file, mask, like, labels=labels, overwrite=overwrite)
+                written.append(file)
+        except CrlnError:
+            for file in written:
+                file.unlink()
+            raise
+        return file
+
+    @property
+    def structures(self) -> dict[str, np.ndarray]:
+        """Where each class but the background is: its name to (X, Y, Z) bool."""
+        space = self.labels
+        if space.separate:
+            return dict(zip(space.names[1:], self.mask[1:], strict=True))
+        of = space.members or [(value,) for value in space.values]
+        return {
+            name: np.isin(self.mask, values)
+            for name, values in zip(space.names[1:], of[1:], strict=True)
+        }
 
     def show(self) -> "Figure":
         """Three orthogonal slices of the scan through the outline, as a matplotlib figure."""
         from crln.report import slice_picture
 
         scan = self.scan if isinstance(self.scan, Volume) else read_image(self.scan[:1])
-        shown = self.mask != self.labels.values[0]
-        return slice_picture(scan, None, {"": np.where(shown, self.mask, 0)})
+        shown = self.mask
+        if self.labels.separate:
+            shown = join(dict(enumerate(self.mask[1:], 1)), {}, len(self.mask) - 1)
+        background = 0 if self.labels.separate else self.labels.known[0]
+        return slice_picture(scan, None, {"": np.where(shown != background, shown, 0)})
 
     def _repr_png_(self) -> bytes:
         """What a notebook shows."""

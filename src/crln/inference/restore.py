@@ -76,10 +76,10 @@ class Outline:
     """A scan's classes and what may go with them, on the scan's own grid.
 
     Attributes:
-        classes: (X, Y, Z), 0..K-1, in the smallest type that holds them.
+        classes: (X, Y, Z), 0..K-1 or combinations, in the smallest type that holds them.
         probabilities: (K, X, Y, Z) float32, or None.
         uncertainty: (X, Y, Z) float32, or None: entropy of the probabilities over log K, so that
-            0 is certain and 1 undecided.
+            0 is certain and 1 undecided; of overlapping classes the mean over each one's, in bits.
     """
 
     classes: np.ndarray
@@ -105,7 +105,7 @@ def outline(
         uncertainty: keep the entropy.
     """
     shape = placement.turned
-    classes = np.empty(shape, np.min_scalar_type(labels.classes - 1))
+    classes = np.empty(shape, np.min_scalar_type(labels.highest))
     scores = np.empty((labels.classes, *shape), np.float32) if probabilities else None
     entropy = np.empty((1, *shape), np.float32) if uncertainty else None
     for slab in resample_slabs(slabs, placement.shape, shape):
@@ -114,11 +114,19 @@ def outline(
         if scores is not None:
             scores[everywhere] = slab.scores.cpu().numpy()
         if entropy is not None:
-            bits = torch.special.entr(slab.scores).sum(0, keepdim=True) / log(labels.classes)
-            entropy[everywhere] = bits.cpu().numpy()
+            entropy[everywhere] = _disorder(slab.scores, labels).cpu().numpy()
     back = placement.grid.from_ras
     return Outline(
         np.ascontiguousarray(back(classes)),
         None if scores is None else np.ascontiguousarray(back(scores)),
         None if entropy is None else np.ascontiguousarray(back(entropy[0])),
     )
+
+
+def _disorder(scores: Tensor, labels: LabelSpace) -> Tensor:
+    """Of probabilities (K, X, Y, Z), (1, X, Y, Z), 0 to 1."""
+    if labels.exclusive:
+        return torch.special.entr(scores).sum(0, keepdim=True) / log(labels.classes)
+    each = scores[1:]
+    both = torch.special.entr(each) + torch.special.entr(1 - each)
+    return both.mean(0, keepdim=True) / log(2)

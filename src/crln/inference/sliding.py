@@ -116,8 +116,11 @@ def sliding_window(
     device: torch.device | str = "cpu",
     precision: Precision = "32",
 ) -> np.ndarray:
-    """The most probable class of every voxel, (X, Y, Z); arguments as for `score_slabs`."""
-    classes = np.empty(image.shape[1:], np.min_scalar_type(plan.classes - 1))
+    """The most probable class, or combination, of every voxel, (X, Y, Z).
+
+    Arguments are as for `score_slabs`.
+    """
+    classes = np.empty(image.shape[1:], np.min_scalar_type(plan.labels.highest))
     for slab in score_slabs(network, image, plan, device, precision):
         classes[slab.index] = plan.labels.decide(slab.scores, 0).cpu().numpy()
     return classes

@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from pydantic import Field
 
-from crln.cohort import Case, Cohort, Outline, read_outline, with_names
+from crln.cohort import Case, Cohort, Label, read_outline, read_separate, with_names
 from crln.errors import CrlnError
-from crln.imaging import check_same_grid, read_grid, read_image
+from crln.imaging import Grid, check_same_grid, read_grid, read_image
+from crln.labels import LabelSpace
 from crln.planning.plan import Section, Triple
 
 MOST_HEADERS = 500
@@ -61,6 +62,8 @@ class Fingerprint(Section):
         volumes: label value -> mean volume in voxels over the labels that hold it; 0 for a class
             that the data set names and no label that was read holds.
         ignore: the label value of voxels that nobody outlined, which counts nowhere here.
+        exclusive: false: structures overlap and have a label file each; `volumes` numbers them.
+        regions: name to the label values that it is the union of.
     """
 
     labelled: int
@@ -83,6 +86,8 @@ class Fingerprint(Section):
     volumes: dict[int, float]
     class_names: dict[int, str]
     ignore: int | None = None
+    exclusive: bool = True
+    regions: dict[str, tuple[int, ...]] = Field(default_factory=dict)
 
     @property
     def labels(self) -> tuple[int, ...]:
@@ -138,6 +143,8 @@ def make_fingerprint(cohort: Cohort) -> Fingerprint:
         "volumes": dict.fromkeys(cohort.class_names, 0.0) | means,
         "class_names": cohort.class_names,
         "ignore": cohort.ignore,
+        "exclusive": cohort.exclusive,
+        "regions": cohort.regions,
     })  # fmt: skip
 
 
@@ -150,17 +157,39 @@ class _Voxels:
     volumes: dict[int, list[float]] = field(default_factory=dict)
     labels_read: int = 0
 
-    def count(self, outline: Outline) -> np.ndarray:
-        """Takes note of a label's values where they are known; returns them, ascending.
+    def count(self, case: Case, cohort: Cohort, grid: Grid) -> np.ndarray:
+        """Takes note of a label's values where they are known; returns where a structure is.
 
         Where little of a scan is known, a volume is that of the known part, as if it were typical.
         """
+        assert case.label is not None
+        self.labels_read += 1
+        if not cohort.exclusive:
+            return self._count_separate(case, case.label, cohort, grid)
+        outline = read_outline(case.label, grid, cohort.named, cohort.ignore)
+        check_same_grid(case.images[0], grid, case.label.path, outline.volume.grid)
         known = outline.values if outline.known is None else outline.values[outline.known]
         values, counts = np.unique(known, return_counts=True)
         for value, count in zip(values.tolist(), counts.tolist(), strict=True):
             self.volumes.setdefault(value, []).append(count * outline.values.size / known.size)
-        self.labels_read += 1
-        return values
+        background = 0 if 0 in values or not len(values) else values[0]
+        structure: np.ndarray = outline.values != background
+        return structure if outline.known is None else structure & outline.known
+
+    def _count_separate(self, case: Case, label: Label, cohort: Cohort, grid: Grid) -> np.ndarray:
+        """The same of structures that have a label file each."""
+        space = LabelSpace.of(
+            sorted({0, *cohort.class_names}), cohort.class_names, cohort.ignore, exclusive=False
+        )
+        volume = read_separate(label, space, grid)
+        check_same_grid(case.images[0], grid, label.path, volume.grid)
+        combined = volume.array[0]
+        for k in range(space.classes):
+            count = int(space.holds(combined, k).sum())
+            known = int(space.knows(combined, k).sum())
+            if count:
+                self.volumes.setdefault(k, []).append(count * combined.size / known)
+        return (combined > 0) & (combined & space.highest != 0)
 
 
 def _read_voxels(cohort: Cohort, affordable: int) -> _Voxels:
@@ -178,22 +207,14 @@ def _read_voxels(cohort: Cohort, affordable: int) -> _Voxels:
         seen.everywhere.append(flat[:, random.integers(flat.shape[1], size=SAMPLE)])
         if case.label is None:
             continue
-        outline = read_outline(case.label, image.grid, cohort.named, cohort.ignore)
-        check_same_grid(case.images[0], image.grid, case.label.path, outline.volume.grid)
-        values = seen.count(outline)
-        background = 0 if 0 in values or not len(values) else values[0]
-        structure = outline.values != background
-        if outline.known is not None:
-            structure &= outline.known
-        structures = np.flatnonzero(structure)
+        structures = np.flatnonzero(seen.count(case, cohort, image.grid))
         if len(structures):
             seen.inside.append(flat[:, random.choice(structures, SAMPLE)])
     read = {case.id for case in outlined}
     rest = [case for case in cohort.labelled if case.id not in read]
     for case in _spread(rest, most_labels - len(outlined)):
         if case.label is not None:
-            grid = read_grid(case.images[0])
-            seen.count(read_outline(case.label, grid, cohort.named, cohort.ignore))
+            seen.count(case, cohort, read_grid(case.images[0]))
     return seen
 
 

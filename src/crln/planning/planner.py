@@ -86,8 +86,12 @@ def plan_for(fingerprint: Fingerprint) -> Plan:
         n * own / target
         for n, own, target in zip(fingerprint.size, fingerprint.spacing, spacing, strict=True)
     ]
-    labels = LabelSpace.of(fingerprint.labels, fingerprint.class_names, fingerprint.ignore)
-    shares = [fingerprint.volumes[value] / prod(fingerprint.size) for value in labels.structures]
+    labels = LabelSpace.of(
+        fingerprint.labels, fingerprint.class_names, fingerprint.ignore,
+        exclusive=fingerprint.exclusive, regions=fingerprint.regions,
+    )  # fmt: skip
+    shares = [_volume(fingerprint, labels, k) / prod(fingerprint.size)
+              for k in range(1, labels.classes)]  # fmt: skip
     network = _network(size, spacing)
     # 0: the data set names the class, but no label that was read holds it.
     rarest = min((share for share in shares if share), default=0.0)
@@ -104,6 +108,12 @@ def plan_for(fingerprint: Fingerprint) -> Plan:
         "patch_size": _patch_size(size, spacing, network.step),
         "training": {"foreground": CENTRED if centred else 0.0},
     })  # fmt: skip
+
+
+def _volume(fingerprint: Fingerprint, labels: LabelSpace, k: int) -> float:
+    """Mean voxels of a class; of a region, of its values together."""
+    values = labels.members[k] if labels.members else (labels.values[k],)
+    return sum(fingerprint.volumes.get(value, 0.0) for value in values)
 
 
 def _target_spacing(fingerprint: Fingerprint) -> tuple[float, float, float]:

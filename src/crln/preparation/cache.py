@@ -10,12 +10,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from crln.cohort import Case, Label, read_outline
+import numpy as np
+
+from crln.cohort import Case, Label, read_outline, read_separate
 from crln.errors import CrlnError
 from crln.imaging import check_same_grid, read_image
 from crln.labels import LabelSpace
 from crln.planning.plan import Plan
 from crln.preparation.likeness import Look, Seen
+from crln.preparation.placement import Placement, combinations_to_plan_grid
 from crln.preparation.prepare import prepare_image, prepare_label
 from crln.preparation.sources import content_of
 from crln.preparation.store import (
@@ -113,6 +116,8 @@ def _key(case: Case, plan: Plan, sources: Path) -> str:
         depends += [plan.labels.ignore, "known"]
     depends += [scheme.model_dump() for scheme in plan.intensity]
     depends += [content_of(path, sources) for path in case.images]
+    if case.mask and not plan.labels.exclusive:
+        depends += ["overlapping", plan.labels.members]
     if case.mask:
         depends += [content_of(path, sources) for path in case.mask.files]
         depends += case.mask.limits
@@ -131,16 +136,29 @@ def _prepare(case: Case, plan: Plan, folder: Path) -> None:
     volume = read_image(case.images)
     image, placement = prepare_image(volume, plan, case.images[0])
     label = None
-    if (mask := case.mask) is not None:
-        labels = plan.labels
-        outline = read_outline(mask, volume.grid, labels.named, labels.ignore)
-        check_same_grid(case.images[0], volume.grid, mask.path, outline.volume.grid)
-        label = prepare_label(outline.volume, plan, placement, mask.path, outline.known)
+    if case.mask is not None:
+        label = _prepare_label(case, case.mask, plan, placement)
     made = {
         "scan": str(case.images[0]), "plan": plan.name, "spacing": plan.spacing,
         "look": Look.of(volume, image).model_dump(mode="json"),
     }  # fmt: skip
-    store_case(folder, image, label, plan.classes, made)
+    store_case(folder, image, label, plan.labels, made)
+
+
+def _prepare_label(case: Case, label: Label, plan: Plan, placement: Placement) -> np.ndarray:
+    grid, labels = placement.grid, plan.labels
+    if labels.separate:
+        combined = read_separate(label, labels, grid)
+        check_same_grid(case.images[0], grid, label.path, combined.grid)
+        return combinations_to_plan_grid(combined.array[0], placement, labels)
+    if label.classes is not None and not labels.exclusive:
+        raise CrlnError(
+            f"{label.path}: case {case.id}: of some values alone ({list(label.classes)}), which "
+            "tell nothing of regions; outline the others too, or leave its label out"
+        )
+    outline = read_outline(label, grid, labels.named, labels.ignore)
+    check_same_grid(case.images[0], grid, label.path, outline.volume.grid)
+    return prepare_label(outline.volume, plan, placement, label.path, outline.known)
 
 
 def _read_back(case: Case, folder: Path) -> PreparedCase:

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from crln.combinations import settled
 from crln.imaging import Grid, Shape, Spacing
-from crln.labels import IGNORE
+from crln.labels import IGNORE, LabelSpace
 from crln.preparation.resample import resample_classes, resample_image, thin_classes
 
 THICK = 3.0
@@ -66,3 +67,22 @@ def classes_to_plan_grid(classes: np.ndarray, placement: Placement, number: int)
         np.where(unknown, number, turned.astype(np.int32)), placement.shape, number + 1
     ).astype(np.int32)
     return np.where(found == number, IGNORE, found).astype(classes.dtype)
+
+
+def combinations_to_plan_grid(
+    combined: np.ndarray, placement: Placement, labels: LabelSpace
+) -> np.ndarray:
+    """Combinations of classes or IGNORE, (X, Y, Z), on the plan's grid: each class by itself."""
+    if placement.turned == placement.shape:
+        return np.ascontiguousarray(placement.grid.to_ras(combined))
+    found = np.zeros(placement.shape, combined.dtype)
+    nobody = combined == IGNORE
+    for bit in range(int(combined.max()).bit_length()):
+        here = ((combined >> bit & 1) == 1) & ~nobody
+        placed = classes_to_plan_grid(here.astype(np.uint8), placement, 2)
+        found |= placed.astype(combined.dtype) << combined.dtype.type(bit)
+    if labels.members:
+        found = settled(found, labels.possible)
+    unknown = classes_to_plan_grid(nobody.astype(np.uint8), placement, 2)
+    found[unknown == 1] = IGNORE
+    return found

@@ -14,6 +14,7 @@ from crln.preparation.likeness import sample
 from crln.preparation.placement import (
     Placement,
     classes_to_plan_grid,
+    combinations_to_plan_grid,
     image_to_plan_grid,
     place,
 )
@@ -133,7 +134,7 @@ def prepare_label(
     source: Path | None = None,
     known: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Classes 0..K-1 or IGNORE, (X, Y, Z), on the plan's grid.
+    """Classes 0..K-1, of regions combinations, or IGNORE, (X, Y, Z), on the plan's grid.
 
     Args:
         volume: label values.
@@ -148,4 +149,6 @@ def prepare_label(
     classes = plan.labels.encode(volume.array[0], source)
     if known is not None:
         classes[~known] = IGNORE
+    if not plan.labels.exclusive:
+        return combinations_to_plan_grid(classes, placement, plan.labels)
     return classes_to_plan_grid(classes, placement, plan.classes)

@@ -19,7 +19,7 @@ from crln.cohort import Case
 from crln.errors import CrlnError
 from crln.files import checked, claim, read_json, write_text
 from crln.imaging.faults import FILE_FAULTS
-from crln.labels import IGNORE
+from crln.labels import IGNORE, LabelSpace
 from crln.planning.plan import Triple
 
 if TYPE_CHECKING:
@@ -216,7 +216,7 @@ def store_case(
     folder: Path,
     image: np.ndarray,
     label: np.ndarray | None,
-    classes: int,
+    labels: LabelSpace,
     made: dict[str, Any] | None = None,
 ) -> None:
     """Writes a case's arrays beside their place and renames them; the notes, last, vouch for them.
@@ -224,8 +224,8 @@ def store_case(
     Args:
         folder: the case's, in the cache.
         image: (C, X, Y, Z) float32.
-        label: (X, Y, Z) classes, or None.
-        classes: K.
+        label: (X, Y, Z) classes, or combinations, or None.
+        labels: what they are of.
         made: what it was made from, for who looks into the cache.
 
     Raises:
@@ -238,7 +238,7 @@ def store_case(
             _save(beside / IMAGE, image)
             if label is not None:
                 _save(beside / LABEL, label)
-                np.savez(beside / FOREGROUND, **_foreground(label, classes))
+                np.savez(beside / FOREGROUND, **_foreground(label, labels))
                 if (known := label != IGNORE).any() and not known.all():
                     np.save(beside / KNOWN, _spread(known))
             files = {path.name: _described(path) for path in beside.iterdir()}
@@ -284,9 +284,9 @@ def _save(path: Path, array: np.ndarray) -> None:
     )
 
 
-def _foreground(label: np.ndarray, classes: int) -> dict[str, Any]:
+def _foreground(label: np.ndarray, labels: LabelSpace) -> dict[str, Any]:
     """Up to `VOXELS_PER_CLASS` voxels of each foreground class, evenly spread."""
-    found = {str(k): _spread(label == k) for k in range(1, classes)}
+    found = {str(k): _spread(labels.holds(label, k)) for k in range(1, labels.classes)}
     return {name: voxels for name, voxels in found.items() if len(voxels)}
 
 

@@ -35,7 +35,7 @@ def stand_ins(
     for index in range(count):
         name = f"{'labelled' if labelled else 'unlabelled'}_{index}"
         image, label = _draw(plan, numpy_generator(seed, index, name))
-        store_case(root / name, image, label if labelled else None, plan.classes)
+        store_case(root / name, image, label if labelled else None, plan.labels)
         drawn = Label(root / name) if labelled else None
         case = load_case(Case(name, (root / name,), drawn), root / name)
         assert case is not None

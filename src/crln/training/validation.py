@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from crln.inference import sliding_window
-from crln.labels import IGNORE
+from crln.labels import LabelSpace
 from crln.methods import Method
 from crln.planning import Plan
 from crln.preparation import PreparedCase
@@ -33,24 +33,25 @@ class Validation:
         for case in self.cases:
             image, label, _ = case.read((0, 0, 0), case.shape)
             mask = sliding_window(network, image, self.plan, self.device)
-            scores.append(_foreground_dice(mask, label, self.plan.classes, case.known))
+            scores.append(_foreground_dice(mask, label, self.plan.labels, case.known))
         method.train(training)
         known = [score for score in scores if not np.isnan(score)]
         return float(np.mean(known)) if known else float("nan")
 
 
 def _foreground_dice(
-    mask: np.ndarray, label: np.ndarray, classes: int, sought: Sequence[bool] | None = None
+    mask: np.ndarray, label: np.ndarray, labels: LabelSpace, sought: Sequence[bool] | None = None
 ) -> float:
     """Mean Dice over the classes that either has; NaN where neither has any.
 
     Voxels that nobody knows, and classes that nobody looked for, do not count.
     """
-    scores, known = [], label != IGNORE
-    for k in range(1, classes):
+    scores = []
+    for k in range(1, labels.classes):
         if sought is not None and not sought[k]:
             continue
-        ours, theirs = (mask == k) & known, label == k
+        ours = labels.holds(mask, k) & labels.knows(label, k)
+        theirs = labels.holds(label, k)
         size = ours.sum() + theirs.sum()
         if size:
             scores.append(2 * (ours & theirs).sum() / size)
