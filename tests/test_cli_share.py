@@ -69,7 +69,7 @@ def test_two_processes_share_a_folder_and_one_is_killed(
     assert after
     assert not before & after
     assert len(before | after) >= SCANS - 1  # one may have been written but not told of
-    written = sorted(path.name for path in masks.iterdir() if path.is_file())
+    written = sorted(path.name for path in masks.glob("*.nii.gz"))
     assert written == sorted(path.name for path in scans.iterdir())
     assert all(nib.load(masks / name).shape == (24, 24, 20) for name in written)
 

@@ -10,6 +10,7 @@ from torch import nn
 from crln.errors import CrlnError
 from crln.imaging import read_grid, read_label
 from crln.inference import Outcome, Prediction, Predictor, discover_inputs, predict_files
+from crln.inference.table import TABLE
 from crln.labels import LabelSpace
 from crln.planning import Plan
 
@@ -34,7 +35,9 @@ def scans(tmp_path: Path) -> list[Path]:
 
 
 def tree(folder: Path) -> set[str]:
-    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+    """The files of a folder, but the table of measures."""
+    files = {path.relative_to(folder) for path in folder.rglob("*") if path.is_file()}
+    return {str(path) for path in files} - {TABLE}
 
 
 def test_masks_lie_on_their_scans(predictor: Predictor, scans: list[Path], tmp_path: Path) -> None:

@@ -1,17 +1,25 @@
 """Several networks as one."""
 
+import pytest
 import torch
 
 from crln.inference.mean import averaged
 from crln.labels import LabelSpace
 
+SPACES = {
+    "exclusive": LabelSpace((0, 1, 2), ("background", "a", "b")),
+    "overlapping": LabelSpace((0, 1, 2), ("background", "a", "b"), exclusive=False),
+}
 
-def test_the_probabilities_are_the_mean_of_those_of_the_members() -> None:
+
+@pytest.mark.parametrize("kind", SPACES)
+def test_the_probabilities_are_the_mean_of_those_of_the_members(kind: str) -> None:
     given = torch.Generator().manual_seed(0)
     fixed = [torch.randn(1, 3, 2, 2, 2, generator=given) * 4 for _ in range(3)]
-    labels = LabelSpace((0, 1, 2), ("background", "a", "b"))
+    labels = SPACES[kind]
     network = averaged([lambda _, logits=logits: logits for logits in fixed], labels)
-    wanted = torch.stack([logits.softmax(1) for logits in fixed]).mean(0)
+    each = [logits.softmax(1) if labels.exclusive else logits.sigmoid() for logits in fixed]
+    wanted = torch.stack(each).mean(0)
     torch.testing.assert_close(labels.probabilities(network(torch.zeros(1))), wanted)
 
 

@@ -1,17 +1,20 @@
 """Scans in, masks out: many scans, of which some may fail."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from crln.cohort import Case
 from crln.errors import CrlnError
+from crln.evaluation.measures import Measures
 from crln.files import claim, file_number, reason, remove_partial
 from crln.imaging import check_option, mask_files, output_suffix, write_scalar
 from crln.inference.discover import find_cases, input_files
 from crln.inference.predictor import Predictor
+from crln.inference.table import TABLE, Rows, add_rows, headings, rows_of
 from crln.labels import LabelSpace
+from crln.planning import Plan
 
 PROBABILITIES, UNCERTAINTY, CLAIMS = "probabilities", "uncertainty", ".claims"
 
@@ -25,12 +28,14 @@ class Outcome:
         mask: the file that was written; None if it failed.
         error: one line that says why it failed; None if it did not.
         seconds: that it took.
+        measures: of each structure, by its name.
     """
 
     case: str
     mask: Path | None
     error: str | None
     seconds: float
+    measures: Mapping[str, Measures] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -125,14 +130,24 @@ def predict_files(
     if not share and not overwrite:
         _refuse_existing(outputs)
     fresh = [f for f in (out / PROBABILITIES, out / UNCERTAINTY, out) if not f.exists()]
-    outcomes = []
-    for files in _claimed(outputs, out / CLAIMS) if share else outputs:
-        outcome = _predict_one(predictor, files, largest_component, overwrite or share)
-        outcomes.append(outcome)
-        if progress:
-            progress(outcome, len(cases))
+    outcomes: list[Outcome] = []
+    try:
+        for files in _claimed(outputs, out / CLAIMS) if share else outputs:
+            outcome = _predict_one(predictor, files, largest_component, overwrite or share)
+            outcomes.append(outcome)
+            if progress:
+                progress(outcome, len(cases))
+    finally:  # what was done before Ctrl-C is in the table, too
+        _tell_measures(predictor.plan, outcomes, out, share)
     _remove_empty(fresh)
     return outcomes
+
+
+def _tell_measures(plan: Plan, outcomes: Sequence[Outcome], out: Path, share: bool) -> None:
+    rows: Rows = {
+        each.case: rows_of(each.case, each.measures, plan.labels) for each in outcomes if each.mask
+    }
+    add_rows(out, rows, headings(plan.channels), out / CLAIMS / TABLE if share else None)
 
 
 def _remove_empty(folders: Sequence[Path]) -> None:
@@ -166,7 +181,7 @@ def _predict_one(
     start = time.perf_counter()
     scan = files.case.images[0]
     written: list[Path] = []
-    error = None
+    error, measures = None, {}
     try:
         prediction = predictor.predict(
             files.case.images,
@@ -177,6 +192,7 @@ def _predict_one(
         for name, path in files.maps.items():
             write_scalar(path, getattr(prediction, name), scan, overwrite=overwrite)
             written.append(path)
+        measures = prediction.measures()
         prediction.save(files.out / files.mask.name, overwrite=overwrite)
     except CrlnError as fault:
         error = str(fault)
@@ -185,7 +201,8 @@ def _predict_one(
     if error:
         for path in written:
             path.unlink(missing_ok=True)
-    return Outcome(files.case.id, None if error else files.mask, error, time.perf_counter() - start)
+    mask, seconds = None if error else files.mask, time.perf_counter() - start
+    return Outcome(files.case.id, mask, error, seconds, measures)
 
 
 def _claimed(outputs: Sequence[Outputs], claims: Path) -> Iterator[Outputs]:

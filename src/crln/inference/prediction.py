@@ -9,6 +9,7 @@ import numpy as np
 
 from crln.combinations import join
 from crln.errors import CrlnError
+from crln.evaluation.measures import Measures, measure
 from crln.imaging import (
     Grid,
     Volume,
@@ -92,14 +93,30 @@ class Prediction:
     @property
     def structures(self) -> dict[str, np.ndarray]:
         """Where each class but the background is: its name to (X, Y, Z) bool."""
-        space = self.labels
-        if space.separate:
-            return dict(zip(space.names[1:], self.mask[1:], strict=True))
-        of = space.members or [(value,) for value in space.values]
+        names = self.labels.names
+        return {name: self._inside(k) for k, name in enumerate(names) if k}
+
+    def measures(self) -> dict[str, Measures]:
+        """Volume, largest diameter, mean intensity and pieces of each structure, by its name.
+
+        Examples:
+            >>> prediction = crln.load_predictor("run").predict("scan.nii.gz")
+            >>> list(prediction.measures())
+            ['head', 'tail']
+        """
+        scan = self.scan if isinstance(self.scan, Volume) else read_image(self.scan)
         return {
-            name: np.isin(self.mask, values)
-            for name, values in zip(space.names[1:], of[1:], strict=True)
+            name: measure(self._inside(k), self.grid, scan.array)
+            for k, name in enumerate(self.labels.names)
+            if k
         }
+
+    def _inside(self, k: int) -> np.ndarray:
+        """Where class k is, (X, Y, Z) bool."""
+        if self.labels.separate:
+            return self.mask[k]
+        members = self.labels.members
+        return np.isin(self.mask, members[k]) if members else self.mask == self.labels.values[k]
 
     def show(self) -> "Figure":
         """Three orthogonal slices of the scan through the outline, as a matplotlib figure."""

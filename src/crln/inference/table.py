@@ -1,0 +1,61 @@
+"""`cases.csv` beside the masks: what each structure of each scan measures."""
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from crln.evaluation.measures import Measures
+from crln.evaluation.text import csv_text
+from crln.files import claim, read_text, write_text
+from crln.labels import LabelSpace
+
+TABLE = "cases.csv"
+Rows = dict[str, list[list[Any]]]
+"""Case id to its lines."""
+
+
+def rows_of(case: str, measures: Mapping[str, Measures], labels: LabelSpace) -> list[list[Any]]:
+    """A line a structure; without voxels it has no diameter and no intensity."""
+    return [
+        [
+            case, value, name, m.voxels, m.volume_ml, m.diameter_mm, *m.intensity, m.pieces,
+            "yes" if m.border else "no",
+        ]
+        for (value, name), m in zip(labels.structures.items(), measures.values(), strict=True)
+    ]  # fmt: skip
+
+
+def headings(channels: Sequence[str]) -> list[str]:
+    """The columns."""
+    means = ["mean"] if len(channels) == 1 else [f"mean {channel}" for channel in channels]
+    return ["case", "value", "class", "voxels", "volume_ml", "diameter_mm", *means, "pieces",
+            "at_border"]  # fmt: skip
+
+
+def add_rows(out: Path, fresh: Rows, columns: Sequence[str], lock: Path | None = None) -> None:
+    """Writes `cases.csv`, with the lines of other cases that are there already, sorted by case.
+
+    A table of other columns, as of another model, is written anew.
+
+    Args:
+        out: the folder of the masks.
+        fresh: lines of the cases that were outlined.
+        columns: their headings.
+        lock: where other processes write to the same table: a file to take turns by.
+    """
+    if not fresh:
+        return
+    if lock:
+        with claim(lock, wait=True):
+            add_rows(out, fresh, columns)
+        return
+    path = out / TABLE
+    kept: Rows = {}
+    if path.exists():
+        heading, *lines = csv.reader(io.StringIO(read_text(path, "remove it")))
+        for line in lines if heading == list(columns) else ():
+            kept.setdefault(line[0], []).append(line)
+    merged = kept | fresh
+    write_text(path, csv_text(columns, (line for case in sorted(merged) for line in merged[case])))

@@ -1,0 +1,79 @@
+"""`cases.csv` beside the masks."""
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from crln.evaluation.measures import Measures
+from crln.imaging import Grid, Volume
+from crln.inference import Prediction
+from crln.inference.table import TABLE, add_rows, headings, rows_of
+from crln.labels import LabelSpace
+
+LABELS = LabelSpace((0, 3, 7), ("background", "liver", "tumour"))
+NOTHING = Measures(0, 0.0, float("nan"), (float("nan"),), 0, False)
+COLUMNS = headings(("CT",))
+
+
+def lines(folder: Path) -> list[list[str]]:
+    with (folder / TABLE).open(encoding="utf-8", newline="") as file:
+        return list(csv.reader(file))
+
+
+def row(case: str, volume: float) -> list[list[Any]]:
+    measures = {"liver": Measures(8, volume, 2.5, (40.0,), 1, True), "tumour": NOTHING}
+    return rows_of(case, measures, LABELS)
+
+
+def test_a_line_tells_a_structure_and_nothing_of_what_is_not_there(tmp_path: Path) -> None:
+    add_rows(tmp_path, {"a": row("a", 1.5)}, COLUMNS)
+    assert lines(tmp_path) == [
+        ["case", "value", "class", "voxels", "volume_ml", "diameter_mm", "mean", "pieces",
+         "at_border"],
+        ["a", "3", "liver", "8", "1.5", "2.5", "40", "1", "yes"],
+        ["a", "7", "tumour", "0", "0", "", "", "0", "no"],
+    ]  # fmt: skip
+
+
+def test_cases_of_a_later_prediction_are_added_or_take_the_place_of_theirs(tmp_path: Path) -> None:
+    add_rows(tmp_path, {"b": row("b", 1.0), "a": row("a", 1.0)}, COLUMNS)
+    add_rows(tmp_path, {"c": row("c", 3.0), "a": row("a", 2.0)}, COLUMNS, tmp_path / "lock")
+    assert [(line[0], line[4]) for line in lines(tmp_path)[1::2]] == [
+        ("a", "2"), ("b", "1"), ("c", "3"),
+    ]  # fmt: skip
+
+
+def test_a_table_of_other_columns_is_written_anew(tmp_path: Path) -> None:
+    (tmp_path / TABLE).write_text("case,score\na,1\n", encoding="utf-8")
+    add_rows(tmp_path, {"b": row("b", 1.0)}, COLUMNS)
+    assert [line[0] for line in lines(tmp_path)] == ["case", "b", "b"]
+
+
+def test_channels_have_a_mean_each() -> None:
+    assert headings(("T1", "FLAIR"))[6:8] == ["mean T1", "mean FLAIR"]
+
+
+@pytest.mark.parametrize(
+    ("labels", "mask"),
+    [
+        (LABELS, np.array([0, 3, 3, 7])),
+        (LabelSpace.of([0, 1, 2], {}, regions={"liver": (1, 2), "tumour": (2,)}),
+         np.array([0, 1, 2, 2])),
+        (LabelSpace((0, 1, 2), ("background", "liver", "tumour"), exclusive=False),
+         np.array([[1, 0, 0, 0], [0, 1, 1, 1], [0, 0, 1, 1]], bool)),
+    ],
+    ids=["exclusive", "regions", "separate"],
+)  # fmt: skip
+def test_a_prediction_measures_each_structure(labels: LabelSpace, mask: np.ndarray) -> None:
+    grid = Grid((4, 1, 1), np.diag([1.0, 1.0, 1.0, 1.0]))
+    scan = Volume(np.arange(4, dtype=np.float32).reshape(1, 4, 1, 1), grid)
+    placed = mask.reshape(*mask.shape, 1, 1)
+    found = Prediction(placed, None, None, grid, labels, scan).measures()
+    of_liver = mask[1] if mask.ndim == 2 else np.isin(mask, [1, 2, 3])
+    assert list(found) == ["liver", "tumour"]
+    assert found["liver"].voxels == of_liver.sum()
+    assert found["liver"].intensity == (np.arange(4)[of_liver].mean(),)
+    assert found["tumour"].diameter_mm == found["tumour"].voxels - 1
