@@ -20,6 +20,7 @@ PAGES = (
     "docs/reference/python.md",
     "docs/how-to/read-a-run.md",
     "docs/how-to/masks-in-python.md",
+    "docs/how-to/nested-and-overlapping.md",
 )
 
 

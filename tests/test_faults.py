@@ -1,8 +1,9 @@
 """Every fault of docs/reference/faults.md, through the command line: one line, 2, nothing left."""
 
+import json
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -15,6 +16,7 @@ from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage, generate_uid
 
 from crln.cli import main
+from crln.labels import LabelSpace
 from crln.methods.supervised import Supervised
 from crln.planning import Plan
 from crln.runs import open_run
@@ -164,6 +166,20 @@ def _(place: Place) -> list[object]:
         return image
 
     place.change(place.scan, poison)
+    return place.train()
+
+
+@fault("two regions of the same values")
+def _(place: Place) -> list[object]:
+    labels = {"background": 0, "all": [1, 2], "whole": [2, 1]}
+    (place.data / "dataset.json").write_text(json.dumps({"labels": labels}))
+    return place.train()
+
+
+@fault("structures that overlap, in one label file")
+def _(place: Place) -> list[object]:
+    space = LabelSpace.of([0, 1, 2], {}, exclusive=False)
+    place.plan({"labels": asdict(space)})
     return place.train()
 
 
