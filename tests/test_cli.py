@@ -269,3 +269,13 @@ def test_predict_goes_on_after_a_scan_that_fails(
     assert result.code == 1
     assert "torn.nii.gz" in result.err
     assert [path.name for path in (tmp_path / "masks").iterdir()] == [good.name]
+
+
+def test_a_name_that_is_not_utf8_is_told_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, command_line: CommandLine
+) -> None:
+    error = UnicodeEncodeError("utf-8", '{"path": "data/caf\udce9.nii"}', 18, 19, "surrogates")
+    monkeypatch.setattr("crln.evaluation.evaluate", failing(error))
+    result = command_line("evaluate", "masks", "labels", "--out", "results")
+    assert result.code == 2
+    assert result.err == "error: data/caf\\xe9.nii: a name that is not UTF-8; rename it\n"

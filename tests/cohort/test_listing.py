@@ -59,6 +59,32 @@ def test_decomposed_letters_are_the_same_name(
     assert not caplog.records
 
 
+def test_decomposed_letters_in_a_yaml_find_their_file(tmp_path: Path) -> None:
+    decomposed = unicodedata.normalize("NFD", "Jürgen")
+    touch(tmp_path, f"{decomposed}.nii")
+    path = tmp_path / "cohort.yaml"
+    path.write_text("unlabelled: [Jürgen.nii]", encoding="utf-8")
+    (case,) = load_cohort(path).unlabelled
+    assert case.images[0].exists()
+    assert case.id == "Jürgen"
+    path.write_text("unlabelled: [jurgen.nii]", encoding="utf-8")
+    touch(tmp_path, "Jurgen.nii")
+    with pytest.raises(CrlnError, match=r"no such file .*: the nearest is Jurgen\.nii"):
+        load_cohort(path)
+
+
+def test_the_nearest_name_is_offered_for_one_in_a_list(data: Path) -> None:
+    (data / "test.list").write_text("A_1\nb_1\n")
+    with pytest.raises(CrlnError, match=r"names case A_1, .*, or write a_1$"):
+        load_cohort(data)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_list_may_begin_with_a_byte_order_mark(data: Path, encoding: str) -> None:
+    (data / "test.list").write_text("a_1\r\nb_1\r\n", encoding=encoding, newline="")
+    assert [case.id for case in load_cohort(data).test] == ["a_1", "b_1"]
+
+
 def test_two_labels_that_may_be_of_one_scan_are_refused(data: Path) -> None:
     touch(data, "labels/a_1_seg.nii.gz", "labels/a_1_gt.nii.gz")
     with pytest.raises(CrlnError, match=r"a_1_gt\.nii\.gz: .* or to the same as a_1_seg\.nii\.gz"):

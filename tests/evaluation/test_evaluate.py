@@ -351,3 +351,10 @@ def test_a_cohort_tells_what_its_labels_know(folders, tmp_path):
     assert sparse == {
         case: (mask, Label(label, slices=Slices())) for case, (mask, label) in pairs.items()
     }
+
+
+def test_labels_of_near_names_are_paired(folders):
+    masks, labels = folders
+    (label,) = [path for path in labels.iterdir() if path.name.startswith("a.")]
+    label.rename(label.with_name("A_seg.nii.gz"))
+    assert "a" in pair_masks(masks, labels).pairs

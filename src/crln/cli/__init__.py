@@ -1,8 +1,10 @@
 """The command line: parse, call, print. One file per verb; the work is done by the rooms."""
 
 import errno
+import re
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Annotated
 
 import typer
@@ -60,6 +62,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     user can mend, told in one line; 130 interrupted. Any other fault keeps its traceback.
     """
     keep_freed_memory()  # before torch allocates anything
+    with suppress(AttributeError):  # of a stream that is not a terminal's or a file's
+        sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     try:
         app(args=None if arguments is None else list(arguments), prog_name="crln")
     except CrlnError as error:
@@ -71,6 +75,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
             raise
         typer.echo(str(interruption) or "interrupted", err=True)
         sys.exit(getattr(interruption, "code", INTERRUPTED))
+    except UnicodeEncodeError as error:
+        strange = re.search("[^\\s'\"]*[\udc80-\udcff][^\\s'\"]*", str(error.object))
+        if strange is None:
+            raise
+        name = strange[0].encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+        message = f"{name}: a name that is not UTF-8; rename it"
     except (MemoryError, OSError, RuntimeError) as error:
         shortage = _shortage(error)
         if shortage is None:

@@ -14,7 +14,7 @@ from crln.cohort.parts import PARTS, check_groups
 from crln.cohort.words import Words
 from crln.errors import CrlnError
 from crln.files import checked, read_yaml
-from crln.imaging import scan_stem
+from crln.imaging import list_folder, nearest, scan_stem
 
 _REMEDY = "mend the file"
 
@@ -161,7 +161,7 @@ def _classes(given: _Description) -> dict[int, str]:
 
 def _case(path: Path, entry: _Entry, usual: _Slices | None, names: dict[int, str]) -> Case:
     folder = path.parent
-    images = tuple(folder / image for image in entry.images)
+    images = tuple(_found(folder / image) for image in entry.images)
     id = unicodedata.normalize("NFC", entry.id) or scan_stem(images[0])
     label, draft = _label(folder, entry.label, usual), _label(folder, entry.draft, None)
     if label and label.kind == "draft":
@@ -177,7 +177,20 @@ def _label(folder: Path, given: _Label | None, usual: _Slices | None) -> Label |
         return None
     of = given.slices or (usual if given.kind == "outline" else None)
     slices = of.slices if of else None
-    return Label(folder / given.path, given.classes, given.kind, slices)
+    return Label(_found(folder / given.path), given.classes, given.kind, slices)
+
+
+def _found(path: Path) -> Path:
+    """The file of a name, also where the letters with marks are composed otherwise on the disk."""
+    if path.exists():
+        return path
+    name = unicodedata.normalize("NFC", path.name)
+    alike = [n for n in _names(path.parent) if unicodedata.normalize("NFC", n) == name]
+    return path.with_name(alike[0]) if alike else path
+
+
+def _names(folder: Path) -> list[str]:
+    return [entry.name for entry in list_folder(folder)] if folder.is_dir() else []
 
 
 def _parts(
@@ -189,7 +202,7 @@ def _parts(
         raise CrlnError(
             f"{path}: case {id}: labels: {strange!r} is no class; name it under classes"
         )
-    parts = tuple((values[name], path.parent / file) for name, file in files.items())
+    parts = tuple((values[name], _found(path.parent / file)) for name, file in files.items())
     looked = tuple(value for value, _ in parts)
     every = set(looked) == set(names) - {0}
     return Label(
@@ -218,7 +231,11 @@ def _check(path: Path, cohort: Cohort) -> None:
         masks = [file for label in (case.label, case.draft) if label for file in label.files]
         for file in (*case.images, *masks):
             if not file.exists():
-                raise CrlnError(f"{path}: case {case.id}: no such file {file}; mend the path")
+                near = nearest(file.name, _names(file.parent))
+                raise CrlnError(
+                    f"{path}: case {case.id}: no such file {file}; mend the path"
+                    + (f": the nearest is {near}" if near else "")
+                )
     for case in cohort.labelled + cohort.validation:
         if case.label is None:
             hint = ", for a draft is none" if case.draft else ""

@@ -7,6 +7,7 @@ from pathlib import Path
 from crln.cohort.case import Cohort
 from crln.cohort.listing import read_list, repeated
 from crln.errors import CrlnError
+from crln.imaging import nearest
 
 Held = int | str | Sequence[str]
 """A number of cases (the last), a share of those with a label ("20%"), or their ids."""
@@ -61,9 +62,10 @@ def held_out(cohort: Cohort, held: Held) -> int | tuple[str, ...]:
             )
         return count
     if unknown := [id for id in held if id not in labelled]:
+        near = nearest(unknown[0], labelled)
         raise CrlnError(
             f"{cohort.root}: --test names {unknown[0]}, which is no case with a label; correct the "
-            "list"
+            "list" + (f": the nearest is {near}" if near else "")
         )
     return tuple(held)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from crln.cohort.case import Case, Cohort, Slices
 from crln.cohort.listing import read_list
 from crln.errors import CrlnError
+from crln.imaging import nearest
 
 PARTS = ("labelled", "unlabelled", "validation", "test")
 
@@ -58,8 +59,10 @@ def sort_into_parts(cohort: Cohort, cases: Mapping[str, Case], lists: Mapping[st
         listed[part] = read_list(path)
         for id in listed[part]:
             if id not in cases:
+                near = nearest(id, cases)
                 raise CrlnError(
                     f"{path}: names case {id}, of which there is no scan; add it or remove the line"
+                    + (f", or write {near}" if near else "")
                 )
             if id in owner:
                 raise CrlnError(f"{path}: names case {id}, and so does {owner[id]}; remove one")

@@ -6,7 +6,15 @@ from pathlib import Path
 
 from crln.cohort import NEW, Label, Slices, load_cohort
 from crln.errors import CrlnError
-from crln.imaging import MASKS, folder_name, is_archive, is_scan, list_folder, scans_by_name
+from crln.imaging import (
+    MASKS,
+    folder_name,
+    is_archive,
+    is_scan,
+    list_folder,
+    match_names,
+    scans_by_name,
+)
 from crln.labels import LabelSpace
 
 Pair = tuple[Path | Label, Path | Label]
@@ -173,7 +181,9 @@ def _paired(
     partial: bool,
     ignore: int | None,
 ) -> Pairs:
-    """What was found of both, by case."""
+    """What was found of both, by case; a label of a near name is the case's."""
+    near = match_names(predicted.keys() | set(cases or ()), true).near
+    true = {near.get(name, name): label for name, label in true.items()}
     if cases is not None:
         predicted = {case: path for case, path in predicted.items() if case in cases}
         true = {case: path for case, path in true.items() if case in cases}

@@ -20,7 +20,7 @@ from crln.imaging.formats import (
 )
 from crln.imaging.grid import Grid, Shape, Spacing, Volume, check_same_grid
 from crln.imaging.listing import group_channels, list_folder, readable_names, scans_by_name
-from crln.imaging.near import match_names
+from crln.imaging.near import match_names, nearest
 from crln.imaging.read import label_names, read_grid, read_image, read_label
 from crln.imaging.separate import folder_name, mask_files, written_labels
 from crln.imaging.write import refuse_input, write_mask, write_scalar
@@ -51,6 +51,7 @@ __all__ = [
     "list_folder",
     "mask_files",
     "match_names",
+    "nearest",
     "outline_in",
     "output_suffix",
     "read_grid",

@@ -24,6 +24,17 @@ def near_key(name: str) -> str:
     return key
 
 
+def nearest(name: str, names: Collection[str]) -> str | None:
+    """The one name that differs as names of one case do, or else the most alike; None if none is.
+
+    Examples:
+        >>> nearest("Case_1", ["case_1", "case_2"]), nearest("x", ["case_1"])
+        ('case_1', None)
+    """
+    near = [other for other in names if near_key(other) == near_key(name)]
+    return near[0] if len(near) == 1 else next(iter(get_close_matches(name, names, 1, 0.8)), None)
+
+
 @dataclass(frozen=True)
 class Matches:
     """Which case each label belongs to.
@@ -58,7 +69,7 @@ def match_names(cases: Collection[str], labels: Iterable[str]) -> Matches:
         elif near:
             found.rivals[label] = near[0] if not free else None
         else:
-            found.orphans[label] = next(iter(get_close_matches(label, cases, 1, 0.8)), None)
+            found.orphans[label] = nearest(label, cases)
     for case, names in claims.items():
         if len(names) == 1:
             found.near[names[0]] = case
