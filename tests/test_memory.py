@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -74,3 +75,17 @@ def test_where_no_peak_is_kept_it_is_what_is_held(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setitem(sys.modules, "resource", None)
     assert memory.peak_gib() == pytest.approx(memory.held_gib(), rel=0.05)
     assert memory.page_faults() == 0
+
+
+def test_a_containers_limit_is_heeded(tmp_path: Path) -> None:
+    """A number of bytes; "max", or no file, is no limit."""
+    limited, unlimited = tmp_path / "memory.max", tmp_path / "other"
+    limited.write_text(f"{3 * 2**30}\n")
+    unlimited.write_text("max\n")
+    assert memory.allowed_gib([tmp_path / "none", unlimited]) == float("inf")
+    assert memory.allowed_gib([unlimited, limited]) == 3
+
+
+def test_a_training_may_take_most_of_the_memory() -> None:
+    there = min(memory.installed_gib(), memory.allowed_gib())
+    assert 0.5 * there < memory.affordable_gib("cpu") < there

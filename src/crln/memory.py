@@ -2,11 +2,20 @@
 
 import ctypes
 import sys
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX = -1, -2, -4
 LARGEST = 2**31 - 1
 GIB = 2**30
+SHARES = {"cpu": 0.75, "cuda": 0.9}
+"""Of all memory, that a training may take; the rest is the system's and other programs'."""
+LIMITS = (
+    Path("/sys/fs/cgroup/memory.max"),
+    Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
+)
+"""Where Linux tells a container's limit, of either version of its control groups."""
 
 
 def keep_freed_memory() -> bool:
@@ -48,6 +57,29 @@ def installed_gib() -> float:
     import psutil
 
     return float(psutil.virtual_memory().total) / GIB
+
+
+def affordable_gib(device: str) -> float:
+    """The memory that a training may take: most of a GPU's, or of what this process may use.
+
+    Args:
+        device: "cpu", "cuda" or "mps".
+    """
+    if device == "cuda":
+        import torch
+
+        return SHARES[device] * torch.cuda.get_device_properties(0).total_memory / GIB
+    return SHARES["cpu"] * min(installed_gib(), allowed_gib())
+
+
+def allowed_gib(limits: Sequence[Path] = LIMITS) -> float:
+    """What a container allows its processes; infinite where there is no limit.
+
+    Args:
+        limits: files that may hold it, in bytes.
+    """
+    found = [path.read_text().strip() for path in limits if path.is_file()]
+    return min((int(text) / GIB for text in found if text.isdigit()), default=float("inf"))
 
 
 def page_faults() -> int:

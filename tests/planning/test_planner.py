@@ -84,6 +84,25 @@ def test_every_patch_is_possible(size: tuple[int, ...], spacing: tuple[float, ..
     )
 
 
+@pytest.mark.parametrize(
+    ("spacing", "half"),
+    [((1.0, 1.0, 1.5), (2.0, 2.0, 3.0)), ((1.5, 1.5, 10.0), (3.0, 3.0, 10.0))],
+    ids=["all axes", "thick slices stay"],
+)
+def test_quick_is_half_the_resolution(spacing: tuple[float, ...], half: tuple[float, ...]) -> None:
+    found = fingerprint(spacing=spacing, size=(200, 200, 40))
+    plan, quick = plan_for(found), plan_for(found, quick=True)
+    assert (plan.spacing, quick.spacing) == (spacing, half)
+    assert prod(quick.patch_size) < prod(plan.patch_size)
+
+
+def test_quick_is_nothing_for_what_keeps_its_grid(phantom: Path) -> None:
+    with pytest.raises(CrlnError, match="--quick: archives keep their grid"):
+        plan_for(fingerprint(layout="h5", geometry=False), quick=True)
+    with pytest.raises(CrlnError, match="--quick and --preset la exclude each other"):
+        make_plan(load_cohort(phantom), preset="la", quick=True)
+
+
 @pytest.mark.parametrize("spacing", [(1.0, 1.0, 1.0), (0.8, 0.8, 1.6)])
 def test_what_is_not_thick_gets_the_default_network(spacing: tuple[float, ...]) -> None:
     assert plan_for(fingerprint(spacing=spacing)).network == Plan().network

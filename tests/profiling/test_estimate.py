@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from crln.planning import Plan
-from crln.profiling import estimate_training
+from crln.profiling import estimate_training, steps_within
 from crln.profiling.bench import Bench
 
 
@@ -47,6 +47,19 @@ def test_both_phases_count(
     assert found.seconds == total
     assert made.taken[0] == 0  # the first step of the labels alone
     assert method == "supervised" or 996 in made.taken  # one past the labelled start
+
+
+def test_hours_are_as_many_steps_as_fit_beside_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    """0.4 of the steps at 0.5 s and 0.6 at 1 s are 0.8 s each; 95 % of an hour is 3420 s."""
+    made = Timed([1.5, 0.5, 1.8, 1.0])
+
+    @contextmanager
+    def bench(*_: Any, **__: Any) -> Iterator[Timed]:
+        yield made
+
+    monkeypatch.setattr("crln.profiling.estimate.bench", bench)
+    steps, each = steps_within(Plan(), 3600)
+    assert (steps, each) == (4275, pytest.approx(0.8))
 
 
 @pytest.mark.slow

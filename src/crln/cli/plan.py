@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from crln.cli.budget import Hours, Quick, check_hours, planned, within_hours
 from crln.cli.options import Data, Labelled, Overwrite, Preset, Seed, Sparse, Test, Validation
 from crln.cli.parts import Group, Split, keep, split_data
 from crln.cli.screen import console, duration, examples, show_facts
@@ -17,6 +18,7 @@ EXAMPLES = examples(
     "crln plan data",
     "crln plan data --test 20 --out plan.yaml",
     "crln plan data --preset la --out la-plan.yaml",
+    "crln plan data --quick --hours 2 --out first-look.yaml",
 )
 
 
@@ -33,6 +35,8 @@ def command(
     seed: Seed = 0,
     split: Split = None,
     group: Group = None,
+    quick: Quick = False,
+    hours: Hours = None,
     overwrite: Overwrite = False,
     sparse: Sparse = False,
     no_estimate: Annotated[
@@ -45,11 +49,11 @@ def command(
     Prints and saves its fingerprint and the plan derived from it. Give the split that
     you will train with, so that the plan looks at no test scan.
     """
-    import crln
     from crln.files import to_yaml, write_text
     from crln.imaging import refuse_input
     from crln.planning import make_fingerprint
 
+    check_hours(hours)
     beside = out.with_name(f"{out.stem}-fingerprint.yaml")
     for path in (out, beside):
         if path.exists() and not overwrite:
@@ -61,14 +65,15 @@ def command(
     for path in (out, beside):
         refuse_input(path, cohort.files, "a file of the cohort")
     fingerprint = make_fingerprint(cohort)
-    plan = crln.make_plan(cohort, preset=preset, fingerprint=fingerprint)
+    plan = planned(cohort, preset, quick, fingerprint=fingerprint)
+    plan = within_hours(plan, hours)
     write_text(beside, to_yaml(fingerprint.model_dump(mode="json")))
     write_text(out, plan.to_yaml())
     show_facts("fingerprint", _of_fingerprint(fingerprint))
     show_facts("plan", _of_plan(plan))
     console.print(f"written: {out}, {beside}")
     keep(whole, cohort)
-    if not no_estimate:
+    if not (no_estimate or hours):
         _tell_time(plan)
 
 
@@ -86,7 +91,10 @@ def _tell_time(plan: "Plan") -> None:
         for name, (count, seconds) in phases.items()
         if count
     )
-    console.print(f"crln train will take about {duration(found.seconds)} here ({device}: {steps})")
+    console.print(
+        f"crln train will take about {duration(found.seconds)} here ({device}: {steps}), besides "
+        "preparing the scans and validation"
+    )
 
 
 def _of_fingerprint(found: "Fingerprint") -> dict[str, str]:
@@ -118,7 +126,8 @@ def _of_plan(plan: "Plan") -> dict[str, str]:
         "patch": f"{_times(plan.patch_size)} voxels",
         "intensity": ", ".join(scheme.scheme for scheme in plan.intensity),
         "classes": ", ".join(plan.labels.names) + ignored,
-        "network": f"{network.kind}, {'-'.join(map(str, network.widths))} channels",
+        "network": f"{network.kind}, {'-'.join(map(str, network.widths))} channels, "
+        f"{' x '.join(map(str, network.step))} voxels halved to one",
         "views": plan.views.kind,
         "training": f"{training.iterations} steps of {training.labelled} labelled and "
         f"{training.unlabelled} unlabelled patches, {training.optimiser}, learning rate "

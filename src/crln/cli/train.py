@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
+from crln.cli.budget import Hours, Quick, check_hours, planned, within_hours
 from crln.cli.options import (
     Data,
     JobCount,
@@ -33,6 +34,7 @@ EXAMPLES = examples(
     "crln train data --out run --labelled 8 --test 20 --validation 4",
     "crln train data --out run --preset la --iterations 2000",
     "crln train data --out run --plan plan.yaml --method mean_teacher",
+    "crln train data --out first-look --quick --hours 0.5",
     "crln train data --out run --resume",
     "crln train data --out run --resume --iterations 8000",
     "crln train more-data --out second --start-from run",
@@ -67,6 +69,8 @@ def command(
         int | None,
         typer.Option(metavar="N", min=1, show_default="the plan's", help="Steps of training."),
     ] = None,
+    hours: Hours = None,
+    quick: Quick = False,
     published: Annotated[
         bool,
         typer.Option(
@@ -99,16 +103,22 @@ def command(
     """
     import crln
     from crln.jobs import Jobs
-    from crln.parallel.launch import is_first
+    from crln.parallel.launch import find_launch, is_first
 
     chosen = Training(**options)
     begun = _begun(out) if chosen.resume else None
     method = chosen.method or (begun.method if begun else "crln")
     console.quiet = not is_first()  # torchrun and srun run this line in every process
+    alone = not begun and find_launch(chosen.devices, chosen.nodes).count == 1
+    check_hours(hours, iterations, alone)
+    given = _given_plan(plan, preset, quick, begun)
     learn = tuple(learn_test.split(",")) if learn_test else ()
     asked = _Asked(labelled, validation, test, split, group, learn, sparse)
     cohort = _split(data, begun, chosen, asked)
-    decided = _choose_plan(cohort, plan, preset, iterations, begun.plan if begun else None)
+    decided = given or planned(cohort, preset, quick, chosen.device)
+    if iterations:
+        decided = decided.updated({"training": {"iterations": iterations}})
+    decided = within_hours(decided, hours, method, chosen.device, chosen.precision or "32")
     if published:
         decided = _as_published(decided, plan, method)
     console.print(
@@ -232,24 +242,18 @@ def _split(data: Path, begun: _Begun | None, chosen: Training, asked: _Asked) ->
     return cohort
 
 
-def _choose_plan(
-    cohort: "Cohort",
-    path: Path | None,
-    preset: str | None,
-    iterations: int | None,
-    begun: "Plan | None",
-) -> "Plan":
-    """The plan of the file, of the run to resume, or one made for the cohort."""
-    from crln.planning import Plan, make_plan
+def _given_plan(
+    path: Path | None, preset: str | None, quick: bool, begun: "_Begun | None"
+) -> "Plan | None":
+    """The plan of the file, or of the run to resume; None: one is to be made for the cohort."""
+    from crln.planning import Plan
 
-    if path and preset:
-        raise CrlnError(f"--plan {path} and --preset {preset} exclude each other; give one")
-    changes = {"training": {"iterations": iterations}} if iterations else {}
+    if path and (preset or quick):
+        other = f"--preset {preset}" if preset else "--quick"
+        raise CrlnError(f"--plan {path} and {other} exclude each other; give one")
     if path:
-        return Plan.read(path).updated(changes)
-    if begun and not preset:
-        return begun.updated(changes)
-    return make_plan(cohort, preset=preset, changes=changes)
+        return Plan.read(path)
+    return begun.plan if begun and not (preset or quick) else None
 
 
 def _as_published(plan: "Plan", path: Path | None, method: str) -> "Plan":

@@ -2,7 +2,7 @@
 
 from crln.profiling.bench import WAIT, Bench, bench
 from crln.profiling.clock import Clock, Timing, repeat
-from crln.profiling.estimate import Estimate, estimate_training
+from crln.profiling.estimate import Estimate, estimate_training, steps_within
 from crln.profiling.stand_in import stand_ins
 from crln.profiling.step import StepProfile, profile_step
 from crln.profiling.work import Rates, Work, count_work, device_rates
@@ -23,4 +23,5 @@ __all__ = [
     "profile_step",
     "repeat",
     "stand_ins",
+    "steps_within",
 ]

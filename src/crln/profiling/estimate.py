@@ -8,6 +8,12 @@ from crln.methods.base import SemiSupervised
 from crln.planning import Plan
 from crln.profiling.bench import Bench, bench
 
+RESERVED = 0.05
+"""Of the hours that a training may take, for preparation and validation."""
+
+MANY = 1000
+"""Steps whose phases stand for those of any training: both are shares of it."""
+
 LONG = 2.0
 """Seconds of a first step from which what it takes only once counts for nothing."""
 
@@ -52,6 +58,31 @@ def estimate_training(
                 made.index = index
                 seconds[phase] = _step(made)
     return Estimate((start, seconds[0]), (total - start, seconds[1]))
+
+
+def steps_within(
+    plan: Plan,
+    seconds: float,
+    method: str = "crln",
+    *,
+    accelerator: str = "cpu",
+    precision: Any = "32-true",
+) -> tuple[int, float]:
+    """How many steps of a training take so long here, and the seconds of one, on average.
+
+    A twentieth of the time is left for what is not steps: scans to prepare, validation.
+
+    Args:
+        plan: gives all but how many steps there are.
+        seconds: for the whole training.
+        method: a name from `crln.methods.METHODS`.
+        accelerator: "cpu", "cuda" or "mps".
+        precision: as Fabric names it.
+    """  # fmt: skip
+    many = plan.updated({"training": {"iterations": MANY}})
+    found = estimate_training(many, method, accelerator=accelerator, precision=precision)
+    each = found.seconds / MANY
+    return max(1, int((1 - RESERVED) * seconds / each)), each
 
 
 def _step(made: Bench) -> float:
