@@ -34,7 +34,7 @@ def test_outlines_are_found_as_files_as_folders_and_among_the_slices(
 ) -> None:
     masks = {"liver": _mask(1, 4), "tumour": _mask(5, 7)}
     file = dicom.write_seg(tmp_path / "labels" / "a.dcm", series[0], masks)
-    folder = dicom.write_seg(tmp_path / "labels" / "b" / "1.dcm", series[1], masks).parent
+    folder = dicom.write_seg(tmp_path / "labels" / "b" / "1.dcm", series[1], masks)
     among = dicom.write_seg(series[2] / "SEG", series[2], masks)
     cohort = load_cohort(tmp_path)
     labels = {case.id: case.label.path for case in cohort.labelled if case.label}
@@ -59,3 +59,15 @@ def test_two_outlines_among_the_slices_are_refused(
         dicom.write_seg(series[0] / name, series[0], {"liver": _mask(1, 4)})
     with pytest.raises(CrlnError, match=r"a: holds 2 outlines \(one, two, \.\.\.\); keep the one"):
         load_cohort(tmp_path)
+
+
+def test_a_cohort_yaml_names_a_file_or_its_folder(
+    tmp_path: Path, series: list[Path], dicom: ModuleType
+) -> None:
+    file = dicom.write_seg(tmp_path / "outlines" / "a" / "1", series[0], {"liver": _mask(1, 4)})
+    for given in (file, file.parent):
+        lines = f"labelled: [{{image: images/a, label: {given}}}]"
+        (tmp_path / "cohort.yaml").write_text(lines)
+        (case,) = load_cohort(tmp_path / "cohort.yaml").labelled
+        assert case.label
+        assert case.label.path == file

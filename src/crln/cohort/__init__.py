@@ -5,7 +5,7 @@ from crln.cohort.groups import repeated_patients
 from crln.cohort.held_out import Held, parse_held
 from crln.cohort.kept import NEW, check_never_tested, keep_split, split_beside
 from crln.cohort.layouts import load_cohort
-from crln.cohort.naming import with_names
+from crln.cohort.naming import settle_told, with_names
 from crln.cohort.outline import Outline, read_outline
 from crln.cohort.parts import without_labels
 from crln.cohort.phantom import make_phantom
@@ -42,6 +42,7 @@ __all__ = [
     "read_split",
     "repeated_patients",
     "save_split",
+    "settle_told",
     "split_beside",
     "split_cohort",
     "unlabelled_pool",

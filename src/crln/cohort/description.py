@@ -14,7 +14,7 @@ from crln.cohort.parts import PARTS, check_groups
 from crln.cohort.words import Words
 from crln.errors import CrlnError
 from crln.files import checked, read_yaml
-from crln.imaging import list_folder, nearest, scan_stem
+from crln.imaging import label_file, list_folder, nearest, scan_stem
 
 _REMEDY = "mend the file"
 
@@ -177,7 +177,7 @@ def _label(folder: Path, given: _Label | None, usual: _Slices | None) -> Label |
         return None
     of = given.slices or (usual if given.kind == "outline" else None)
     slices = of.slices if of else None
-    return Label(_found(folder / given.path), given.classes, given.kind, slices)
+    return Label(label_file(_found(folder / given.path)), given.classes, given.kind, slices)
 
 
 def _found(path: Path) -> Path:

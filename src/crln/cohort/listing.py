@@ -10,6 +10,7 @@ from crln.files import read_text
 from crln.imaging import (
     KNOWN,
     is_outline,
+    label_file,
     list_folder,
     match_names,
     outline_in,
@@ -134,7 +135,8 @@ def pair_labels(
     A series of DICOM slices may have its label among them, as an RTSTRUCT or a SEG.
     """
     beside = {id: outline_in(images[id][0]) for id in images.keys() - labels.keys()}
-    found = {id: label for id, label in beside.items() if label} | dict(labels)
+    found = {id: label for id, label in beside.items() if label}
+    found |= {id: label_file(path) for id, path in labels.items()}
     return {
         id: Case(id, images[id], Label(found[id]) if id in found else None) for id in sorted(images)
     }

@@ -1,6 +1,7 @@
 """Classes that the label files themselves name, as 3D Slicer's and DICOM's do."""
 
 import logging
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from crln.cohort.case import Cohort
@@ -29,18 +30,28 @@ def with_names(cohort: Cohort) -> Cohort:
     if cohort.class_names:
         _tell_left_out(cohort, told)
         return cohort
-    named: dict[int, str] = {}
-    for names in told.values():
-        for value, name in names.items():
-            if plain(name) in map(plain, named.values()):
-                continue
-            free = value if value and value not in named else max([0, *named, *names]) + 1
-            named[free] = name
+    named = settle_told(told.values())
     if not named:
         return cohort
     names, ignore = settle_names(cohort.root, named.items())
     ignore = ignore if cohort.ignore is None else cohort.ignore
     return replace(cohort, class_names=names, ignore=ignore)
+
+
+def settle_told(told: Iterable[Mapping[int, str]]) -> dict[int, str]:
+    """One value for each name that some label files tell; the first file that has it decides.
+
+    Args:
+        told: of each file, value to name.
+    """
+    named: dict[int, str] = {}
+    for names in told:
+        for value, name in names.items():
+            if plain(name) in map(plain, named.values()):
+                continue
+            free = value if value and value not in named else max([0, *named, *names]) + 1
+            named[free] = name
+    return named
 
 
 def _tell_left_out(cohort: Cohort, told: dict[str, dict[int, str]]) -> None:

@@ -204,7 +204,7 @@ def _shown(label: Label, labels: LabelSpace, grid: Grid) -> np.ndarray:
     if labels.separate:
         combined = read_separate(label, labels, grid).array[0]
         return np.where(combined == IGNORE, 0, combined & labels.highest)
-    truth = read_outline(label, grid)
+    truth = read_outline(label, grid, labels.named)
     return np.where(True if truth.known is None else truth.known, truth.values, 0)
 
 

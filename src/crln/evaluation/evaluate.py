@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from crln.cohort import Label, read_outline
+from crln.cohort import Label, read_outline, settle_told
 from crln.components import largest_components
 from crln.errors import CrlnError
 from crln.evaluation.left_out import LeftOut
@@ -17,7 +17,7 @@ from crln.evaluation.pairing import Pair, overlapping_classes, pair_masks, pair_
 from crln.evaluation.results import Evaluation, Measurement
 from crln.evaluation.surfaces import case_metrics
 from crln.files import checksum
-from crln.imaging import check_same_grid, read_label
+from crln.imaging import check_same_grid, common_grid, label_names, read_label
 from crln.labels import LabelSpace
 
 _MOST_CLASSES = 1000
@@ -129,14 +129,17 @@ def _evaluate(
         labelled = {case: (_as_label(mask), _as_label(at)) for case, (mask, at) in pairs.items()}
         found = measure_overlapping(labelled, classes, unit, components, tolerance)
         return _assembled(unit, components, found, classes.structures, tolerance)
+    labels = {case: _as_label(at) for case, (_, at) in pairs.items()}
+    names = _named(pairs, labels, classes)
     if isinstance(classes, LabelSpace):
         background, ignore, classes = classes.values[0], classes.ignore, classes.structures
     measured = Measured([{} for _ in components])
-    labels = {case: _as_label(at) for case, (_, at) in pairs.items()}
     for case, label in labels.items():
         prediction_path = _as_label(pairs[case][0]).path
         measured.read[case] = checksum(prediction_path), " ".join(map(checksum, label.files))
-        prediction, truth, known, spacing, voxel_ml = _read_pair(prediction_path, label, ignore)
+        prediction, truth, known, spacing, voxel_ml = _read_pair(
+            prediction_path, label, ignore, names
+        )
         truth = _where_known(truth, known, background)
         in_truth = _values(truth, label.path) - {background}
         predicted = _where_known(prediction, known, background)
@@ -157,7 +160,7 @@ def _evaluate(
             )
     if classes is None:
         classes = {
-            v: f"class {v}"
+            v: names.get(v, f"class {v}")
             for v in sorted({v for row in measured.figures[0].values() for v in row})
         }
     if not classes:
@@ -214,12 +217,26 @@ def _rows(
     )
 
 
+def _named(
+    pairs: Mapping[str, Pair], labels: Mapping[str, Label], classes: Classes | None
+) -> dict[int, str]:
+    """Label value to name, for files that name their classes; of labels before predictions."""
+    if classes is not None:
+        return classes.named if isinstance(classes, LabelSpace) else dict(classes)
+    told = [
+        label_names(path) for label in labels.values() if not label.parts for path in label.files
+    ]
+    predicted = [label_names(_as_label(at).path) for at, _ in pairs.values()]
+    return settle_told([*told, *predicted])
+
+
 def _read_pair(
-    prediction_path: Path, label: Label, ignore: int | None
+    prediction_path: Path, label: Label, ignore: int | None, names: Mapping[int, str]
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None, tuple[float, float, float], float]:
     """Both masks and where the truth is known, (X, Y, Z); mm and ml of a voxel (NaN if unknown)."""
-    prediction = read_label(prediction_path)
-    outline = read_outline(label, prediction.grid, ignore=ignore)
+    like = common_grid([prediction_path, *label.files])
+    prediction = read_label(prediction_path, like, names)
+    outline = read_outline(label, prediction.grid, names, ignore)
     truth = outline.volume
     check_same_grid(prediction_path, prediction.grid, label.path, truth.grid)
     # An archive knows no voxel size; the other file of the pair may.

@@ -11,8 +11,10 @@ from crln.imaging import (
     folder_name,
     is_archive,
     is_scan,
+    label_file,
     list_folder,
     match_names,
+    outline_in,
     scans_by_name,
 )
 from crln.labels import LabelSpace
@@ -34,7 +36,7 @@ def find_masks(path: Path) -> dict[str, Path]:
     masks = scans_by_name(_candidates(path), "of the same case as {}; keep one of the two")
     if not masks:
         raise CrlnError(f"{path}: no mask in it ({MASKS}); give another folder")
-    return masks
+    return {case: label_file(mask) for case, mask in masks.items()}
 
 
 def find_truths(path: Path, *, sparse: bool = False) -> tuple[dict[str, Path | Label], int | None]:
@@ -211,6 +213,7 @@ def _candidates(path: Path) -> Iterable[Path]:
         # The research archives keep one folder a case, with an h5 file in it.
         if entry.is_dir():
             found += [file for file in list_folder(entry) if is_archive(file)]
+            found += [entry] if outline_in(entry) else []
         elif is_scan(entry):
             found.append(entry)
     return found

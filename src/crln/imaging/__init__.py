@@ -1,8 +1,9 @@
 """One scan: voxels and where they lie, read from and written to every format of the field."""
 
 from crln.imaging.clutter import is_clutter
+from crln.imaging.common import common_grid
 from crln.imaging.dicom import SeriesFound, find_series, is_dicom_file, series_at
-from crln.imaging.dicom_label import outline_in
+from crln.imaging.dicom_label import label_file, outline_in
 from crln.imaging.format import Format, Output
 from crln.imaging.formats import (
     KNOWN,
@@ -38,6 +39,7 @@ __all__ = [
     "Volume",
     "check_option",
     "check_same_grid",
+    "common_grid",
     "find_series",
     "folder_name",
     "group_channels",
@@ -47,6 +49,7 @@ __all__ = [
     "is_dicom_folder",
     "is_outline",
     "is_scan",
+    "label_file",
     "label_names",
     "list_folder",
     "mask_files",

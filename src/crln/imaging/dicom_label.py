@@ -144,6 +144,15 @@ def outline_in(folder: Path) -> Path | None:
     return _only(folder, files) if files else None
 
 
+def label_file(path: Path) -> Path:
+    """The file of a label: the path itself, or the one outline in the folder that it is.
+
+    Raises:
+        CrlnError: the folder holds several.
+    """
+    return outline_in(path) or path
+
+
 def _only(path: Path, files: list[Path]) -> Path:
     if len(files) > 1:
         raise CrlnError(

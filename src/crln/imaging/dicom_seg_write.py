@@ -57,11 +57,11 @@ def write(target: Path, output: Output) -> None:
 
 
 def _pixels(output: Output, found: list[Structure], slices: "list[Dataset]") -> Any:
-    """Segment numbers (frames, rows, columns); with their place where slices are not the grid's."""
+    """Segment numbers (frames, rows, columns); with their place where a file holds many slices."""
     numbers = np.zeros(output.array.shape[::-1], np.min_scalar_type(max(1, len(found))))
     for structure in found:
         numbers[structure.value == output.array.T] = structure.number
-    if len(slices) == len(numbers) or int(slices[0].get("NumberOfFrames") or 1) == len(numbers):
+    if len(slices) == len(numbers):
         return numbers
     from highdicom import Volume
 
