@@ -153,9 +153,15 @@ def _(place: Place) -> list[object]:
     return place.train()
 
 
-@fault("4D where 3D is due")
+@fault("several channels where the plan has one")
 def _(place: Place) -> list[object]:
     place.change(place.scan, lambda image: np.stack([image, image], -1))
+    return place.train()
+
+
+@fault("a label of four dimensions")
+def _(place: Place) -> list[object]:
+    place.change(place.label, lambda label: np.stack([label, label], -1))
     return place.train()
 
 

@@ -202,10 +202,14 @@ def test_digits_that_number_cases_have_a_remedy(tmp_path: Path) -> None:
         load_cohort(tmp_path)
 
 
-def test_4d_decathlon_files_are_noticed_by_their_names(tmp_path: Path) -> None:
+def test_one_file_of_a_decathlon_may_hold_all_channels(tmp_path: Path) -> None:
     touch(tmp_path, "imagesTr/a.nii.gz", "labelsTr/a.nii.gz")
-    (tmp_path / "dataset.json").write_text(json.dumps({"modality": {"0": "T1", "1": "T2"}}))
-    with pytest.raises(CrlnError, match=r"dataset\.json: names 2 channels, but a case has 1 files"):
+    names = tmp_path / "dataset.json"
+    names.write_text(json.dumps({"modality": {"0": "T1", "1": "T2"}}))
+    assert load_cohort(tmp_path).channels == ("T1", "T2")
+    touch(tmp_path, *(f"imagesTr/a_000{channel}.nii.gz" for channel in range(3)))
+    (tmp_path / "imagesTr" / "a.nii.gz").unlink()
+    with pytest.raises(CrlnError, match=r"dataset\.json: names 2 channels, but a case has 3 files"):
         load_cohort(tmp_path)
 
 

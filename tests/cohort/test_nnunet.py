@@ -8,6 +8,7 @@ import h5py
 import nibabel as nib
 import numpy as np
 import pytest
+import SimpleITK as sitk
 
 from crln.cohort import Cohort, Label, Slices, load_cohort, split_cohort
 from crln.comparison import export_nnunet
@@ -172,3 +173,35 @@ def test_structures_of_a_file_each_are_not_exported(phantom: Path, tmp_path: Pat
     cohort = replace(split_cohort(load_cohort(phantom), labelled=2), exclusive=False)
     with pytest.raises(CrlnError, match="overlap have a label file each, which nnU-Net does not"):
         export_nnunet(cohort, tmp_path)
+
+
+def test_channels_of_one_file_become_a_file_each(tmp_path: Path) -> None:
+    """As SimpleITK, nnU-Net's reader, opens them; a Decathlon's names of channels are kept."""
+    random = np.random.default_rng(0)
+    affine = np.array([[0, -2.0, 0, 5], [1, 0, 0, -3], [0, 0, 3, 1], [0, 0, 0, 1]])
+    image = random.normal(size=(6, 5, 4, 3)).astype(np.float32)
+    data = tmp_path / "data"
+    for folder, array in (("imagesTr", image), ("labelsTr", image[..., 0] > 0)):
+        (data / folder).mkdir(parents=True)
+        stored = array.astype(np.uint8 if array.dtype == bool else np.float32)
+        nib.save(nib.Nifti1Image(stored, affine), data / folder / "a.nii.gz")
+    names = ["before", "FLAIR", "after"]
+    told = {"modality": dict(zip("012", names, strict=True)), "labels": {"1": "lesion"}}
+    (data / "dataset.json").write_text(json.dumps(told))
+    folder = export_nnunet(load_cohort(data), tmp_path / "raw")
+    scan = sitk.ReadImage(str(data / "labelsTr" / "a.nii.gz"))
+    for channel in range(3):
+        written = sitk.ReadImage(str(folder / "imagesTr" / f"a_{channel:04d}.nii.gz"))
+        np.testing.assert_array_equal(sitk.GetArrayFromImage(written).T, image[..., channel])
+        for get in ("GetSize", "GetSpacing", "GetOrigin", "GetDirection"):
+            np.testing.assert_allclose(getattr(written, get)(), getattr(scan, get)())
+    notes = json.loads((folder / "dataset.json").read_text())
+    assert list(notes["channel_names"].values()) == names
+    (data / "dataset.json").unlink()
+    folder = export_nnunet(load_cohort(data), tmp_path / "raw", name="Nameless")
+    notes = json.loads((folder / "dataset.json").read_text())
+    assert list(notes["channel_names"].values()) == ["channel 0", "channel 1", "channel 2"]
+    told["modality"] = {"0": "T1", "1": "T2"}
+    (data / "dataset.json").write_text(json.dumps(told))
+    with pytest.raises(CrlnError, match=r"names 2 channels \(T1, T2\), but its scans hold 3"):
+        export_nnunet(load_cohort(data), tmp_path / "raw", name="Wrong")

@@ -9,7 +9,7 @@ import pytest
 import SimpleITK as sitk
 
 from crln.errors import CrlnError
-from crln.imaging import read_grid, read_image, read_label
+from crln.imaging import count_channels, read_grid, read_image, read_label
 
 Save = Callable[..., Path]
 SHAPE = (5, 6, 7)
@@ -148,16 +148,54 @@ def test_an_unreadable_file_is_named(
         read_image([path])
 
 
-def test_4d_is_refused_in_every_format(tmp_path: Path, save: Save, affine: np.ndarray) -> None:
-    array = np.zeros((3, 4, 5, 2), np.float32)
-    nib.save(nib.Nifti1Image(array, affine), tmp_path / "a.nii.gz")
-    sitk.WriteImage(sitk.GetImageFromArray(array, isVector=True), str(tmp_path / "a.nrrd"))
-    sitk.WriteImage(sitk.GetImageFromArray(array, isVector=False), str(tmp_path / "a.mha"))
+CHANNELS = np.random.default_rng(0).normal(size=(3, 4, 5, 2)).astype(np.float32)
+
+
+@pytest.fixture(params=["a.nii.gz", "five.nii", "a.nrrd", "a.mha", "four.mha"])
+def several(request: pytest.FixtureRequest, tmp_path: Path, affine: np.ndarray) -> Path:
+    """A file of two channels: a fourth dimension, a fifth, or two values a voxel."""
+    path = tmp_path / request.param
+    if path.suffix == ".mha" or path.suffix == ".nrrd":
+        vector = path.stem == "a"
+        array = CHANNELS.transpose(2, 1, 0, 3) if vector else CHANNELS.T
+        sitk.WriteImage(sitk.GetImageFromArray(array, isVector=vector), str(path))
+    else:
+        array = CHANNELS[:, :, :, None] if path.stem == "five" else CHANNELS
+        nib.save(nib.Nifti1Image(array, affine), path)
+    return path
+
+
+def test_one_file_may_hold_several_channels(several: Path) -> None:
+    volume = read_image([several])
+    np.testing.assert_array_equal(volume.array, np.moveaxis(CHANNELS, 3, 0))
+    assert read_grid(several).shape == (3, 4, 5)
+    assert count_channels([several]) == 2
+    with pytest.raises(CrlnError, match=r"4D of shape .* where a label is 3D"):
+        read_label(several)
+
+
+def test_channels_come_from_files_that_are_alike(tmp_path: Path, several: Path, save: Save) -> None:
+    grid = read_grid(several)
+    single = tmp_path / "single.nii"
+    nib.save(nib.Nifti1Image(CHANNELS[..., 0], grid.affine), single)
+    np.testing.assert_array_equal(
+        read_image([several, several]).array, np.concatenate([np.moveaxis(CHANNELS, 3, 0)] * 2)
+    )
+    with pytest.raises(CrlnError, match=r"single\.nii: 1 channels, .* others; give all alike"):
+        read_image([several, single])
+
+
+def test_a_series_over_time_has_no_channels(tmp_path: Path, affine: np.ndarray) -> None:
+    nib.save(nib.Nifti1Image(np.zeros((3, 4, 5, 200), np.int16), affine), tmp_path / "bold.nii.gz")
+    with pytest.raises(CrlnError, match=r"bold\.nii\.gz: holds 200 volumes, as a series over time"):
+        read_image([tmp_path / "bold.nii.gz"])
+
+
+def test_an_archive_is_of_three_dimensions(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "a.h5", "w") as file:
-        file["image"] = array
-    for suffix in (".nii.gz", ".nrrd", ".mha", ".h5"):
-        with pytest.raises(CrlnError, match=rf"a\{suffix}: 4D .*where 3D is due; give one 3D"):
-            read_image([tmp_path / f"a{suffix}"])
+        file["image"] = CHANNELS
+    with pytest.raises(CrlnError, match=r"a\.h5: 4D .*where 3D is due; give one 3D file per"):
+        read_image([tmp_path / "a.h5"])
 
 
 def test_colour_is_refused(tmp_path: Path, save: Save, affine: np.ndarray) -> None:

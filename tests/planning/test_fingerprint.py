@@ -194,3 +194,19 @@ def test_what_nobody_outlined_is_no_class(tmp_path: Path) -> None:
     cohort = Cohort(tmp_path, "folders", (make_case(tmp_path, "a", label),), ignore=9)
     found = make_fingerprint(cohort)
     assert (found.labels, found.ignore) == ((0, 1), 9)
+
+
+def test_a_file_of_several_channels_names_them(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    for k, name in enumerate("ab"):
+        image = random.normal(loc=[0, 50], size=(8, 8, 8, 2)).astype(np.float32)
+        for folder, array in (("images", image), ("labels", (image[..., 0] > 0).astype(np.uint8))):
+            (tmp_path / folder).mkdir(exist_ok=True)
+            nib.save(nib.Nifti1Image(array, np.eye(4)), tmp_path / folder / f"{name}{k}.nii")
+    found = make_fingerprint(load_cohort(tmp_path))
+    assert found.channels == ("channel 0", "channel 1")
+    assert [round(channel.median / 50) for channel in found.intensity] == [0, 1]
+    image = random.normal(size=(8, 8, 8)).astype(np.float32)
+    nib.save(nib.Nifti1Image(image, np.eye(4)), tmp_path / "images" / "c.nii")
+    with pytest.raises(CrlnError, match=r"c\.nii: 1 channels, where another scan has 2"):
+        make_fingerprint(load_cohort(tmp_path))

@@ -156,6 +156,21 @@ class Cohort:
         if self.root.is_file():
             yield self.root
 
+    def channel_names(self, count: int) -> tuple[str, ...]:
+        """The names of so many channels, which a file may hold several of.
+
+        Raises:
+            CrlnError: so many are not named.
+        """
+        if count == len(self.channels):
+            return self.channels
+        if len(self.channels) > 1:
+            raise CrlnError(
+                f"{self.root}: names {len(self.channels)} channels ({', '.join(self.channels)}), "
+                f"but its scans hold {count}; name all of them"
+            )
+        return tuple(f"channel {channel}" for channel in range(count))
+
     @property
     def named(self) -> dict[int, str]:
         """Label value to name, and of what nobody outlined, for files that tell names."""

@@ -125,7 +125,8 @@ def read_description(path: Path) -> Cohort:
     default = ["image"] if count == 1 else [f"channel {c}" for c in range(count)]
     channels = tuple(given.channels or default)
     for case in cohort:
-        if len(case.images) != len(channels):
+        # One file a case may hold all channels.
+        if len(case.images) != len(channels) and not len(case.images) == count == 1:
             raise CrlnError(
                 f"{path}: case {case.id} has {len(case.images)} images where {len(channels)} "
                 "channels are due; name one file per channel"

@@ -131,7 +131,8 @@ def _load_pairs(
 
 
 def _channel_names(root: Path, names: Names, count: int) -> tuple[str, ...]:
-    if names.channels and count and len(names.channels) != count:
+    # One file may hold all channels.
+    if names.channels and count > 1 and len(names.channels) != count:
         raise CrlnError(
             f"{root / 'dataset.json'}: names {len(names.channels)} channels, but a case has "
             f"{count} files; give one 3D file per channel, case_0000, case_0001, ..."

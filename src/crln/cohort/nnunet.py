@@ -18,7 +18,14 @@ from crln.cohort.naming import with_names
 from crln.cohort.outline import Outline, read_outline
 from crln.errors import CrlnError
 from crln.files import write_text
-from crln.imaging import read_grid, read_image, scan_suffix, write_mask, write_scalar
+from crln.imaging import (
+    count_channels,
+    read_grid,
+    read_image,
+    scan_suffix,
+    write_mask,
+    write_scalar,
+)
 from crln.labels import IGNORE, LabelSpace
 
 NNUNET_NOTES = "dataset.json"
@@ -93,6 +100,7 @@ def _write(cohort: Cohort, folder: Path) -> None:
     labels = LabelSpace.of(values, cohort.class_names, cohort.ignore)
     kept = [*labels.values, *([] if labels.ignore is None else [labels.ignore])]
     ending = _ending(cohort)
+    channels = cohort.channel_names(count_channels(cohort.labelled[0].images))
     for case in cohort.labelled:
         assert case.label is not None
         _write_scan(case, folder / "imagesTr", ending)
@@ -114,7 +122,7 @@ def _write(cohort: Cohort, folder: Path) -> None:
     if labels.ignore is not None or gaps:
         names[IGNORED] = labels.classes
     notes: dict[str, object] = {
-        "channel_names": {str(i): channel for i, channel in enumerate(cohort.channels)},
+        "channel_names": {str(i): channel for i, channel in enumerate(channels)},
         "labels": names,
         "numTraining": len(cohort.labelled),
         "file_ending": ending,
@@ -191,7 +199,8 @@ def _written(cohort: Cohort) -> Sequence[Case]:
 
 def _write_scan(case: Case, folder: Path, ending: str) -> None:
     """A file per channel."""
-    if all(scan_suffix(path) == ending for path in case.images):
+    alike = all(scan_suffix(path) == ending for path in case.images)
+    if alike and count_channels(case.images) == len(case.images):
         for channel, path in enumerate(case.images):
             shutil.copyfile(path, folder / f"{case.id}_{channel:04d}{ending}")
         return

@@ -22,7 +22,7 @@ from crln.imaging.formats import (
 from crln.imaging.grid import Grid, Shape, Spacing, Volume, check_same_grid
 from crln.imaging.listing import group_channels, list_folder, readable_names, scans_by_name
 from crln.imaging.near import match_names, nearest
-from crln.imaging.read import label_names, read_grid, read_image, read_label
+from crln.imaging.read import count_channels, label_names, read_grid, read_image, read_label
 from crln.imaging.separate import folder_name, mask_files, written_labels
 from crln.imaging.write import refuse_input, write_mask, write_scalar
 
@@ -40,6 +40,7 @@ __all__ = [
     "check_option",
     "check_same_grid",
     "common_grid",
+    "count_channels",
     "find_series",
     "folder_name",
     "group_channels",

@@ -73,7 +73,14 @@ class Format(ABC):
 
     @abstractmethod
     def voxels(self, path: Path, content: Content) -> np.ndarray:
-        """(X, Y, Z), scaled as the file says; of an archive the dataset `content`."""
+        """(X, Y, Z), scaled as the file says; of an archive the dataset `content`.
+
+        Of a file of several channels (X, Y, Z, C).
+        """
+
+    def channels(self, path: Path) -> int:
+        """How many a file holds, without reading voxels."""
+        return 1
 
     def names(self, path: Path) -> dict[int, str]:
         """Value -> name of the classes of a label file; empty where such files tell none."""

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
+from math import prod
 from pathlib import Path
 from typing import TypeVar
 
@@ -19,6 +20,8 @@ T = TypeVar("T")
 _SMALLEST, _LARGEST = 1e-5, 1e2
 # Corners of the two grids may lie this share of a voxel apart: headers are rounded to float32.
 _TOLERANCE = 0.1
+MOST_CHANNELS = 32
+"""Of one file."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,16 +126,26 @@ class Volume:
             raise ValueError(f"voxels of {self.array.shape[1:]} on a grid of {self.grid.shape}")
 
 
-def spatial_shape(path: Path, shape: tuple[int, ...]) -> Shape:
+def spatial_shape(path: Path, shape: tuple[int, ...], *, channels: int = 1) -> Shape:
     """The (X, Y, Z) of a file whose array may have further axes of length 1.
 
+    Args:
+        path: the file, for the error.
+        shape: of its array.
+        channels: how many values a voxel may have, along the fourth axis or a later one.
+
     Raises:
-        CrlnError: the array is not of three dimensions, or has no voxel.
+        CrlnError: the array is not of three dimensions, has no voxel, or too many values a voxel.
     """
-    if len(shape) < 3 or any(side != 1 for side in shape[3:]):
+    if len(shape) < 3 or (channels == 1 and prod(shape[3:]) > 1):
         raise CrlnError(
             f"{path}: {len(shape)}D of shape {tuple(shape)} where 3D is due; "
             "give one 3D file per channel"
+        )
+    if prod(shape[3:]) > channels:
+        raise CrlnError(
+            f"{path}: holds {prod(shape[3:])} volumes, as a series over time does; give the one to "
+            f"learn from, or up to {channels} channels"
         )
     if min(shape) <= 0:
         raise CrlnError(f"{path}: has no voxel (shape {tuple(shape)}); export it again")

@@ -1,13 +1,13 @@
 """NRRD and MetaImage files, by SimpleITK."""
 
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from crln.errors import CrlnError
 from crln.imaging.format import Content, Format, Output
-from crln.imaging.grid import Grid, spatial_shape
+from crln.imaging.grid import MOST_CHANNELS, Grid, spatial_shape
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -26,17 +26,22 @@ class Itk(Format):
     def grid(self, path: Path) -> Grid:
         """From the header."""
         reader = header(path)
-        if reader.GetNumberOfComponents() != 1:
-            raise CrlnError(
-                f"{path}: 4D ({reader.GetNumberOfComponents()} values a voxel) where 3D is due; "
-                "give one 3D file per channel"
-            )
+        spatial_shape(path, _shape(reader), channels=MOST_CHANNELS)
         return header_grid(path, reader)
+
+    def channels(self, path: Path) -> int:
+        """Values a voxel, or the length of a fourth dimension."""
+        return prod(_shape(header(path))[3:])
 
     def voxels(self, path: Path, content: Content) -> np.ndarray:
         """Of the file's own type."""
         sitk = itk()
-        voxels = sitk.GetArrayFromImage(sitk.ReadImage(str(path)))  # (..., Z, Y, X)
+        image = sitk.ReadImage(str(path))
+        voxels = sitk.GetArrayFromImage(image)  # ([T,] Z, Y, X[, C])
+        if image.GetNumberOfComponentsPerPixel() > 1:
+            return np.moveaxis(voxels.reshape(-1, *voxels.shape[-4:])[0], 3, 0).T
+        if voxels.ndim == 4 and len(voxels) > 1:
+            return voxels.T
         return voxels.reshape(voxels.shape[-3:]).T
 
     def write(self, target: Path, output: Output) -> None:
@@ -50,6 +55,11 @@ class Itk(Format):
         image.SetDirection((LPS_TO_RAS @ grid.to_world[:3, :3] / spacing).ravel().tolist())
         image.SetOrigin((LPS_TO_RAS @ grid.to_world[:3, 3]).tolist())
         sitk.WriteImage(image, str(target), useCompression=True)
+
+
+def _shape(reader: "sitk.ImageFileReader") -> tuple[int, ...]:
+    """(X, Y, Z, ...), values a voxel last."""
+    return (*reader.GetSize(), reader.GetNumberOfComponents())
 
 
 def itk() -> "ModuleType":
@@ -70,7 +80,7 @@ def header(path: Path) -> "sitk.ImageFileReader":
 
 def header_grid(path: Path, reader: "sitk.ImageFileReader") -> Grid:
     """Where the voxels lie, however many values each has."""
-    shape = spatial_shape(path, reader.GetSize())
+    shape = spatial_shape(path, reader.GetSize(), channels=MOST_CHANNELS)
     dimension = reader.GetDimension()
     direction = np.reshape(reader.GetDirection(), (dimension, dimension))[:3, :3]
     return Grid(shape, ras_affine(direction, reader.GetSpacing()[:3], reader.GetOrigin()[:3]))

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from crln.errors import CrlnError
 from crln.imaging.format import Content, Format, Output
-from crln.imaging.grid import Grid, spatial_shape
+from crln.imaging.grid import MOST_CHANNELS, Grid, spatial_shape
 from crln.imaging.nifti_grid import grid_of
 
 if TYPE_CHECKING:
@@ -30,7 +31,12 @@ class Nifti(Format):
     def grid(self, path: Path) -> Grid:
         """From the header as it is: nibabel mends some of what it loads."""
         header = _header(path)
-        return grid_of(path, header, spatial_shape(path, header.get_data_shape()))
+        shape = spatial_shape(path, header.get_data_shape(), channels=MOST_CHANNELS)
+        return grid_of(path, header, shape)
+
+    def channels(self, path: Path) -> int:
+        """Of a file of four dimensions the length of the fourth."""
+        return prod(_header(path).get_data_shape()[3:])
 
     def voxels(self, path: Path, content: Content) -> np.ndarray:
         """Of the file's own type where it has no scaling."""
@@ -45,7 +51,12 @@ class Nifti(Format):
             # integers.
             scaled = image.header.get_slope_inter() not in ((None, None), (1.0, 0.0))
             voxels = np.asarray(image.dataobj, dtype=np.float32 if scaled else None)
-            return voxels.reshape(voxels.shape[:3])
+            several = prod(voxels.shape[3:]) > 1
+            return (
+                voxels.reshape(*voxels.shape[:3], -1)
+                if several
+                else voxels.reshape(voxels.shape[:3])
+            )
 
     def write(self, target: Path, output: Output) -> None:
         """Writes with the header of the scan, where that is NIfTI too.

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from crln.errors import CrlnError
 from crln.imaging.faults import reading
 from crln.imaging.format import Content
 from crln.imaging.formats import label_format, scan_format
@@ -32,7 +33,8 @@ def read_image(paths: Sequence[Path]) -> Volume:
     """One scan.
 
     Args:
-        paths: a file per channel; or one h5 archive (its dataset `image`), or one DICOM folder.
+        paths: a file per channel, or one file of several; or one h5 archive (its dataset `image`),
+            or one DICOM folder.
 
     Returns:
         (C, X, Y, Z) float32 in the file's axis order, on the first channel's grid.
@@ -43,13 +45,35 @@ def read_image(paths: Sequence[Path]) -> Volume:
     """
     paths = [Path(path) for path in paths]
     grid = read_grid(paths[0])
-    array = np.empty((len(paths), *grid.shape), np.float32)
-    for channel, path in enumerate(paths):
-        if channel:
+    array = np.empty((0, *grid.shape), np.float32)
+    for place, path in enumerate(paths):
+        if place:
             check_same_grid(paths[0], grid, path, read_grid(path))
-        array[channel] = _read_voxels(path, "image")
-        check_intensities(path, array[channel])
+        voxels = _read_voxels(path, "image")
+        found = voxels[..., None] if voxels.ndim == 3 else voxels
+        if not place:
+            array = np.empty((found.shape[3] * len(paths), *grid.shape), np.float32)
+        elif len(array) != found.shape[3] * len(paths):
+            raise CrlnError(f"{path}: {found.shape[3]} channels, {paths[0]} others; give all alike")
+        for channel in range(found.shape[3]):
+            target = array[place * found.shape[3] + channel]
+            target[...] = found[..., channel]
+            check_intensities(path, target)
     return Volume(array, grid)
+
+
+def count_channels(paths: Sequence[Path]) -> int:
+    """How many channels some files hold together, by their headers.
+
+    Raises:
+        CrlnError: as `read_grid`.
+    """
+    count = 0
+    for path in paths:
+        sys.audit("crln.read", str(path), "header")
+        with reading(path):
+            count += scan_format(path).channels(path)
+    return count
 
 
 def read_label(
@@ -77,6 +101,10 @@ def read_label(
         moves = values_by_name(path, told, names or {})
         voxels, grid = format.label(path, like, moves if told else None)
     check_grid(path, grid)
+    if voxels.ndim != 3:
+        raise CrlnError(
+            f"{path}: 4D of shape {voxels.shape} where a label is 3D; give one value a voxel"
+        )
     if like is not None:
         voxels, grid = reordered(voxels, grid, like)
     return Volume(moved(whole_numbers(path, voxels), told, moves)[None].astype(np.int32), grid)

@@ -128,7 +128,7 @@ def make_fingerprint(cohort: Cohort) -> Fingerprint:
         "validation": len(cohort.validation),
         "test": len(cohort.test),
         "layout": cohort.layout,
-        "channels": cohort.channels,
+        "channels": cohort.channel_names(len(voxels.everywhere[0])),
         "geometry": any(grid.known for grid in grids),
         "headers_read": len(grids),
         "scans_read": len(voxels.everywhere),
@@ -204,6 +204,11 @@ def _read_voxels(cohort: Cohort, affordable: int) -> _Voxels:
     for case in (*outlined, *others):
         image = read_image(case.images)
         flat = image.array.reshape(len(image.array), -1)
+        if seen.everywhere and len(flat) != len(seen.everywhere[0]):
+            raise CrlnError(
+                f"{case.images[0]}: {len(flat)} channels, where another scan has "
+                f"{len(seen.everywhere[0])}; give the same of every scan"
+            )
         seen.everywhere.append(flat[:, random.integers(flat.shape[1], size=SAMPLE)])
         if case.label is None:
             continue

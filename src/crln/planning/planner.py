@@ -64,10 +64,13 @@ def make_plan(
     """
     if quick and preset:
         raise CrlnError(f"--quick and --preset {preset} exclude each other; give one")
+    if preset is not None:
+        read_preset(preset)  # a name that is wrong is told at once
+    found = fingerprint or make_fingerprint(cohort)
     layers = [changes or {}]
     if preset is not None:
-        layers.insert(0, read_preset(preset, len(cohort.channels)))
-    plan = plan_for(fingerprint or make_fingerprint(cohort), quick=quick)
+        layers.insert(0, read_preset(preset, len(found.channels)))
+    plan = plan_for(found, quick=quick)
     try:
         for layer in layers:
             plan = plan.updated(layer)

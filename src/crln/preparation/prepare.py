@@ -50,7 +50,7 @@ def prepare_image(
     if len(volume.array) != len(plan.channels):
         raise CrlnError(
             f"{name}: has {len(volume.array)} channels where the plan has "
-            f"{len(plan.channels)} ({', '.join(plan.channels)}); give one file per channel"
+            f"{len(plan.channels)} ({', '.join(plan.channels)}); give a scan with these"
         )
     channels = [
         _checked(channel, scheme, name)
