@@ -50,7 +50,9 @@ def test_pages_of_figures_are_what_their_files_give() -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_no_page_is_too_long(page: Path) -> None:
-    assert words(page.read_text(encoding="utf-8")) <= 1800
+    """The table of every verb's options is looked up, not read."""
+    most = 2400 if page.stem == "verbs" else 1800
+    assert words(page.read_text(encoding="utf-8")) <= most
 
 
 def test_the_results_fit_one_screen() -> None:

@@ -294,6 +294,41 @@ def _(place: Place) -> list[object]:
     return place.train()
 
 
+@fault("a sparse label that holds nothing")
+def _(place: Place) -> list[object]:
+    place.change(place.label, np.zeros_like)
+    return place.train("--sparse")
+
+
+@fault("an outlined slice that is not there")
+def _(place: Place) -> list[object]:
+    case = "{image: images/a.nii.gz, label: {path: labels/a.nii.gz, slices: [3, 16]}}"
+    (place.data / "cohort.yaml").write_text(f"labelled: [{case}]\n", encoding="utf-8")
+    return place.train()
+
+
+@fault("several classes in the folder of one")
+def _(place: Place) -> list[object]:
+    place.change(place.label, lambda label: label + np.indices(label.shape).sum(0, np.uint8) % 2)
+    (place.data / "labels").rename(place.data / "labels-liver")
+    return place.train()
+
+
+@fault("a folder of a class that has no value")
+def _(place: Place) -> list[object]:
+    (place.data / "labels-liver").mkdir()
+    return place.train()
+
+
+@fault("a case with a label of all classes and of one")
+def _(place: Place) -> list[object]:
+    (place.data / "labels-liver").mkdir()
+    (place.data / "labels-liver" / "a.nii.gz").write_bytes(place.label.read_bytes())
+    notes = '{"labels": {"background": 0, "liver": 1}}'
+    (place.data / "dataset.json").write_text(notes, encoding="utf-8")
+    return place.train()
+
+
 @fault("a name that is not UTF-8")
 def _(place: Place) -> list[object]:
     (place.data / "images" / "caf\udce9.nii.gz").touch()
