@@ -77,6 +77,7 @@ def test_every_draw_keeps_the_scans_of_a_patient_together(tmp_path: Path) -> Non
          r"patient(\d+)"),
         (["sub-01_ses-1", "sub-01_ses-2", "sub-02_ses-1", "sub-02_ses-2"], r"sub-(\d+)"),
         (["7a", "7b", "8a", "8b"], r"^(\D*\d+)"),
+        (["anna_q0", "anna_q1", "bert_q0", "bert_q1"], r"^(.+)[-_]"),
         (["A01_left", "A01_right", "B02_left", "B02_right"], r"^(\D*\d+)"),
     ],
 )  # fmt: skip

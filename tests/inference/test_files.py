@@ -81,6 +81,16 @@ def test_one_failure_does_not_stop_the_others(
     assert not any("b" in Path(name).name for name in tree(tmp_path / "masks"))
 
 
+def test_a_scan_whose_name_is_not_utf8_is_told_and_the_others_are_outlined(
+    predictor: Predictor, scans: list[Path], tmp_path: Path
+) -> None:
+    scans[0].rename(scans[0].with_name("caf\udce9.nii.gz"))
+    outcomes = predict_files(predictor, [scans[0].parent], tmp_path / "masks")
+    assert [outcome.case for outcome in outcomes if outcome.error is None] == ["b", "c"]
+    (error,) = [outcome.error for outcome in outcomes if outcome.error]
+    assert error.endswith("caf\\xe9.nii.gz: its name is not UTF-8; rename it")
+
+
 def test_what_exists_is_refused_before_any_work(
     predictor: Predictor, scans: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,8 +2,8 @@
 
 import logging
 import re
-from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from crln.cohort.case import Case, Cohort
@@ -14,6 +14,9 @@ _log = logging.getLogger("crln")
 
 _NUMBERED = re.compile(r"(\D*)(\d+)(?:[-_. ]+(.+)|([a-zA-Z]))")
 """A name that goes on after its first number: `patient001_frame12`, `p7b`."""
+
+_ENDED = re.compile(r"(.+)[-_]([^-_]+)")
+"""A name with an ending: `vessels_b_q0`."""
 
 
 def group_by(cohort: Cohort, pattern: str) -> Cohort:
@@ -98,20 +101,29 @@ def suggested_pattern(ids: Iterable[str]) -> tuple[str, tuple[str, str]] | None:
         >>> suggested_pattern(["patient01_ED", "patient01_ES", "patient02_ED", "patient02_ES"])
         ('patient(\\d+)', ('patient01_ED', 'patient01_ES'))
     """
-    patients: dict[tuple[str, str], list[str]] = defaultdict(list)
-    endings: Counter[str] = Counter()
-    for id in sorted(ids):
-        if match := _NUMBERED.fullmatch(id):
-            patients[match[1], match[2]].append(id)
-            rest = match[3] or match[4]
-            # frame01 and frame12 are one kind of ending; 01 and 12 may be patients
-            endings[re.sub(r"\d+", "#", rest) if re.search("[a-zA-Z]", rest) else rest] += 1
-    several = [names for names in patients.values() if len(names) > 1]
+    ids = sorted(ids)
+    numbered = [(id, match) for id in ids if (match := _NUMBERED.fullmatch(id))]
+    if found := _repeated([(id, m[1] + m[2], m[3] or m[4]) for id, m in numbered]):
+        before = {match[1] for _, match in numbered}
+        literal = re.escape(next(iter(before))).replace(r"\-", "-")
+        pattern = rf"{literal}(\d+)" if len(before) == 1 and literal else r"^(\D*\d+)"
+        return pattern, found
+    ended = [(id, match) for id in ids if (match := _ENDED.fullmatch(id))]
+    found = _repeated([(id, match[1], match[2]) for id, match in ended])
+    return (r"^(.+)[-_]", found) if found else None
+
+
+def _repeated(names: Sequence[tuple[str, str, str]]) -> tuple[str, str] | None:
+    """Two names of one patient, of (name, patient, ending), where patients seem to repeat."""
+    patients: dict[str, list[str]] = defaultdict(list)
+    endings = set()
+    for name, patient, ending in names:
+        patients[patient].append(name)
+        # frame01 and frame12 are one kind of ending; 01 and 12 may be patients
+        wordy = re.search("[a-zA-Z]", ending)
+        endings.add(re.sub(r"\d+", "#", ending) if wordy else ending)
+    several = [of_one for of_one in patients.values() if len(of_one) > 1]
     most = max(map(len, several), default=0)
-    count = sum(map(len, patients.values()))
-    if len(several) < 2 or most > len(patients) or len(endings) > count / 2:
+    if len(several) < 2 or most > len(patients) or len(endings) > len(names) / 2:
         return None
-    before = {name for name, _ in patients}
-    literal = re.escape(next(iter(before))).replace(r"\ ", " ").replace(r"\-", "-")
-    pattern = rf"{literal}(\d+)" if len(before) == 1 and literal else r"^(\D*\d+)"
-    return pattern, (several[0][0], several[0][1])
+    return several[0][0], several[0][1]

@@ -9,7 +9,7 @@ from crln.cohort import Case
 from crln.errors import CrlnError
 from crln.evaluation.measures import Measures
 from crln.files import claim, file_number, reason, remove_partial
-from crln.imaging import check_option, mask_files, output_suffix, write_scalar
+from crln.imaging import check_option, mask_files, output_suffix, readable_names, write_scalar
 from crln.inference.discover import find_cases, input_files
 from crln.inference.predictor import Predictor
 from crln.inference.table import TABLE, Rows, add_rows, headings, rows_of
@@ -183,6 +183,7 @@ def _predict_one(
     written: list[Path] = []
     error, measures = None, {}
     try:
+        readable_names([scan])
         prediction = predictor.predict(
             files.case.images,
             probabilities=files.probabilities,
