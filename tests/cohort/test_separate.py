@@ -5,8 +5,16 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
+import SimpleITK as sitk
 
-from crln.cohort import Label, Slices, load_cohort, mask_as_label, read_separate
+from crln.cohort import (
+    Label,
+    Slices,
+    check_structures,
+    load_cohort,
+    mask_as_label,
+    read_separate,
+)
 from crln.errors import CrlnError
 from crln.labels import IGNORE, LabelSpace
 
@@ -69,6 +77,34 @@ def test_files_that_cannot_be_are_refused_by_name(
             read_separate(label, SPACE)
 
 
+def test_one_file_may_name_its_structures(
+    tmp_path: Path, masks: tuple[np.ndarray, np.ndarray]
+) -> None:
+    """3D Slicer's segments, which overlap in layers of their own; one that is not there is not."""
+    layers = np.stack([masks[0] == 1, masks[1] == 7]).astype(np.uint8)  # (L, X, Y, Z)
+    array = np.ascontiguousarray(layers.transpose(3, 2, 1, 0))
+    image = sitk.GetImageFromArray(array, isVector=True)
+    for n, (name, layer) in enumerate((("Tumour", 1), ("liver", 0))):
+        fields = {"ID": f"s{n}", "Name": name, "Layer": layer, "LabelValue": 1}
+        for key, content in fields.items():
+            image.SetMetaData(f"Segment{n}_{key}", str(content))
+    path = tmp_path / "a.seg.nrrd"
+    sitk.WriteImage(image, str(path), True)
+    space = LabelSpace.of([0, 1, 2, 3], {1: "liver", 2: "tumour", 3: "cyst"}, exclusive=False)
+    combined = read_separate(Label(path), space).array[0]
+    for k, expected in ((1, layers[0] == 1), (2, layers[1] == 1), (3, np.zeros(SHAPE, bool))):
+        np.testing.assert_array_equal(space.holds(combined, k), expected)
+        assert space.knows(combined, k).all()
+
+
+def test_a_plan_that_numbers_structures_otherwise_is_refused(tmp_path: Path) -> None:
+    cohort = load_cohort(description(tmp_path, CASES))
+    check_structures(cohort, SPACE)
+    other = LabelSpace.of([0, 1, 2], {1: "tumour", 2: "liver"}, exclusive=False)
+    with pytest.raises(CrlnError, match="structures are liver, tumour, and the plan's tumour"):
+        check_structures(cohort, other)
+
+
 def test_a_masks_files_are_its_structures(tmp_path: Path) -> None:
     label = mask_as_label(tmp_path / "case.nii.gz", SPACE)
     assert label.files == (tmp_path / "liver/case.nii.gz", tmp_path / "tumour/case.nii.gz")
@@ -106,10 +142,6 @@ def test_a_description_names_a_file_for_each_structure(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (
-            ("labels: {tumour: b-tumour.nii}", "label: b.nii"),
-            "case b: label: is one file, but excl",
-        ),
         (("exclusive: false", "exclusive: false\nclasses: {1: liver}"), "'tumour' is no class"),
         (("b-tumour.nii}", "c.nii}"), "case b: no such file .*c.nii"),
         (("labels: {tumour", "label: b.nii, labels: {tumour"), "give label or labels, not both"),

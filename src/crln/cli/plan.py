@@ -12,6 +12,7 @@ from crln.cli.screen import console, duration, examples, show_facts
 from crln.errors import CrlnError
 
 if TYPE_CHECKING:
+    from crln.labels import LabelSpace
     from crln.planning import Fingerprint, Plan
 
 EXAMPLES = examples(
@@ -125,7 +126,7 @@ def _of_plan(plan: "Plan") -> dict[str, str]:
         "spacing": f"{_times(plan.spacing)} mm" if plan.spacing else "each scan's own",
         "patch": f"{_times(plan.patch_size)} voxels",
         "intensity": ", ".join(scheme.scheme for scheme in plan.intensity),
-        "classes": ", ".join(plan.labels.names) + ignored,
+        "classes": ", ".join(_named(plan.labels)) + ignored,
         "network": f"{network.kind}, {'-'.join(map(str, network.widths))} channels, "
         f"{' x '.join(map(str, network.step))} voxels halved to one",
         "views": plan.views.kind,
@@ -133,6 +134,13 @@ def _of_plan(plan: "Plan") -> dict[str, str]:
         f"{training.unlabelled} unlabelled patches, {training.optimiser}, learning rate "
         f"{training.lr:g}",
     }
+
+
+def _named(labels: "LabelSpace") -> list[str]:
+    """The classes; regions with the values that they are the union of."""
+    told = zip(labels.names, labels.members, strict=False)
+    regions = [f"{name} ({' + '.join(map(str, values))})" for name, values in told]
+    return regions or [*labels.names]
 
 
 def _times(values: tuple[float, ...]) -> str:

@@ -17,7 +17,7 @@ from crln.cohort.saved import (
     save_split,
     write_held,
 )
-from crln.cohort.separate import mask_as_label, read_separate
+from crln.cohort.separate import check_structures, mask_as_label, read_separate
 from crln.cohort.split import split_cohort, unlabelled_pool
 
 __all__ = [
@@ -31,6 +31,7 @@ __all__ = [
     "Slices",
     "apply_split",
     "check_never_tested",
+    "check_structures",
     "keep_split",
     "load_cohort",
     "make_phantom",

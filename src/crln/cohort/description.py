@@ -138,8 +138,6 @@ def read_description(path: Path) -> Cohort:
             f"{path}: ignore is {ignore}, which is {names[ignore]!r}; use another value"
         )
     check_regions(path, given.regions, ignore, exclusive=given.exclusive)
-    if not given.exclusive:
-        _check_separate(path, cohort)
     return replace(
         cohort, channels=channels, class_names=names, ignore=ignore, ordered=True,
         exclusive=given.exclusive, regions=dict(given.regions),
@@ -210,16 +208,6 @@ def _parts(
         parts[0][1], None if every else looked,
         slices=usual.slices if usual else None, parts=parts,
     )  # fmt: skip
-
-
-def _check_separate(path: Path, cohort: Cohort) -> None:
-    """Raises CrlnError where a label is not of a file for each structure."""
-    for case in cohort:
-        if case.label and not case.label.parts:
-            raise CrlnError(
-                f"{path}: case {case.id}: label: is one file, but exclusive: false asks for one a "
-                "structure; list them as labels: {name: file}"
-            )
 
 
 def _check(path: Path, cohort: Cohort) -> None:

@@ -53,8 +53,8 @@ def measure_overlapping(
     for case, (mask, label) in pairs.items():
         sums = [" ".join(map(checksum, each.files)) for each in (mask, label)]
         found.read[case] = sums[0], sums[1]
-        truth, grid, strange = _read(label, space)
         prediction, own, _ = _read(mask, space)
+        truth, grid, strange = _read(label, space, own)
         check_same_grid(mask.path, own, label.path, grid)
         for value in strange:
             found.others.setdefault(value, []).append(case)
@@ -94,12 +94,14 @@ def _class(
     return metrics[1]
 
 
-def _read(label: Label, space: LabelSpace) -> tuple[np.ndarray, Grid, list[int]]:
+def _read(
+    label: Label, space: LabelSpace, like: Grid | None = None
+) -> tuple[np.ndarray, Grid, list[int]]:
     """Combinations (X, Y, Z), their grid, and the values that are of no class."""
     if space.separate:
-        volume = read_separate(label, space)
+        volume = read_separate(label, space, like)
         return volume.array[0], volume.grid, []
-    outline = read_outline(label, ignore=space.ignore)
+    outline = read_outline(label, like, ignore=space.ignore)
     values = outline.values
     known = np.isin(values, space.known)
     combined = space.encode(np.where(known, values, space.known[0]), label.path)

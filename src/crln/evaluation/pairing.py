@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from crln.cohort import NEW, Label, Slices, load_cohort
+from crln.cohort import NEW, Label, Slices, check_structures, load_cohort
 from crln.errors import CrlnError
 from crln.imaging import (
     MASKS,
@@ -150,6 +150,7 @@ def pair_separate(
     """
     predicted, ignore = _of_each_structure(predictions, space), None
     if _is_cohort(labels):
+        check_structures(load_cohort(labels, split=NEW), space)
         true, ignore = find_truths(labels, sparse=sparse)
     else:
         true = _of_each_structure(labels, space, Slices() if sparse else None)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from crln.cohort import Case, Cohort
+from crln.cohort import Case, Cohort, mask_as_label
 from crln.errors import CrlnError
 from crln.evaluation import Evaluation, Unit, evaluate_pairs
 from crln.imaging import output_suffix
@@ -54,14 +54,20 @@ def out_of_fold(
         raise CrlnError(f"{ensemble.path}: no member left a case out; train with --folds 2 or more")
     folder = ensemble.path / OUT_OF_FOLD
     masks = {id: _mask(folder, cases[id]) for id in left_out}
-    todo = {id: members for id, members in left_out.items() if not masks[id].exists()}
+    labels = ensemble.plan.labels
+    written = {id: mask_as_label(mask, labels) for id, mask in masks.items()}
+    todo = {
+        id: members
+        for id, members in left_out.items()
+        if not all(file.exists() for file in written[id].files)
+    }
     for members in dict.fromkeys(todo.values()):
         predictor = predictor_of([ensemble.run(member) for member in members], device, precision)
         for id in (id for id, without in todo.items() if without == members):
-            predictor.predict(cases[id].images).save(masks[id])
+            predictor.predict(cases[id].images).save(masks[id], overwrite=True)
             say(f"{id}: outlined by {', '.join(member.folder for member in members)}")
-    pairs = {id: (masks[id], label.path) for id in left_out if (label := cases[id].label)}
-    found = evaluate_pairs(pairs, unit=unit, classes=ensemble.plan.labels)
+    pairs = {id: (written[id], label) for id in left_out if (label := cases[id].label)}
+    found = evaluate_pairs(pairs, unit=unit, classes=labels)
     found.save(folder / "metrics", overwrite=True)
     return found
 

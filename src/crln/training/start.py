@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from lightning_fabric import Fabric
 
-from crln.cohort import Cohort
+from crln.cohort import Cohort, check_structures
 from crln.devices import settle_device
 from crln.errors import CrlnError
 from crln.memory import keep_freed_memory
@@ -79,6 +79,7 @@ def train(
     options, plan = settled(replace(options or Training(), **fields), plan, out)
     if options.overwrite and not options.resume:
         _keep_inputs(cohort, out)
+    check_structures(cohort, plan.labels)
     accelerator, kind = fabric_names(options.device, str(options.precision))
     launch = find_launch(options.devices, options.nodes)
     _check_share(plan, launch, accelerator)

@@ -183,13 +183,16 @@ class DiffRect(SemiSupervised):
     ) -> Tensor:
         """S(logits, target) + C on a strong view, with what is least likely on the weak one."""
         absent = weak.detach().argmin(1).masked_fill(~inside, IGNORE)
-        denied = complementary_loss(logits, view.labels(absent), self.criteria)
-        return self._both(logits, target) + denied
+        return self._both(logits, target) + complementary_loss(
+            logits, view.labels(absent), self.criteria
+        )
 
     def _both(self, logits: Tensor, target: Tensor) -> Tensor:
         """S = CE + Dice, the background's included, as published."""
-        dice = self.criteria.dice(logits, target, foreground=False)
-        return self.criteria.cross_entropy(logits, target) + dice
+        criteria = self.criteria
+        return criteria.cross_entropy(logits, target) + criteria.dice(
+            logits, target, foreground=False
+        )
 
     @torch.no_grad()
     def _sampled(self, condition: Condition, valid: Tensor, noise: torch.Generator) -> Tensor:
