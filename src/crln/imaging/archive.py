@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from crln.errors import CrlnError
+from crln.imaging.faults import check_room
 from crln.imaging.format import Content, Format, Output
 from crln.imaging.grid import Grid, spatial_shape
 
@@ -36,7 +37,9 @@ class Archive(Format):
 
         with h5py.File(path) as file:
             dataset = _dataset(path, file, "image" if "image" in file else "label")
-            return Grid(spatial_shape(path, dataset.shape))
+            shape = spatial_shape(path, dataset.shape)
+            check_room(path, shape, dataset.id.get_storage_size())
+            return Grid(shape)
 
     def voxels(self, path: Path, content: Content) -> np.ndarray:
         """One dataset."""
@@ -44,7 +47,7 @@ class Archive(Format):
 
         with h5py.File(path) as file:
             dataset = _dataset(path, file, content)
-            spatial_shape(path, dataset.shape)
+            check_room(path, spatial_shape(path, dataset.shape), dataset.id.get_storage_size())
             voxels: np.ndarray = dataset[()]
         return voxels.reshape(voxels.shape[:3])
 

@@ -1,10 +1,12 @@
 """Turns whatever the file libraries raise, warn of or print into one line for the user."""
 
 import logging
+import os
 import warnings
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from math import prod
 from pathlib import Path
 from threading import Lock
 
@@ -21,7 +23,12 @@ FILE_FAULTS = (
 )
 
 _LOGS = ("nibabel.global", "pydicom")
+_STDERR = 2
+_FREELY, _PACKED = 2**24, 1100
+"""Voxels that any header may ask for; bytes that one byte of a file can stand for."""
 _lock = Lock()
+_muters = 0
+_screen = -1
 _readers = 0
 _filters: warnings.catch_warnings | None = None
 
@@ -47,6 +54,49 @@ def reading(path: Path) -> Iterator[None]:
         raise CrlnError(
             f"{path}: truncated or not an image; copy or export it again ({reason(error)})"
         ) from error
+
+
+def check_room(path: Path, shape: Iterable[int], stored: int) -> None:
+    """Refuses a header that asks for more voxels than its file can hold, before any is made room.
+
+    Args:
+        path: the file.
+        shape: of the array, by the header.
+        stored: bytes of the file; deflate packs a thousand into one at most.
+
+    Raises:
+        CrlnError: it does.
+    """
+    claimed = prod(int(side) for side in shape)
+    if claimed > _FREELY and claimed > _PACKED * stored:
+        raise CrlnError(
+            f"{path}: truncated or not an image; copy or export it again (its header tells of "
+            f"{claimed:.3g} voxels, and it holds {stored} bytes)"
+        )
+
+
+@contextmanager
+def muted() -> Iterator[None]:
+    """Within it nothing is written to standard error, by whatever library.
+
+    Some of ITK print what they think of a damaged file. Readers in several threads share one mute.
+    """
+    global _muters, _screen
+    with _lock:
+        if not _muters:
+            _screen = os.dup(_STDERR)
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, _STDERR)
+            os.close(nowhere)
+        _muters += 1
+    try:
+        yield
+    finally:
+        with _lock:
+            _muters -= 1
+            if not _muters:
+                os.dup2(_screen, _STDERR)
+                os.close(_screen)
 
 
 @contextmanager

@@ -97,7 +97,8 @@ class Format(ABC):
             wanted: the values that are asked for, of those that `names` tells; None: all. A format
                 whose structures may overlap leaves out the others.
         """
-        return self.voxels(path, "label"), self.grid(path)
+        grid = self.grid(path)
+        return self.voxels(path, "label"), grid
 
     def write(self, target: Path, output: Output) -> None:
         """Writes one file, compressed."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from crln.imaging.faults import check_room, muted
 from crln.imaging.format import Content, Format, Output
 from crln.imaging.grid import MOST_CHANNELS, Grid, spatial_shape
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
     import SimpleITK as sitk
 
+_HEADERS = (".mhd", ".nhdr")
+"""Files that lie beside that of their voxels."""
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0])
 
 
@@ -36,7 +39,8 @@ class Itk(Format):
     def voxels(self, path: Path, content: Content) -> np.ndarray:
         """Of the file's own type."""
         sitk = itk()
-        image = sitk.ReadImage(str(path))
+        with muted():
+            image = sitk.ReadImage(str(path))
         voxels = sitk.GetArrayFromImage(image)  # ([T,] Z, Y, X[, C])
         if image.GetNumberOfComponentsPerPixel() > 1:
             return np.moveaxis(voxels.reshape(-1, *voxels.shape[-4:])[0], 3, 0).T
@@ -74,7 +78,11 @@ def header(path: Path) -> "sitk.ImageFileReader":
     """A reader that has read the header, and no voxel."""
     reader = itk().ImageFileReader()
     reader.SetFileName(str(path))
-    reader.ReadImageInformation()
+    with muted():
+        reader.ReadImageInformation()
+    beside = path.parent.iterdir() if path.suffix.lower() in _HEADERS else [path]
+    stored = sum(file.stat().st_size for file in beside if file.is_file())
+    check_room(path, _shape(reader), stored)
     return reader
 
 

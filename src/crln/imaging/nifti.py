@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from crln.errors import CrlnError
+from crln.imaging.faults import check_room
 from crln.imaging.format import Content, Format, Output
 from crln.imaging.grid import MOST_CHANNELS, Grid, spatial_shape
 from crln.imaging.nifti_grid import grid_of
@@ -32,6 +33,7 @@ class Nifti(Format):
         """From the header as it is: nibabel mends some of what it loads."""
         header = _header(path)
         shape = spatial_shape(path, header.get_data_shape(), channels=MOST_CHANNELS)
+        check_room(path, header.get_data_shape(), path.stat().st_size)
         return grid_of(path, header, shape)
 
     def channels(self, path: Path) -> int:

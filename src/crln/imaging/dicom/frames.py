@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from crln.errors import CrlnError
+from crln.imaging.faults import check_room
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -63,6 +64,8 @@ def frames_of(path: Path, file: Path, header: "Dataset") -> list[Frame]:
             "series in grey"
         )
     count = int(header.get("NumberOfFrames") or 1)
+    sides = [int(header.get(side) or 0) for side in ("Columns", "Rows")]
+    check_room(file, [*sides, count], file.stat().st_size)
     groups = list(header.get("PerFrameFunctionalGroupsSequence") or [])
     if not groups and count > 1:
         raise CrlnError(
