@@ -6,7 +6,8 @@ import pytest
 
 from crln.cohort import load_cohort
 from crln.errors import CrlnError
-from crln.planning import make_fingerprint
+from crln.planning import make_fingerprint, make_plan
+from crln.preparation import prepare_cohort
 
 SHAPE = (12, 10, 8)
 
@@ -71,3 +72,26 @@ def test_a_cohort_yaml_names_a_file_or_its_folder(
         (case,) = load_cohort(tmp_path / "cohort.yaml").labelled
         assert case.label
         assert case.label.path == file
+
+
+def test_a_cohort_yaml_tells_what_else_files_call_a_class(
+    tmp_path: Path, series: list[Path], dicom: ModuleType
+) -> None:
+    liver, tumour = _mask(1, 4), _mask(5, 7)
+    dicom.write_seg(tmp_path / "a.dcm", series[0], {"couch": tumour, "Liver": liver})
+    dicom.write_seg(tmp_path / "b.dcm", series[1], {"LEBER auto": liver, "tumour": tumour})
+    (tmp_path / "cohort.yaml").write_text(
+        "classes: {4: [liver, leber_auto], 2: tumour}\n"
+        "labelled: [{image: images/a, label: a.dcm}, {image: images/b, label: b.dcm}]\n"
+    )
+    cohort = load_cohort(tmp_path / "cohort.yaml")
+    found = make_fingerprint(cohort)
+    assert found.class_names == {2: "tumour", 4: "liver"}
+    assert found.volumes[4] == liver.sum()
+    plan = make_plan(cohort, changes={"patch_size": (16, 16, 16), "spacing": (1, 1, 1)})
+    prepared = prepare_cohort(cohort.labelled, plan, tmp_path / "cache")
+    # values 2 and 4 are classes 1 and 2
+    assert [sorted(case.foreground) for case in prepared] == [[2], [1, 2]]
+    swapped = plan.updated({"labels": {"names": ("background", "liver", "tumour")}})
+    (again, _) = prepare_cohort(cohort.labelled, swapped, tmp_path / "cache")
+    assert sorted(again.foreground) == [1]

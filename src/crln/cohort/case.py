@@ -37,6 +37,7 @@ class Label:
         slices: the slices that were outlined; None: all.
         parts: of classes with a label file each: the value of each and its file, of which `path` is
             the first; what is not 0 in a file is its class.
+        called: of files that name their classes: what a file may call a class, and the class.
 
     Examples:
         >>> from crln.cohort import Label, Slices
@@ -49,6 +50,7 @@ class Label:
     kind: Kind = "outline"
     slices: Slices | None = None
     parts: tuple[tuple[int, Path], ...] = ()
+    called: tuple[tuple[str, str], ...] = ()
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -58,7 +60,8 @@ class Label:
     @property
     def limits(self) -> tuple[str, ...]:
         """What else than the content of its files decides what it tells; () where nothing does."""
-        given = (self.classes, self.slices, tuple(value for value, _ in self.parts) or None)
+        parts = tuple(value for value, _ in self.parts) or None
+        given = (self.classes, self.slices, parts, self.called or None)
         return tuple(repr(each) for each in given if each is not None)
 
 

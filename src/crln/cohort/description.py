@@ -93,7 +93,9 @@ class _Description(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     channels: list[str] = Field(default_factory=list)
-    classes: dict[int, str] = Field(default_factory=dict)
+    classes: dict[int, str | Annotated[list[str], Field(min_length=1)]] = Field(
+        default_factory=dict
+    )
     ignore: int | None = None
     exclusive: bool = True
     regions: dict[str, Region] = Field(default_factory=dict)
@@ -102,6 +104,17 @@ class _Description(BaseModel):
     unlabelled: list[_Entry] = Field(default_factory=list)
     validation: list[_Entry] = Field(default_factory=list)
     test: list[_Entry] = Field(default_factory=list)
+
+    @property
+    def names(self) -> dict[int, str]:
+        """Label value to name: of several, the first."""
+        return {v: n if isinstance(n, str) else n[0] for v, n in self.classes.items()}
+
+    @property
+    def called(self) -> tuple[tuple[str, str], ...]:
+        """What files may call a class, and the class."""
+        several = [names for names in self.classes.values() if not isinstance(names, str)]
+        return tuple((name, names[0]) for names in several for name in names[1:])
 
 
 def read_description(path: Path) -> Cohort:
@@ -119,7 +132,9 @@ def read_description(path: Path) -> Cohort:
         tuple(_case(path, entry, given.slices, names) for entry in getattr(given, part))
         for part in PARTS
     )
-    cohort = Cohort(path, "yaml", labelled, unlabelled, validation, test)
+    cohort = _with_called(
+        Cohort(path, "yaml", labelled, unlabelled, validation, test), given.called
+    )
     _check(path, cohort)
     count = len(next(iter(cohort)).images)
     default = ["image"] if count == 1 else [f"channel {c}" for c in range(count)]
@@ -144,6 +159,22 @@ def read_description(path: Path) -> Cohort:
     )  # fmt: skip
 
 
+def _with_called(cohort: Cohort, called: tuple[tuple[str, str], ...]) -> Cohort:
+    """The cohort, its labels told what files may call the classes."""
+    if not called:
+        return cohort
+
+    def told(case: Case) -> Case:
+        return replace(
+            case,
+            label=case.label and replace(case.label, called=called),
+            draft=case.draft and replace(case.draft, called=called),
+        )
+
+    parts: dict[str, Any] = {part: tuple(map(told, getattr(cohort, part))) for part in PARTS}
+    return replace(cohort, **parts)
+
+
 def _parse(path: Path) -> _Description:
     return checked(read_yaml(path, _REMEDY, Words), _Description, path, _REMEDY)
 
@@ -153,8 +184,8 @@ def _classes(given: _Description) -> dict[int, str]:
     entries = (entry for part in PARTS for entry in getattr(given, part))
     found = dict.fromkeys(name for entry in entries for name in entry.labels)
     if given.classes and given.exclusive:
-        return given.classes
-    named = [name for value, name in sorted(given.classes.items()) if value]
+        return given.names
+    named = [name for value, name in sorted(given.names.items()) if value]
     return dict(enumerate(named or found, 1))
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from crln.cohort.case import Cohort
 from crln.cohort.names import IGNORED, settle_names
 from crln.imaging import label_names
-from crln.imaging.naming import plain
+from crln.imaging.naming import plain, renamed
 
 _log = logging.getLogger("crln")
 
@@ -23,7 +23,7 @@ def with_names(cohort: Cohort) -> Cohort:
         CrlnError: a label file cannot be read.
     """
     told = {
-        case.id: label_names(case.label.path)
+        case.id: renamed(label_names(case.label.path), case.label.called)
         for case in sorted(cohort.labelled, key=lambda case: case.id)
         if case.label and not case.label.parts
     }

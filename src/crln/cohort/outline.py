@@ -75,7 +75,7 @@ def _read_files(
 ) -> tuple[Volume, np.ndarray]:
     """The values of all files together, and which voxels they do not dispute."""
     if not label.parts:
-        volume = read_label(label.path, like, names)
+        volume = read_label(label.path, like, names, label.called)
         return volume, np.ones(volume.array.shape[1:], bool)
     volumes = [(value, path, read_label(path, like)) for value, path in label.parts]
     _, first, united = volumes[0]

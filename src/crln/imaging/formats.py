@@ -87,6 +87,11 @@ def label_format(path: Path) -> Format:
     return OUTLINE if not named and outline_files(path) else scan_format(path)
 
 
+def names_itself(path: Path) -> bool:
+    """Whether a label file is of a kind that names its classes."""
+    return label_format(path).outlines_only
+
+
 def is_scan(path: Path) -> bool:
     """Whether a file has a scan's name, or a folder holds DICOM slices."""
     return is_dicom_folder(path) if path.is_dir() else bool(scan_suffix(path))

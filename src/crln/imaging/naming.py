@@ -1,7 +1,7 @@
 """Label files that name their classes themselves: by name, not by number, they mean the same."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +25,12 @@ def plain(name: str) -> str:
     """
     words = re.sub(r"[\s_-]+", " ", name).strip().casefold()
     return "" if _NAMELESS.fullmatch(words) else words
+
+
+def renamed(told: Mapping[int, str], called: Iterable[tuple[str, str]]) -> dict[int, str]:
+    """Names that files give, as a cohort has them: `called` pairs a name with the class's."""
+    meant = {plain(name): of for name, of in called}
+    return {value: meant.get(plain(name), name) for value, name in told.items()}
 
 
 def values_by_name(path: Path, told: Mapping[int, str], names: Mapping[int, str]) -> dict[int, int]:

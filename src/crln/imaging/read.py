@@ -1,7 +1,7 @@
 """Reads scans, labels and grids of every format."""
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +11,7 @@ from crln.imaging.faults import reading
 from crln.imaging.format import Content
 from crln.imaging.formats import label_format, scan_format
 from crln.imaging.grid import Grid, Volume, check_grid, check_same_grid
-from crln.imaging.naming import moved, plain, values_by_name
+from crln.imaging.naming import moved, plain, renamed, values_by_name
 from crln.imaging.placing import reordered
 from crln.imaging.values import check_intensities, whole_numbers
 
@@ -77,7 +77,10 @@ def count_channels(paths: Sequence[Path]) -> int:
 
 
 def read_label(
-    path: Path, like: Grid | None = None, names: Mapping[int, str] | None = None
+    path: Path,
+    like: Grid | None = None,
+    names: Mapping[int, str] | None = None,
+    called: Iterable[tuple[str, str]] = (),
 ) -> Volume:
     """One label or mask, (1, X, Y, Z) int32, of an h5 archive its dataset `label`.
 
@@ -87,6 +90,7 @@ def read_label(
             scan's axes in another order or direction, it is turned to the scan's.
         names: label value -> name of the classes. A file that names its own classes is brought to
             these values, by name; structures of other names are background.
+        called: what such files may call a class, and the class.
 
     Raises:
         CrlnError: the file is missing, truncated, no image or not 3D, its voxel size is absurd, its
@@ -98,7 +102,7 @@ def read_label(
     sys.audit("crln.read", str(path), "label")
     with reading(path):
         told = format.names(path)
-        moves = values_by_name(path, told, names or {})
+        moves = values_by_name(path, renamed(told, called), names or {})
         voxels, grid = format.label(path, like, moves if told else None)
     check_grid(path, grid)
     if voxels.ndim != 3:

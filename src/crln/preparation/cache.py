@@ -14,7 +14,7 @@ import numpy as np
 
 from crln.cohort import Case, Label, read_outline, read_separate
 from crln.errors import CrlnError
-from crln.imaging import check_same_grid, read_image
+from crln.imaging import check_same_grid, names_itself, read_image
 from crln.labels import LabelSpace
 from crln.planning.plan import Plan
 from crln.preparation.likeness import Look, Seen
@@ -121,6 +121,8 @@ def _key(case: Case, plan: Plan, sources: Path) -> str:
     if case.mask:
         depends += [content_of(path, sources) for path in case.mask.files]
         depends += case.mask.limits
+        if any(names_itself(path) for path in case.mask.files):
+            depends.append(plan.labels.names)
     digest = hashlib.blake2b(json.dumps(depends).encode(), digest_size=16).hexdigest()
     return f"{digest[:2]}/{digest[2:]}"
 
