@@ -9,6 +9,7 @@ import yaml
 
 from crln.cohort import (
     Cohort,
+    apply_split,
     check_never_tested,
     keep_split,
     load_cohort,
@@ -136,6 +137,14 @@ def test_a_runs_split_gives_its_parts_and_new_labels_are_learnt_from(
     add(data, "z")
     more = load_cohort(data, split=tmp_path / "run" / "split.yaml")
     assert ids(more, "labelled") == [*ids(first, "labelled"), "z"]
+
+
+def test_a_runs_split_keeps_the_pattern_of_its_groups(tmp_path: Path) -> None:
+    add(tmp_path, *(f"p{patient}_{visit}" for patient in range(3) for visit in range(2)))
+    drawn = split_cohort(load_cohort(tmp_path, group=r"p(\d)"), test=2)
+    save_split(drawn, tmp_path / "run.yaml")
+    assert apply_split(load_cohort(tmp_path), tmp_path / "run.yaml") == drawn
+    assert load_cohort(tmp_path, split=tmp_path / "run.yaml").grouping == r"p(\d)"
 
 
 def test_a_fold_of_nnunet_is_a_split(data: Path, tmp_path: Path) -> None:

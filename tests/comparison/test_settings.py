@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from crln.cohort import load_cohort
+from crln.cohort import NEW, SPLIT, load_cohort
 from crln.comparison.settings import MARK, PLAN, Settings, make_cells, open_folder
 from crln.errors import CrlnError
 from crln.planning import Plan
@@ -117,3 +117,22 @@ def test_named_test_cases_are_remembered(settings: Settings, tmp_path: Path) -> 
     listed = tmp_path / "ids.txt"
     listed.write_text("a\nb\n")
     assert replace(settings, test=str(listed)).part == named.part
+
+
+def test_the_cells_of_a_folder_keep_the_test_that_it_was_begun_with(
+    settings: Settings, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    assert settings.part_in(out).kept is None
+    plan = opened(out, settings)
+    whole = settings.part.load()
+    cohort = settings.part.split(whole, None, settings.seeds[0])
+    (cell, *_) = make_cells(settings, plan, cohort, out)
+    kept = cell.part.load()
+    assert kept.kept == out / SPLIT
+    assert [case.id for case in kept.test] == [case.id for case in cohort.test]
+    assert cell.part.split(kept, 1, 0).labelled == settings.part.split(whole, 1, 0).labelled
+    (out / SPLIT).unlink()  # begun before a comparison kept its test
+    assert settings.part_in(out).kept == NEW
+    with pytest.raises(CrlnError, match="holds a comparison with split None, not new"):
+        opened(out, replace(settings, split="new"))

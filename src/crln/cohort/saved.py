@@ -6,6 +6,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from crln.cohort.case import Case, Cohort
+from crln.cohort.groups import group_by
 from crln.cohort.listing import repeated
 from crln.cohort.parts import PARTS, check_groups, without_labels
 from crln.cohort.words import Words
@@ -135,7 +136,9 @@ def apply_split(cohort: Cohort, path: Path) -> Cohort:
         CrlnError: the file cannot be read; a case is named twice, is not in the cohort, or has no
             label where it needs one; a group lies on both sides.
     """
-    ids = read_split(path)
+    ids, pattern = read_split(path), open_split(path).group
+    if pattern and not cohort.grouping:
+        cohort = group_by(cohort, pattern)
     cases = {case.id: case for case in cohort}
     for part in PARTS:
         for id in ids[part]:
