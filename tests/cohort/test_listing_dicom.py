@@ -4,8 +4,9 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from crln.cohort import load_cohort
+from crln.cohort import Label, Slices, load_cohort, read_outline
 from crln.errors import CrlnError
+from crln.imaging import read_grid
 from crln.planning import make_fingerprint, make_plan
 from crln.preparation import prepare_cohort
 
@@ -95,3 +96,19 @@ def test_a_cohort_yaml_tells_what_else_files_call_a_class(
     swapped = plan.updated({"labels": {"names": ("background", "liver", "tumour")}})
     (again, _) = prepare_cohort(cohort.labelled, swapped, tmp_path / "cache")
     assert sorted(again.foreground) == [1]
+
+
+def test_contours_of_some_slices_are_a_solid_or_all_that_is_known(
+    tmp_path: Path, series: list[Path], dicom: ModuleType
+) -> None:
+    square = np.array([(1.5, 1.5), (1.5, 6.5), (6.5, 6.5), (6.5, 1.5)])
+    contours = [np.insert(square, 2, float(z), axis=1) for z in (1, 3, 5, 7)]
+    path = dicom.write_rtstruct(tmp_path / "a.dcm", {"liver": contours})
+    grid = read_grid(series[0])
+    solid = read_outline(Label(path), grid)
+    assert solid.values.any((0, 1)).nonzero()[0].tolist() == [*range(8)]
+    assert solid.known is None
+    sparse = read_outline(Label(path, slices=Slices()), grid)
+    assert sparse.known is not None
+    assert sparse.known.all((0, 1)).nonzero()[0].tolist() == [1, 3, 5, 7]
+    assert not sparse.known[:, :, ::2].any()

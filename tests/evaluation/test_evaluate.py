@@ -190,9 +190,9 @@ def test_a_class_named_foreground_leaves_the_mean_alone(folders):
 def test_masks_as_they_are_and_their_largest_components_are_read_once(folders, monkeypatch):
     read = []
 
-    def counted(path: Path, *more: object) -> Volume:
+    def counted(path: Path, *more: object, **options: object) -> Volume:
         read.append(path)
-        return read_label(path, *more)
+        return read_label(path, *more, **options)
 
     for room in ("crln.evaluation.evaluate", "crln.cohort.outline"):
         monkeypatch.setattr(importlib.import_module(room), "read_label", counted)

@@ -107,6 +107,12 @@ def test_contours_of_every_third_slice_are_a_solid() -> None:
     assert found[11, 11, 3:16].all()
 
 
+def test_as_drawn_no_slice_is_filled_from_its_neighbours() -> None:
+    rings = _rings(np.eye(3)[2], np.arange(0, 20, 3) - CENTRE[2])
+    found = fill(rings, SHAPE, between=False)
+    assert found.any((0, 1)).nonzero()[0].tolist() == [3, 6, 9, 12, 15]
+
+
 def test_a_gap_between_two_parts_of_a_structure_stays_open() -> None:
     found = fill([_square(2, 5, k) for k in (3, 4, 5, 12, 13, 14)], SHAPE)
     assert found.any((0, 1)).nonzero()[0].tolist() == [3, 4, 5, 12, 13, 14]

@@ -167,6 +167,18 @@ def test_slices_of_which_an_anonymiser_took_the_patient_are_no_fault(
         valid(tmp_path / name)
 
 
+def test_numbers_of_too_many_letters_are_not_copied(
+    tmp_path: Path, series: Path, mask: np.ndarray
+) -> None:
+    for file in series.iterdir():
+        dataset = pydicom.dcmread(file)
+        turned = [float(value) + 1e-12 for value in dataset.ImageOrientationPatient]
+        dataset.ImageOrientationPatient = turned
+        dataset.save_as(file)
+    write_mask(tmp_path / "case.dcm", mask, series, labels=LABELS)
+    valid(tmp_path / "case.dcm")
+
+
 def test_a_slice_of_the_scan_is_never_replaced(series: Path, mask: np.ndarray) -> None:
     before = (series / "003.dcm").read_bytes()
     with pytest.raises(CrlnError, match=r"003\.dcm: "):

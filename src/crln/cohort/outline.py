@@ -75,7 +75,8 @@ def _read_files(
 ) -> tuple[Volume, np.ndarray]:
     """The values of all files together, and which voxels they do not dispute."""
     if not label.parts:
-        volume = read_label(label.path, like, names, label.called)
+        as_drawn = label.slices is not None  # else contours of every fourth slice are a solid
+        volume = read_label(label.path, like, names, label.called, as_drawn=as_drawn)
         return volume, np.ones(volume.array.shape[1:], bool)
     volumes = [(value, path, read_label(path, like)) for value, path in label.parts]
     _, first, united = volumes[0]

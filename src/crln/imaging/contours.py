@@ -22,12 +22,13 @@ _FLAT = 0.1
 _PARALLEL = 0.999
 
 
-def fill(contours: Sequence[np.ndarray], shape: Shape) -> np.ndarray:
+def fill(contours: Sequence[np.ndarray], shape: Shape, *, between: bool = True) -> np.ndarray:
     """The voxels within some contours of one structure, (X, Y, Z) bool.
 
     Args:
         contours: each (n, 3), in voxels of the grid; each in a plane, of any direction.
         shape: of the grid; what lies outside is cut off.
+        between: fill slices of the grid between those that have a contour, too.
 
     Examples:
         >>> square = np.array([[1, 1, 2], [1, 3, 2], [3, 3, 2], [3, 1, 2]])
@@ -47,13 +48,15 @@ def fill(contours: Sequence[np.ndarray], shape: Shape) -> np.ndarray:
         else:
             oblique.append(contour)
     for axis, flat in along.items():
-        _fill_slices(mask, flat, axis)
+        _fill_slices(mask, flat, axis, between)
     for parallel, normal in _by_direction(oblique):
         _fill_slabs(mask, parallel, normal)
     return mask
 
 
-def _fill_slices(mask: np.ndarray, contours: Sequence[np.ndarray], axis: int) -> None:
+def _fill_slices(
+    mask: np.ndarray, contours: Sequence[np.ndarray], axis: int, between: bool
+) -> None:
     """Those that lie in slices of the grid, or between them, along an axis."""
     from skimage.draw import polygon
 
@@ -65,13 +68,13 @@ def _fill_slices(mask: np.ndarray, contours: Sequence[np.ndarray], axis: int) ->
         inside = planes.setdefault(depth, np.zeros(slices.shape[1:], bool))
         inside[polygon(points[:, 0], points[:, 1], inside.shape)] ^= True
     depths = np.array(sorted(planes))
-    usual = _usual(depths)
+    usual = _usual(depths) if between else 1.0
     for z, target in enumerate(slices):
         nearest = depths[np.abs(depths - z).argmin()]
         below, above = depths[depths <= z][-1:], depths[depths > z][:1]
         if abs(nearest - z) <= _FLAT:
             target |= planes[nearest]
-        elif len(below) and len(above) and above[0] - below[0] <= _BREAK * usual:
+        elif between and len(below) and len(above) and above[0] - below[0] <= _BREAK * usual:
             share = (z - below[0]) / (above[0] - below[0])
             target |= _between(planes[below[0]], planes[above[0]], share)
         elif -usual / 2 <= z - nearest < usual / 2:

@@ -52,7 +52,12 @@ class _Outline(Format):
         return room.names(dataset)
 
     def label(
-        self, path: Path, like: Grid | None, wanted: Collection[int] | None
+        self,
+        path: Path,
+        like: Grid | None,
+        wanted: Collection[int] | None,
+        *,
+        as_drawn: bool = False,
     ) -> tuple[np.ndarray, Grid]:
         """On the scan's grid, whatever the direction of its axes."""
         dataset = _read(path)
@@ -63,7 +68,7 @@ class _Outline(Format):
                     "label with voxels, or a scan that knows its place"
                 )
             with needs("dicom", f"{path}: an RTSTRUCT"):
-                return rtstruct.draw(path, dataset, like, wanted), like
+                return rtstruct.draw(path, dataset, like, wanted, as_drawn=as_drawn), like
         if like is None or not like.known:
             like = dicom_seg.own_grid(path, dataset)
         return dicom_seg.place(path, dataset, like, wanted), like

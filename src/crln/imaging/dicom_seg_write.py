@@ -1,5 +1,6 @@
 """A mask as DICOM SEG, by highdicom: one segment a class, on the slices of its series."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,12 +15,13 @@ from crln.imaging.itk import LPS_TO_RAS
 
 if TYPE_CHECKING:
     from highdicom.seg import SegmentDescription
-    from pydicom import Dataset
+    from pydicom import DataElement, Dataset
 
 KIND = "DICOM SEG"
 _ANATOMY = "SCT:123037004", "Anatomical Structure"
 _TISSUE = OF_NONE, "Tissue"
 _PEOPLE = ("PatientName", "ReferringPhysicianName")
+_LONGEST_NUMBER = 16
 _SERIES = 1000
 """Added to the number of the scan's series, so that a viewer lists the segmentation behind it."""
 
@@ -53,7 +55,24 @@ def write(target: Path, output: Output) -> None:
         )  # fmt: skip
         for name, value in people.items():
             setattr(segmentation, name, value)
+        (shared,) = segmentation.SharedFunctionalGroupsSequence
+        for measures in shared.get("PixelMeasuresSequence", ()):
+            if measures.get("SliceThickness") is None:
+                measures.SliceThickness = f"{output.grid.spacing[2]:.8g}"
+        segmentation.walk(_shorten)
         segmentation.save_as(target)
+
+
+def _shorten(_: "Dataset", element: "DataElement") -> None:
+    """Numbers of more letters than DICOM allows, as some scanners write and highdicom copies."""
+    from pydicom.valuerep import DSfloat
+
+    if element.VR == "DS" and element.value is not None:
+        several = isinstance(element.value, Sequence) and not isinstance(element.value, str)
+        values = list(element.value) if several else [element.value]
+        if any(len(str(value)) > _LONGEST_NUMBER for value in values):
+            short = [DSfloat(float(value), auto_format=True) for value in values]
+            element.value = short if several else short[0]
 
 
 def _pixels(output: Output, found: list[Structure], slices: "list[Dataset]") -> Any:

@@ -87,7 +87,12 @@ class Format(ABC):
         return {}
 
     def label(
-        self, path: Path, like: Grid | None, wanted: Collection[int] | None
+        self,
+        path: Path,
+        like: Grid | None,
+        wanted: Collection[int] | None,
+        *,
+        as_drawn: bool = False,
     ) -> tuple[np.ndarray, Grid]:
         """Values (X, Y, Z) of a label file, and where they lie.
 
@@ -96,6 +101,7 @@ class Format(ABC):
             like: the grid of its scan, for kinds of label that have none of their own.
             wanted: the values that are asked for, of those that `names` tells; None: all. A format
                 whose structures may overlap leaves out the others.
+            as_drawn: of a kind that is drawn slice by slice, nothing is filled between slices.
         """
         grid = self.grid(path)
         return self.voxels(path, "label"), grid

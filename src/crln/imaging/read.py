@@ -81,6 +81,8 @@ def read_label(
     like: Grid | None = None,
     names: Mapping[int, str] | None = None,
     called: Iterable[tuple[str, str]] = (),
+    *,
+    as_drawn: bool = False,
 ) -> Volume:
     """One label or mask, (1, X, Y, Z) int32, of an h5 archive its dataset `label`.
 
@@ -91,6 +93,7 @@ def read_label(
         names: label value -> name of the classes. A file that names its own classes is brought to
             these values, by name; structures of other names are background.
         called: what such files may call a class, and the class.
+        as_drawn: of contours, leave slices without one empty, rather than fill them.
 
     Raises:
         CrlnError: the file is missing, truncated, no image or not 3D, its voxel size is absurd, its
@@ -103,7 +106,7 @@ def read_label(
     with reading(path):
         told = format.names(path)
         moves = values_by_name(path, renamed(told, called), names or {})
-        voxels, grid = format.label(path, like, moves if told else None)
+        voxels, grid = format.label(path, like, moves if told else None, as_drawn=as_drawn)
     check_grid(path, grid)
     if voxels.ndim != 3:
         raise CrlnError(

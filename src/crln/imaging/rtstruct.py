@@ -25,7 +25,14 @@ def names(dataset: "Dataset") -> dict[int, str]:
     return {value: name for value, (name, _) in _structures(dataset).items()}
 
 
-def draw(path: Path, dataset: "Dataset", grid: Grid, wanted: Collection[int] | None) -> np.ndarray:
+def draw(
+    path: Path,
+    dataset: "Dataset",
+    grid: Grid,
+    wanted: Collection[int] | None,
+    *,
+    as_drawn: bool = False,
+) -> np.ndarray:
     """Label values (X, Y, Z) on the scan's grid, as `contours.fill` has it.
 
     Args:
@@ -33,6 +40,7 @@ def draw(path: Path, dataset: "Dataset", grid: Grid, wanted: Collection[int] | N
         dataset: of it.
         grid: the scan's.
         wanted: label values; None: all.
+        as_drawn: leave slices without a contour empty, rather than fill them from their neighbours.
 
     Raises:
         CrlnError: no contour lies in the scan.
@@ -46,7 +54,8 @@ def draw(path: Path, dataset: "Dataset", grid: Grid, wanted: Collection[int] | N
     for value, (name, items) in structures.items():
         if wanted is not None and value not in wanted:
             continue
-        mask = fill([_in_voxels(item, world_to_voxel) for item in items], grid.shape)
+        contours = [_in_voxels(item, world_to_voxel) for item in items]
+        mask = fill(contours, grid.shape, between=not as_drawn)
         overlaps.add(value, mask.nonzero())
         if not mask.any():
             empty.append(name)

@@ -46,7 +46,12 @@ class Slicer(Itk):
         return {segment.value: segment.name for segment in _segments(path)}
 
     def label(
-        self, path: Path, like: Grid | None, wanted: Collection[int] | None
+        self,
+        path: Path,
+        like: Grid | None,
+        wanted: Collection[int] | None,
+        *,
+        as_drawn: bool = False,
     ) -> tuple[np.ndarray, Grid]:
         """Of the segments that are wanted; on the scan's grid, where it lies on that."""
         sitk = itk()
