@@ -12,7 +12,7 @@ from crln.components import largest_components
 from crln.errors import CrlnError
 from crln.evaluation.left_out import LeftOut
 from crln.evaluation.metrics import TOLERANCE, ClassMetrics, Tolerances, Unit, tolerance_of
-from crln.evaluation.overlap import Measured, measure_overlapping
+from crln.evaluation.overlap import Findings, measure_overlapping
 from crln.evaluation.pairing import Pair, overlapping_classes, pair_masks, pair_separate
 from crln.evaluation.results import Evaluation, Measurement
 from crln.evaluation.surfaces import case_metrics
@@ -133,7 +133,7 @@ def _evaluate(
     names = _named(pairs, labels, classes)
     if isinstance(classes, LabelSpace):
         background, ignore, classes = classes.values[0], classes.ignore, classes.structures
-    measured = Measured([{} for _ in components])
+    measured = Findings([{} for _ in components])
     for case, label in labels.items():
         prediction_path = _as_label(pairs[case][0]).path
         measured.read[case] = checksum(prediction_path), " ".join(map(checksum, label.files))
@@ -175,7 +175,7 @@ def _as_label(at: Path | Label) -> Label:
 def _assembled(
     unit: Unit,
     components: Sequence[bool],
-    found: Measured,
+    found: Findings,
     classes: Mapping[int, str],
     tolerance: Tolerances,
 ) -> list[Evaluation]:

@@ -16,7 +16,7 @@ from crln.labels import IGNORE, LabelSpace
 
 
 @dataclass
-class Measured:
+class Findings:
     """What was measured of many cases.
 
     Attributes:
@@ -39,7 +39,7 @@ def measure_overlapping(
     unit: Unit,
     components: Sequence[bool],
     tolerance: Tolerances,
-) -> Measured:
+) -> Findings:
     """Metrics of every class of every case.
 
     Args:
@@ -49,7 +49,7 @@ def measure_overlapping(
         components: whether only each class's largest component is measured, for each entry.
         tolerance: of normalised surface Dice.
     """
-    found = Measured([{} for _ in components])
+    found = Findings([{} for _ in components])
     for case, (mask, label) in pairs.items():
         sums = [" ".join(map(checksum, each.files)) for each in (mask, label)]
         found.read[case] = sums[0], sums[1]
