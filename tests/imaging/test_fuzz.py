@@ -105,6 +105,16 @@ def test_damaged_files_are_read_or_told_of_in_one_line(
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.parametrize("count", [b"99999999", b"-3", b"", b"three"])
+def test_a_metaimage_of_absurd_dimensions_crashes_nothing(
+    tmp_path: Path, save: Callable[..., Path], voxels: np.ndarray, count: bytes
+) -> None:
+    path = save(tmp_path / "a.mha", voxels)
+    path.write_bytes(path.read_bytes().replace(b"NDims = 3", b"NDims = " + count))
+    with pytest.raises(CrlnError, match=r"a\.mha: truncated or not an image; copy .*\(NDims ="):
+        read_grid(path)
+
+
 def test_a_header_cannot_ask_for_more_than_its_file_holds(
     tmp_path: Path, save: Callable[..., Path], voxels: np.ndarray
 ) -> None:

@@ -1,5 +1,6 @@
 """NRRD and MetaImage files, by SimpleITK."""
 
+import re
 from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 _HEADERS = (".mhd", ".nhdr")
 """Files that lie beside that of their voxels."""
+_METAIMAGE, _HEAD = (".mha", ".mhd"), 4096
+_DIMENSIONS = (b"2", b"3", b"4", b"5")
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0])
 
 
@@ -76,6 +79,8 @@ def itk() -> "ModuleType":
 
 def header(path: Path) -> "sitk.ImageFileReader":
     """A reader that has read the header, and no voxel."""
+    if path.suffix.lower() in _METAIMAGE:
+        _check_dimensions(path)
     reader = itk().ImageFileReader()
     reader.SetFileName(str(path))
     with muted():
@@ -84,6 +89,14 @@ def header(path: Path) -> "sitk.ImageFileReader":
     stored = sum(file.stat().st_size for file in beside if file.is_file())
     check_room(path, _shape(reader), stored)
     return reader
+
+
+def _check_dimensions(path: Path) -> None:
+    """Raises ValueError where a MetaImage tells of a number of axes that ITK crashes at."""
+    with path.open("rb") as file:
+        found = re.search(rb"NDims *= *(\S*)", file.read(_HEAD))
+    if found and found[1] not in _DIMENSIONS:
+        raise ValueError(f"NDims = {found[1].decode('ascii', 'replace')}")
 
 
 def header_grid(path: Path, reader: "sitk.ImageFileReader") -> Grid:
