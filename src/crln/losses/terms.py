@@ -13,11 +13,16 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from crln.labels import IGNORE
+from crln.losses.sums import class_sums
 
 Over = Literal["batch", "sample"]
 
 SMALLEST = 1e-6
 """Probabilities below this are raised to it under a logarithm, whose slope thus stays finite."""
+
+
+FEW = 8
+"""Up to so many classes the sums of Dice are plain ones; for more, see `crln.losses.sums`."""
 
 
 def full_precision(values: Tensor) -> Tensor:
@@ -123,16 +128,42 @@ def _soft_dice(
     epsilon: float = 1e-5,
 ) -> Tensor:
     first = int(foreground)
+    if log_probability.shape[1] > FEW:
+        sums = _many_sums(log_probability, target, squared, first)
+        if over == "batch":
+            sums = tuple(each.sum(0) for each in sums)
+    else:
+        sums = _few_sums(log_probability, target, squared, first, over)
+    overlap, size, count = sums
+    dice = (2 * overlap + epsilon) / (size + count + epsilon)
+    if weights is None:
+        return 1 - dice.mean()
+    return 1 - (dice * weights[first:]).sum(-1).mean() / weights[first:].sum()
+
+
+Sums = tuple[Tensor, ...]
+"""Per class, or per sample and class: sum p g, sum p^2 or p, sum g."""
+
+
+def _many_sums(log_probability: Tensor, target: Tensor, squared: bool, first: int) -> Sums:
+    """Of each sample, without maps of all classes."""
+    overlap, size = class_sums(log_probability, target, squared)
+    valid = target.flatten(1) != IGNORE
+    count = torch.zeros_like(overlap).scatter_add_(
+        1, target.flatten(1).clamp(min=0), valid.to(overlap.dtype)
+    )
+    return overlap[:, first:], size[:, first:], count[:, first:]
+
+
+def _few_sums(
+    log_probability: Tensor, target: Tensor, squared: bool, first: int, over: Over
+) -> Sums:
     probability = log_probability[:, first:].exp()
     kinds = torch.arange(first, log_probability.shape[1], device=target.device)
     truth = target.unsqueeze(1) == kinds[:, None, None, None]  # false where ignored
     size = (probability.square() if squared else probability) * (target != IGNORE).unsqueeze(1)
     axes = (2, 3, 4) if over == "sample" else (0, 2, 3, 4)
-    overlap = 2 * (probability * truth).sum(axes)
-    dice = (overlap + epsilon) / (size.sum(axes) + truth.sum(axes) + epsilon)
-    if weights is None:
-        return 1 - dice.mean()
-    return 1 - (dice * weights[first:]).sum(-1).mean() / weights[first:].sum()
+    return (probability * truth).sum(axes), size.sum(axes), truth.sum(axes)
 
 
 def consistency_loss(student: Tensor, teacher: Tensor, valid: Tensor) -> Tensor:

@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from crln.labels import IGNORE
-from crln.methods import Step
+from crln.methods import Step, build_method
 from crln.planning import Plan
+from crln.testing import make_batch
 
 Make = Callable[..., Any]
 
@@ -156,3 +157,25 @@ def test_the_pseudo_label_is_the_teachers(make_method: Make, make_patches: Make)
 
     assert unsupervised(student=1, teacher=1) < 0.01
     assert unsupervised(student=0, teacher=1) > 10
+
+
+@pytest.mark.parametrize(
+    ("classes", "voxels"), [(8, 8 * 12), (20, 20 * (8 * 8 // 20 + 4 * 8 // 20))]
+)
+def test_many_classes_share_the_voxels_of_eight(classes: int, voxels: int, tiny_plan: Plan) -> None:
+    """As many as 8 classes of 8 + 4 voxels have, up to what rounding leaves out."""
+    names = [f"class {k}" for k in range(classes)]
+    changes = {
+        "labels": {"values": list(range(classes)), "names": names},
+        "options": {"crln": {"pool": 8, "queries": 4}},
+    }
+    method = build_method("crln", tiny_plan.updated(changes))
+    embedded = []
+    at = method.student.projection.at
+    method.student.projection.at = lambda maps, places, starts: (
+        embedded.append(len(places)) or at(maps, places, starts)
+    )
+    patches = make_batch(method, 1), make_batch(method, 2, labelled=False)
+    method.losses(*patches, Step(index=3, total=4, seed=0))
+    assert embedded == [voxels]
+    assert voxels <= 8 * 12

@@ -196,15 +196,20 @@ class CRLN(SemiSupervised):
             torch.cat([labels.probabilities(z.detach()) for z in logits]),
             self.certain(torch.cat(classes)),
             prototypes if rectified else None,
-            queries=options.queries,
+            queries=self._share(options.queries),
             negatives=options.negatives,
-            pool=options.pool,
+            pool=self._share(options.pool),
             xi=options.unassertiveness,
             temperature=options.temperature,
             confidence=options.confidence,
             generator=step.generator("positive", logits[0].device),
         )
         return terms.loss, prototype_alignment(prototypes, terms)
+
+    def _share(self, voxels: int) -> int:
+        """Of the voxels that a class has in CPS: all, or less where there are many classes."""
+        most = self.options.most_classes
+        return voxels if self.plan.classes <= most else max(1, voxels * most // self.plan.classes)
 
     def update(self, step: Step) -> None:
         """The teacher's moving average."""

@@ -59,6 +59,14 @@ class CRLNOptions(Section):
     pool: int = Field(
         default=1024, ge=1, description=("voxels of each class that these are drawn from")
     )
+    most_classes: int = Field(
+        default=8,
+        ge=1,
+        description=(
+            "classes that have `queries` and `pool` voxels each; of more classes all "
+            "together have as many as these"
+        ),
+    )
     warmup: float = Field(
         default=0.02,
         ge=0,
