@@ -91,7 +91,7 @@ class DraftsPlan(Section):
         description="share of the training over which that share falls to 0",
     )
     doubted: float = Field(
-        default=0.2,
+        default=0.3,
         ge=0,
         lt=1,
         description=(
