@@ -6,11 +6,9 @@ A fixture of tests/conftest.py, `dicom`, hands this module to tests.
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import highdicom
 import numpy as np
 import pydicom
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
-from pydicom.sr.codedict import codes
 from pydicom.uid import (
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
@@ -58,6 +56,9 @@ def write_seg(
     path: Path, series: Path, masks: Mapping[str, np.ndarray], kind: str = "BINARY", **more: object
 ) -> Path:
     """Masks (X, Y, Z) of one series as a SEG, by highdicom; empty slices have no frame."""
+    import highdicom  # which takes a second
+    from pydicom.sr.codedict import codes
+
     stacked = np.stack([mask.transpose(2, 1, 0) for mask in masks.values()], -1)
     described = [
         highdicom.seg.SegmentDescription(

@@ -10,6 +10,8 @@ from crln.imaging import read_grid
 from crln.planning import make_fingerprint, make_plan
 from crln.preparation import prepare_cohort
 
+pytestmark = pytest.mark.slow  # by highdicom
+
 SHAPE = (12, 10, 8)
 
 

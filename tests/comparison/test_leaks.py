@@ -36,7 +36,7 @@ def folder(tmp_path: Path) -> Path:
 @pytest.fixture
 def nrrd(tmp_path: Path) -> Case:
     for name in ("scan", "label"):
-        array = np.arange(64, dtype=np.uint8).reshape(4, 4, 4)
+        array = np.arange(64, dtype=np.uint8).reshape(4, 4, 4) % (64 if name == "scan" else 2)
         sitk.WriteImage(sitk.GetImageFromArray(array), str(tmp_path / f"{name}.nrrd"))
     return Case("a", (tmp_path / "scan.nrrd",), Label(tmp_path / "label.nrrd"))
 
@@ -97,6 +97,7 @@ def test_of_an_archive_only_the_label_counts(folder: Path, archive: Case) -> Non
     assert opened_labels(folder, [archive]) == ["a"]
 
 
+@pytest.mark.slow
 def test_an_outline_among_the_slices_counts_where_it_is_read_as_a_label(
     folder: Path, tmp_path: Path, dicom: ModuleType
 ) -> None:

@@ -8,6 +8,8 @@ import pytest
 from crln.evaluation import evaluate
 from crln.labels import LabelSpace
 
+pytestmark = pytest.mark.slow  # by highdicom
+
 SHAPE = (12, 10, 16)
 AFFINE = np.diag([1.0, 2, 3, 1])
 

@@ -8,6 +8,8 @@ import pytest
 from crln.errors import CrlnError
 from crln.imaging import common_grid, read_label
 
+pytestmark = pytest.mark.slow  # by highdicom
+
 Save = Callable[..., Path]
 SHAPE = (12, 10, 16)
 

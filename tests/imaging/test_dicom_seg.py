@@ -10,6 +10,8 @@ from crln.errors import CrlnError
 from crln.imaging import Grid, label_names, read_grid, read_label
 from crln.imaging.once import tell
 
+pytestmark = pytest.mark.slow  # by highdicom
+
 SHAPE = (11, 9, 8)  # frames of 99 pixels, 12 bytes and 3 bits
 TURN = np.array([[0.8, -0.6, 0], [0.48, 0.64, -0.6], [0.36, 0.48, 0.8]])
 AFFINE = np.block([[TURN * (0.8, 1.2, 2.5), np.array([[11.0], [-7], [40]])],

@@ -14,6 +14,8 @@ from crln.errors import CrlnError
 from crln.imaging import Grid, read_grid, read_label, write_mask
 from crln.labels import LabelSpace
 
+pytestmark = pytest.mark.slow  # by highdicom
+
 SHAPE = (24, 20, 9)  # GDCM errs where all frames together are no whole bytes
 TURN = np.array([[0.8, -0.6, 0], [0.48, 0.64, -0.6], [0.36, 0.48, 0.8]])
 AFFINE = np.block([[TURN * (0.8, 1.2, 2.5), np.array([[11.0], [-7], [40]])],

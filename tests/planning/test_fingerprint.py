@@ -111,9 +111,9 @@ def test_only_labels_of_labelled_cases_are_opened(
     def spy(room: ModuleType, name: str) -> None:
         original = getattr(room, name)
 
-        def counted(argument: object, *more: object) -> object:
+        def counted(argument: object, *more: object, **options: object) -> object:
             opened.update(argument if isinstance(argument, tuple) else [argument])  # type: ignore[list-item]
-            return original(argument, *more)
+            return original(argument, *more, **options)
 
         monkeypatch.setattr(room, name, counted)
 
