@@ -177,8 +177,51 @@ def _(place: Place) -> list[object]:
 
 @fault("two regions of the same values")
 def _(place: Place) -> list[object]:
-    labels = {"background": 0, "all": [1, 2], "whole": [2, 1]}
-    (place.data / "dataset.json").write_text(json.dumps({"labels": labels}))
+    noted(place, labels={"background": 0, "all": [1, 2], "whole": [2, 1]})
+    return place.train()
+
+
+def noted(place: Place, **notes: object) -> None:
+    (place.data / "dataset.json").write_text(json.dumps(notes))
+
+
+@fault("a region that holds the background")
+def _(place: Place) -> list[object]:
+    noted(place, labels={"background": 0, "all": [0, 1]})
+    return place.train()
+
+
+@fault("regions of a file a structure")
+def _(place: Place) -> list[object]:
+    noted(place, labels={"background": 0, "all": [1, 2]}, exclusive=False)
+    return place.train()
+
+
+def separate(place: Place) -> None:
+    noted(place, exclusive=False)
+    (place.data / "labels").rename(place.data / "labels-core")
+
+
+@fault("structures that the plan numbers otherwise")
+def _(place: Place) -> list[object]:
+    separate(place)
+    space = LabelSpace.of([0, 1, 2], {1: "liver", 2: "tumour"}, exclusive=False)
+    place.plan({"labels": asdict(space)})
+    return place.train()
+
+
+@fault("structures that overlap, for nnU-Net")
+def _(place: Place) -> list[object]:
+    separate(place)
+    return ["export-nnunet", place.data, "--out", place.root / "raw"]
+
+
+@fault("a method that learns no overlapping classes")
+def _(place: Place) -> list[object]:
+    place.monkeypatch.setattr(Supervised, "overlapping", False)
+    noted(place, labels={"background": 0, "all": [1, 2], "core": [2]})
+    space = LabelSpace.of([0, 1, 2], {}, regions={"all": (1, 2), "core": (2,)})
+    place.plan({"labels": asdict(space)})
     return place.train()
 
 
