@@ -29,7 +29,7 @@ from crln.preparation.store import (
     store_case,
 )
 
-FORMAT = 3
+FORMAT = 4
 """Raised when what is cached changes."""
 
 SOURCES = "sources"
