@@ -205,3 +205,14 @@ def test_channels_of_one_file_become_a_file_each(tmp_path: Path) -> None:
     (data / "dataset.json").write_text(json.dumps(told))
     with pytest.raises(CrlnError, match=r"names 2 channels \(T1, T2\), but its scans hold 3"):
         export_nnunet(load_cohort(data), tmp_path / "raw", name="Wrong")
+
+
+def test_a_sheared_scan_is_refused_as_nnunet_cannot_read_it(tmp_path: Path) -> None:
+    sheared = np.eye(4)
+    sheared[:2, 1] = 0.6, 0.8
+    image = np.random.default_rng(0).normal(size=(6, 5, 4)).astype(np.float32)
+    for folder, array in (("images", image), ("labels", (image > 0).astype(np.uint8))):
+        (tmp_path / "data" / folder).mkdir(parents=True)
+        nib.save(nib.Nifti1Image(array, sheared), tmp_path / "data" / folder / "a.nii.gz")
+    with pytest.raises(CrlnError, match=r"a\.nii\.gz: its axes are not perpendicular, and nnU-Net"):
+        export_nnunet(load_cohort(tmp_path / "data"), tmp_path / "raw")

@@ -199,6 +199,11 @@ def _written(cohort: Cohort) -> Sequence[Case]:
 
 def _write_scan(case: Case, folder: Path, ending: str) -> None:
     """A file per channel."""
+    if not read_grid(case.images[0]).straight:
+        raise CrlnError(
+            f"{case.images[0]}: its axes are not perpendicular, and nnU-Net's reader does not open "
+            "such files; resample it"
+        )
     alike = all(scan_suffix(path) == ending for path in case.images)
     if alike and count_channels(case.images) == len(case.images):
         for channel, path in enumerate(case.images):

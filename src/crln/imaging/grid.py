@@ -63,6 +63,12 @@ class Grid:
         x, y, z = np.linalg.norm(self.to_world[:3, :3], axis=0)
         return float(x), float(y), float(z)
 
+    @property
+    def straight(self) -> bool:
+        """Whether the axes are perpendicular to each other, as programs of ITK want them."""
+        axes = self.to_world[:3, :3] / self.spacing
+        return bool(np.allclose(axes.T @ axes, np.eye(3), rtol=0, atol=1e-4))
+
     @cached_property
     def turn(self) -> tuple[tuple[int, int], ...]:
         """Of each axis, the axis of RAS that it is closest to and its direction there (1, -1).
