@@ -40,10 +40,10 @@ format: install  ## put the code into its style
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: install  ## speed and memory against their targets, 20 minutes (PART="step la": that part)
+bench: install  ## speed and memory, 20 minutes (PART="step la": that part)
 	@$(BIN)/python benchmarks $(if $(PART),--only "$(PART)")
 
-gpu: install  ## every method and a prediction on a CUDA device, ten minutes; without one a line
+gpu: install  ## methods and prediction on a CUDA device, ten minutes
 	@$(BIN)/python benchmarks/gpu.py --json gpu.json
 
 docs: install  ## the documentation as pages, in site/

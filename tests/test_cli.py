@@ -167,7 +167,7 @@ def test_train_predict_evaluate(
 
     predicted = command_line("predict", run, *scans, "--out", masks, "--overlap", 0.25)
     assert predicted.code == 0, predicted.err
-    written = sorted(masks.iterdir())
+    written = sorted(masks.glob("*.nii.gz"))
     assert len(written) == len(scans)
     for scan, mask in zip(sorted(scans), written, strict=True):
         image, outline = nib.load(scan), nib.load(mask)
@@ -196,7 +196,10 @@ def test_a_run_without_test_cases_names_none_to_measure(
         "evaluate", phantom / "labels", phantom / "labels", "--run", run, "--out", tmp_path / "r"
     )
     assert result.code == 2
-    assert result.err == f"error: {split}: the run kept no test case; evaluate without --run\n"
+    assert result.err == (
+        f"error: {split}: the run kept no test case, and masks of cases that it learnt from tell "
+        "little; train with --test N\n"
+    )
 
 
 def test_resume_takes_plan_and_split_from_the_run(
@@ -268,7 +271,7 @@ def test_predict_goes_on_after_a_scan_that_fails(
     result = command_line("predict", run, torn, good, "--out", tmp_path / "masks")
     assert result.code == 1
     assert "torn.nii.gz" in result.err
-    assert [path.name for path in (tmp_path / "masks").iterdir()] == [good.name]
+    assert [path.name for path in (tmp_path / "masks").glob("*.nii.gz")] == [good.name]
 
 
 def test_a_name_that_is_not_utf8_is_told_in_one_line(

@@ -3,6 +3,9 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+_MOST_WORDS = 160
+"""Characters of a library's reason that are shown."""
+
 
 class CrlnError(Exception):
     """A fault in the data, the plan or the command that its user can mend.
@@ -48,3 +51,14 @@ class Interrupted(KeyboardInterrupt):
     def __init__(self, message: str, signal: int) -> None:
         super().__init__(message)
         self.code = 128 + signal
+
+
+def reason(error: BaseException) -> str:
+    """What a library says of a fault, in one short line; SimpleITK tells it in its last."""
+    told = str(getattr(error, "strerror", None) or error).strip()
+    if "itk" in told.lower():
+        told = told.splitlines()[-1]
+    words = " ".join(told.split()).removeprefix("Reason: ").removeprefix("ITK ERROR: ")
+    if len(words) > _MOST_WORDS:
+        words = f"{words[:_MOST_WORDS]}..."
+    return words or type(error).__name__

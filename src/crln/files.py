@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 from codecs import BOM_UTF16_BE, BOM_UTF16_LE
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import get_ident
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import yaml
 from filelock import FileLock, Timeout
 
-from crln.errors import CrlnError
+from crln.errors import CrlnError, reason
 
 if TYPE_CHECKING:
     import torch
@@ -25,12 +25,21 @@ T = TypeVar("T")
 WRITING_FAULTS = (OSError, EOFError, ValueError, KeyError, RuntimeError)
 """What Python and the file libraries raise where a file cannot be written."""
 
-_MOST_WORDS = 160
-"""Characters of a library's reason that are shown."""
 
 # libyaml's parser and emitter, several times as fast, where PyYAML was built with it
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_Dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+
+
+class _Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[misc]
+    """Writes numbers of a list in one line, as a person would."""
+
+
+def _sequence(dumper: Any, values: Sequence[Any]) -> Any:
+    short = all(isinstance(value, int | float) for value in values)
+    return dumper.represent_sequence("tag:yaml.org,2002:seq", values, flow_style=short)
+
+
+_Dumper.add_representer(list, _sequence)
 
 
 @contextmanager
@@ -78,17 +87,6 @@ def remove_partial(path: Path) -> None:
     for left in path.parent.glob("partial-*-*"):
         if left.name.split("-", 2)[2] == path.name:
             left.unlink(missing_ok=True)
-
-
-def reason(error: BaseException) -> str:
-    """What a library says of a fault, in one short line; SimpleITK tells it in its last."""
-    told = str(getattr(error, "strerror", None) or error).strip()
-    if "itk" in told.lower():
-        told = told.splitlines()[-1]
-    words = " ".join(told.split()).removeprefix("Reason: ").removeprefix("ITK ERROR: ")
-    if len(words) > _MOST_WORDS:
-        words = f"{words[:_MOST_WORDS]}..."
-    return words or type(error).__name__
 
 
 def write_text(path: Path, text: str, *, overwrite: bool = True) -> None:

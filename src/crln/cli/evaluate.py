@@ -61,8 +61,8 @@ def command(
 ) -> None:
     """Measure predicted masks against labels.
 
-    Dice, Jaccard, 95HD, ASD, NSD and volume. Measures what has a mask and a label, and says what
-    it left out.
+    Dice, Jaccard, 95HD, ASD, NSD and volume (the mask's less the label's). Measures what has a mask
+    and a label, and says what it left out.
     """
     import crln
     from crln.evaluation.tables import case_table, evaluation_table
@@ -107,5 +107,8 @@ def _of_run(path: Path) -> dict[str, Any]:
     run = crln.open_ensemble(path) if is_ensemble(path) else crln.open_run(path)
     cases = read_split(run.split)["test"]
     if not cases:
-        raise CrlnError(f"{run.split}: the run kept no test case; evaluate without --run")
+        raise CrlnError(
+            f"{run.split}: the run kept no test case, and masks of cases that it learnt from tell "
+            "little; train with --test N"
+        )
     return {"cases": cases, "classes": run.plan.labels}

@@ -52,7 +52,9 @@ Validation = Annotated[
 ]
 Preset = Annotated[
     str | None,
-    typer.Option(help="Start from a preset: la, pancreas, brats19, hippocampus or phantom."),
+    typer.Option(
+        metavar="NAME", help="Start from a preset: la, pancreas, brats19, hippocampus or phantom."
+    ),
 ]
 Seed = Annotated[int, typer.Option(metavar="S", min=0, help="Of every random draw.")]
 Device = Annotated[

@@ -68,7 +68,7 @@ def show(table: "ResultTable", title: str = "") -> None:
     notes = [table.caption] if table.caption else []
     if left_out:
         names = ", ".join(table.columns[key].heading for key in left_out)
-        notes.append(f"no room here for: {names}")
+        notes.append(f"no room here for {names}: in the files, or in a wider terminal")
     for note in notes:
         console.print(note, soft_wrap=False)
 

@@ -103,12 +103,16 @@ def command(
     """
     import crln
     from crln.jobs import Jobs
+    from crln.methods import find_method
     from crln.parallel.launch import find_launch, is_first
 
     chosen = Training(**options)
     begun = _begun(out) if chosen.resume else None
     method = chosen.method or (begun.method if begun else "crln")
+    find_method(method)  # a wrong name is told before anything is read
     console.quiet = not is_first()  # torchrun and srun run this line in every process
+    if chosen.resume and begun is None:
+        console.print(f"{out}: nothing to resume there, a new training")
     alone = not begun and find_launch(chosen.devices, chosen.nodes).count == 1
     check_hours(hours, iterations, alone)
     given = _given_plan(plan, preset, quick, begun)
@@ -245,14 +249,18 @@ def _split(data: Path, begun: _Begun | None, chosen: Training, asked: _Asked) ->
 def _given_plan(
     path: Path | None, preset: str | None, quick: bool, begun: "_Begun | None"
 ) -> "Plan | None":
-    """The plan of the file, or of the run to resume; None: one is to be made for the cohort."""
+    """The plan of the file, or of the run to resume; None: one is to be made for the cohort.
+
+    A run that is resumed keeps its budget, which `--iterations` alone changes.
+    """
     from crln.planning import Plan
 
     if path and (preset or quick):
         other = f"--preset {preset}" if preset else "--quick"
         raise CrlnError(f"--plan {path} and {other} exclude each other; give one")
     if path:
-        return Plan.read(path)
+        steps = {"training": {"iterations": begun.plan.training.iterations}} if begun else {}
+        return Plan.read(path).updated(steps)
     return begun.plan if begun and not (preset or quick) else None
 
 

@@ -123,7 +123,8 @@ def evaluation_table(evaluation: Evaluation) -> ResultTable:
         rows.append(row)
     caption = "mean ± standard deviation over cases; below, the 95 % interval of the mean"
     if len(evaluation.cases) < FEWEST:
-        caption = f"mean ± standard deviation over cases; {TOO_FEW}"
+        spread = "mean ± standard deviation over cases" if len(evaluation.cases) > 1 else "one case"
+        caption = f"{spread}; {TOO_FEW}"
     return ResultTable(_columns("class", metrics=metrics, unit=evaluation.unit), rows, caption)
 
 

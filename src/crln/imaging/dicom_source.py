@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from crln.errors import CrlnError, needs
-from crln.files import reason
+from crln.errors import CrlnError, needs, reason
 from crln.imaging.dicom import slice_files
 from crln.imaging.format import Output
 

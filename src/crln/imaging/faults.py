@@ -10,8 +10,7 @@ from math import prod
 from pathlib import Path
 from threading import Lock
 
-from crln.errors import CrlnError
-from crln.files import reason
+from crln.errors import CrlnError, reason
 
 FILE_FAULTS = (
     OSError,

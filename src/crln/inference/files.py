@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from crln.cohort import Case
-from crln.errors import CrlnError
+from crln.errors import CrlnError, reason
 from crln.evaluation.measures import Measures
-from crln.files import claim, file_number, reason, remove_partial
+from crln.files import claim, file_number, remove_partial
 from crln.imaging import check_option, mask_files, output_suffix, readable_names, write_scalar
 from crln.inference.discover import find_cases, input_files
 from crln.inference.predictor import Predictor

@@ -57,6 +57,7 @@ class Training:
         str | None,
         Option(
             "How to learn: crln, supervised or a peer (see the reference).",
+            metavar="NAME",
             show_default="crln, or the run's",
         ),
     ] = None

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from crln.errors import CrlnError
-from crln.files import reason
+from crln.errors import CrlnError, reason
 from crln.imaging.dicom.frames import Frame
 from crln.imaging.faults import reading
 from crln.imaging.itk import itk
