@@ -106,3 +106,15 @@ def test_names_that_repeat_patients_are_noticed(ids: list[str], pattern: str) ->
 )
 def test_names_that_number_cases_are_left_alone(ids: list[str]) -> None:
     assert suggested_pattern(ids) is None
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        [f"{part}_{i:03d}" for part in ("labelled", "unlabelled", "test") for i in range(3)],
+        [f"case_{i:02d}" for i in range(40)],
+        [f"site-{site}-{i}" for site in "abcde" for i in range(4)],
+    ],
+)
+def test_numbers_of_cases_are_no_scans_of_one_patient(names: list[str]) -> None:
+    assert suggested_pattern(names) is None

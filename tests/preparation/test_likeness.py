@@ -7,7 +7,7 @@ import pytest
 
 from crln.imaging import Grid, Volume
 from crln.planning.plan import Intensity, Plan
-from crln.preparation import Look, Seen, normalise, prepare_image, remarks
+from crln.preparation import Look, Looks, normalise, prepare_image, remarks
 
 WINDOW = Intensity(scheme="window", low=-100, high=200, mean=40, std=50)
 CT = Plan(channels=("CT",), intensity=(WINDOW,))
@@ -37,17 +37,17 @@ def plan(request: pytest.FixtureRequest) -> Plan:
 
 
 @pytest.fixture
-def seen(plan: Plan) -> Seen:
-    found = Seen.of([look(scan(tissue(seed)), plan) for seed in range(4)])
+def seen(plan: Plan) -> Looks:
+    found = Looks.of([look(scan(tissue(seed)), plan) for seed in range(4)])
     assert found
     return found
 
 
-def told(volume: Volume, plan: Plan, seen: Seen | None) -> list[str]:
+def told(volume: Volume, plan: Plan, seen: Looks | None) -> list[str]:
     return remarks(volume, prepare_image(volume, plan)[0], plan, seen)
 
 
-def test_a_scan_like_the_others_is_not_remarked_on(plan: Plan, seen: Seen) -> None:
+def test_a_scan_like_the_others_is_not_remarked_on(plan: Plan, seen: Looks) -> None:
     for seed in range(4, 10):
         assert not told(scan(tissue(seed)), plan, seen)
     assert not told(scan(tissue(4) * 1.3, (0.8, 1.2, 2.5)), plan, seen)
@@ -61,13 +61,13 @@ def test_a_scan_like_the_others_is_not_remarked_on(plan: Plan, seen: Seen) -> No
     ],
 )
 def test_another_voxel_size_is_told(
-    plan: Plan, seen: Seen, spacing: tuple[float, float, float], words: str
+    plan: Plan, seen: Looks, spacing: tuple[float, float, float], words: str
 ) -> None:
     (first, *_) = told(scan(tissue(5), spacing), plan, seen)
     assert first.startswith(words)
 
 
-def test_another_size_is_told(plan: Plan, seen: Seen) -> None:
+def test_another_size_is_told(plan: Plan, seen: Looks) -> None:
     cut = tissue(5, 60)[:, :, 10:14]
     assert any("a size of 60 x 60 x 8 mm" in line for line in told(scan(cut), plan, seen))
 
@@ -86,7 +86,7 @@ def test_another_size_is_told(plan: Plan, seen: Seen) -> None:
 def test_a_ct_that_is_not_in_hounsfield_units_is_told(
     change: Callable[[np.ndarray], np.ndarray],
 ) -> None:
-    seen = Seen.of([look(scan(tissue(seed)), CT) for seed in range(4)])
+    seen = Looks.of([look(scan(tissue(seed)), CT) for seed in range(4)])
     (line,) = told(scan(change(tissue(5))), CT, seen)
     assert "CT intensities of" in line
     assert "for a window of -100 to 200: are they Hounsfield units?" in line
@@ -96,7 +96,7 @@ def test_a_ct_that_is_not_in_hounsfield_units_is_told(
     "change", [lambda a: a / 1000, lambda a: -a, lambda a: np.where(a == -1000, -1e9, a)]
 )
 def test_a_picture_of_another_kind_is_told(change: Callable[[np.ndarray], np.ndarray]) -> None:
-    seen = Seen.of([look(scan(tissue(seed)), MR) for seed in range(4)])
+    seen = Looks.of([look(scan(tissue(seed)), MR) for seed in range(4)])
     (line,) = told(scan(change(tissue(5))), MR, seen)
     assert line.startswith("T1 intensities of")
 
@@ -110,7 +110,7 @@ def test_a_run_folder_that_knows_nothing_tells_of_the_window_alone() -> None:
 
 
 def test_without_a_scan_nothing_was_seen() -> None:
-    assert Seen.of([]) is None
+    assert Looks.of([]) is None
 
 
 @pytest.mark.parametrize("scheme", ["zscore", "minmax"])

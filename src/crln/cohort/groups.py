@@ -15,8 +15,8 @@ _log = logging.getLogger("crln")
 _NUMBERED = re.compile(r"(\D*)(\d+)(?:[-_. ]+(.+)|([a-zA-Z]))")
 """A name that goes on after its first number: `patient001_frame12`, `p7b`."""
 
-_ENDED = re.compile(r"(.+)[-_]([^-_]+)")
-"""A name with an ending: `vessels_b_q0`."""
+_ENDED = re.compile(r"(.+)[-_]([^-_]*[a-zA-Z][^-_]*)")
+"""A name with an ending that is no bare number, which would number cases: `vessels_b_q0`."""
 
 
 def group_by(cohort: Cohort, pattern: str) -> Cohort:

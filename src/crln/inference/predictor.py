@@ -20,7 +20,7 @@ from crln.inference.restore import outline
 from crln.inference.sliding import Network, Precision, score_slabs
 from crln.planning import Plan
 from crln.preparation import prepare_image, remarks
-from crln.preparation.likeness import Seen
+from crln.preparation.likeness import Looks
 from crln.runs import RunFolder
 from crln.runs.ensemble import predicting_runs
 
@@ -51,7 +51,7 @@ class Predictor:
         plan: Plan,
         device: torch.device | str = "cpu",
         precision: Precision = "32",
-        seen: Seen | None = None,
+        seen: Looks | None = None,
     ) -> None:
         self.plan = plan
         self.seen = seen

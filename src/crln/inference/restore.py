@@ -72,7 +72,7 @@ def _along_there(scores: Tensor, weights: Tensor, axis: int) -> Tensor:
 
 
 @dataclass(frozen=True)
-class Outline:
+class Restored:
     """A scan's classes and what may go with them, on the scan's own grid.
 
     Attributes:
@@ -94,7 +94,7 @@ def outline(
     *,
     probabilities: bool = False,
     uncertainty: bool = False,
-) -> Outline:
+) -> Restored:
     """Reduces slabs of class probabilities to what is asked for, on the scan's grid.
 
     Args:
@@ -116,7 +116,7 @@ def outline(
         if entropy is not None:
             entropy[everywhere] = _disorder(slab.scores, labels).cpu().numpy()
     back = placement.grid.from_ras
-    return Outline(
+    return Restored(
         np.ascontiguousarray(back(classes)),
         None if scores is None else np.ascontiguousarray(back(scores)),
         None if entropy is None else np.ascontiguousarray(back(entropy[0])),

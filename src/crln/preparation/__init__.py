@@ -1,7 +1,7 @@
 """Plan and case -> prepared arrays in a cache."""
 
 from crln.preparation.cache import SOURCES, default_cache, prepare_cohort, what_was_seen
-from crln.preparation.likeness import Look, Seen, remarks
+from crln.preparation.likeness import Look, Looks, remarks
 from crln.preparation.placement import Placement, place
 from crln.preparation.prepare import normalise, prepare_image, prepare_label
 from crln.preparation.sources import content_of
@@ -10,9 +10,9 @@ from crln.preparation.store import PreparedCase
 __all__ = [
     "SOURCES",
     "Look",
+    "Looks",
     "Placement",
     "PreparedCase",
-    "Seen",
     "content_of",
     "default_cache",
     "normalise",

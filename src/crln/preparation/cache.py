@@ -17,7 +17,7 @@ from crln.errors import CrlnError
 from crln.imaging import check_same_grid, names_itself, read_image
 from crln.labels import LabelSpace
 from crln.planning.plan import Plan
-from crln.preparation.likeness import Look, Seen
+from crln.preparation.likeness import Look, Looks
 from crln.preparation.placement import Placement, combinations_to_plan_grid
 from crln.preparation.prepare import prepare_image, prepare_label
 from crln.preparation.sources import content_of
@@ -95,10 +95,10 @@ def prepare_cohort(
     ]
 
 
-def what_was_seen(cases: Sequence[PreparedCase]) -> Seen | None:
+def what_was_seen(cases: Sequence[PreparedCase]) -> Looks | None:
     """What prepared scans are like, as far as the cache knows; older ones tell nothing."""
     notes = [read_notes(case.folder) for case in cases]
-    return Seen.of(Look.model_validate(n.made["look"]) for n in notes if n and "look" in n.made)
+    return Looks.of(Look.model_validate(n.made["look"]) for n in notes if n and "look" in n.made)
 
 
 def _known(label: Label | None, space: LabelSpace) -> tuple[bool, ...] | None:

@@ -51,13 +51,13 @@ class Look(Section):
         })  # fmt: skip
 
 
-class Seen(Section):
+class Looks(Section):
     """What training scans are like: of every figure the lowest and the highest.
 
     Examples:
         >>> look = Look(spacing=(1, 1, 2), extent=(64, 64, 40), stored=(), prepared=())
         >>> thick = look.model_copy(update={"spacing": (1, 1, 5)})
-        >>> Seen.of([look]).remarks(thick, Plan())
+        >>> Looks.of([look]).remarks(thick, Plan())
         ['voxels of 1 x 1 x 5 mm (training: 1 x 1 x 2)']
     """
 
@@ -65,7 +65,7 @@ class Seen(Section):
     high: Look
 
     @classmethod
-    def of(cls, looks: Iterable[Look]) -> "Seen | None":
+    def of(cls, looks: Iterable[Look]) -> "Looks | None":
         """Over scans of the same channels; None where there are none."""
         looks = list(looks)
         if not looks:
@@ -127,7 +127,7 @@ class Seen(Section):
         return told
 
 
-def remarks(volume: Volume, image: np.ndarray, plan: Plan, seen: Seen | None) -> list[str]:
+def remarks(volume: Volume, image: np.ndarray, plan: Plan, seen: Looks | None) -> list[str]:
     """What of a scan is far from what training saw; without a record of that, what the plan tells.
 
     Args:

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from crln.errors import CrlnError
 from crln.files import read_yaml, to_yaml, write_text
-from crln.preparation.likeness import Seen
+from crln.preparation.likeness import Looks
 from crln.runs.packages import Needed
 
 FORMAT = 1
@@ -80,7 +80,7 @@ class Facts(BaseModel):
     seconds: float | None = None
     peak_memory_gib: float | None = None
     parameters: int | None = None
-    seen: Seen | None = None
+    seen: Looks | None = None
 
     def updated(self, **changes: Any) -> Self:
         """A copy with other values."""
