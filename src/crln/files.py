@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 from codecs import BOM_UTF16_BE, BOM_UTF16_LE
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import get_ident
@@ -25,21 +25,16 @@ T = TypeVar("T")
 WRITING_FAULTS = (OSError, EOFError, ValueError, KeyError, RuntimeError)
 """What Python and the file libraries raise where a file cannot be written."""
 
-
 # libyaml's parser and emitter, several times as fast, where PyYAML was built with it
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
-
-class _Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[misc]
-    """Writes numbers of a list in one line, as a person would."""
-
-
-def _sequence(dumper: Any, values: Sequence[Any]) -> Any:
-    short = all(isinstance(value, int | float) for value in values)
-    return dumper.represent_sequence("tag:yaml.org,2002:seq", values, flow_style=short)
-
-
-_Dumper.add_representer(list, _sequence)
+_Dumper = type("_Dumper", (getattr(yaml, "CSafeDumper", yaml.SafeDumper),), {})
+_Dumper.add_representer(  # type: ignore[attr-defined]
+    list,
+    lambda dumper, values: dumper.represent_sequence(
+        "tag:yaml.org,2002:seq", values, flow_style=all(isinstance(v, int | float) for v in values)
+    ),
+)
+"""Writes numbers of a list in one line, as a person would."""
 
 
 @contextmanager

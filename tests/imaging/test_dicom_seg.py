@@ -7,8 +7,7 @@ import pydicom
 import pytest
 
 from crln.errors import CrlnError
-from crln.imaging import Grid, label_names, read_grid, read_label
-from crln.imaging.once import tell
+from crln.imaging import Grid, label_names, read_grid, read_label, telling
 
 pytestmark = pytest.mark.slow  # by highdicom
 
@@ -21,7 +20,7 @@ GRID = Grid(SHAPE, AFFINE)
 
 @pytest.fixture(autouse=True)
 def _nothing_told_yet() -> None:
-    tell.cache_clear()
+    telling._told.clear()
 
 
 @pytest.fixture

@@ -7,8 +7,7 @@ import pydicom
 import pytest
 
 from crln.errors import CrlnError
-from crln.imaging import Grid, label_names, read_label
-from crln.imaging.once import tell
+from crln.imaging import Grid, label_names, read_label, telling
 
 SHAPE = (20, 18, 12)
 # Oblique about two axes, voxels of 0.8 x 1.2 x 2.5 mm.
@@ -19,7 +18,7 @@ GRID = Grid(SHAPE, np.block([[TURN * (0.8, 1.2, 2.5), np.array([[11.0], [-7], [4
 
 @pytest.fixture(autouse=True)
 def _nothing_told_yet() -> None:
-    tell.cache_clear()
+    telling._told.clear()
 
 
 def _box(low: tuple[int, ...], high: tuple[int, ...]) -> list[np.ndarray]:

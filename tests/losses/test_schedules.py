@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crln.methods.base import gaussian_ramp
+from crln.methods.ramps import gaussian_ramp
 from crln.methods.teacher import ema_decay
 from crln.training.optimiser import learning_rate_factor
 

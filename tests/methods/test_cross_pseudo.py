@@ -7,8 +7,8 @@ from crln.augmentation import draw_cutmix, host_random
 from crln.labels import IGNORE
 from crln.losses import cross_entropy, segmentation_loss
 from crln.methods import Batch, Step, build_method
-from crln.methods.base import gaussian_ramp
 from crln.methods.cross_pseudo import CrossPseudo
+from crln.methods.ramps import gaussian_ramp
 from crln.planning import Plan
 
 STEP = Step(index=3, total=4, seed=0)

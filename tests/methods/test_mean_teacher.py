@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from crln.methods import Step
-from crln.methods.base import gaussian_ramp
+from crln.methods.ramps import gaussian_ramp
 from crln.planning import Plan
 
 Make = Callable[..., Any]

@@ -32,8 +32,9 @@ def ensemble(
     cohort: Cohort, tiny_plan: Plan, tmp_path_factory: pytest.TempPathFactory
 ) -> EnsembleFolder:
     """Three members of two steps, a fold each."""
-    out = tmp_path_factory.mktemp("ensemble") / "three"
-    return train_ensemble(cohort, shorter(tiny_plan), out, say=str, **THREE)
+    folder = tmp_path_factory.mktemp("ensemble")
+    plan = shorter(tiny_plan)
+    return train_ensemble(cohort, plan, folder / "three", cache=folder / "cache", say=str, **THREE)
 
 
 def shorter(plan: Plan, steps: int = 2) -> Plan:

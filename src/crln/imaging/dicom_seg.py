@@ -10,8 +10,8 @@ import numpy as np
 from crln.errors import CrlnError
 from crln.imaging.grid import Grid
 from crln.imaging.itk import ras_affine
-from crln.imaging.once import tell
 from crln.imaging.overlap import Overlaps
+from crln.imaging.telling import tell_once
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -104,7 +104,7 @@ def _segments(dataset: "Dataset") -> dict[int, tuple[int, str]]:
 
 def _tell(path: Path, dataset: "Dataset") -> None:
     if dataset.get("SegmentationType") == "FRACTIONAL":
-        tell(f"{path}: fractional segments; half of a voxel and more counts as inside")
+        tell_once(f"{path}: fractional segments; half of a voxel and more counts as inside")
 
 
 def _masks(

@@ -48,9 +48,9 @@ def grid_of(path: Path, header: "nib.Nifti1Header", shape: Shape) -> Grid:
     affine[:3, 3] = place[:3, 3] * scale
     if name:
         tell_once(
-            "units",
             f"{path}: counts in {name}: its voxels are {shown(size * scale)} mm, and so are all of "
             "such files; if they are millimetres, set xyzt_units to 2",
+            "units",
         )
     to_mm = np.diag([scale, scale, scale, 1])
     # Where nibabel reads another place, as do programs that read the matrix alone, their labels lie
@@ -112,22 +112,22 @@ def _tell(
     lengths = np.linalg.norm(sform[:3, :3], axis=0)
     if (np.abs(lengths - size) > _SIZES * size).any():
         tell_once(
-            "sizes",
             f"{path}: voxels of {shown(size)} mm by its pixdim, {shown(lengths)} mm by its sform: "
             "pixdim is taken, as ITK does, wherever they disagree; if the sform is right, set "
             "pixdim to it",
+            "sizes",
         )
     elif qform is not None and (far := apart(shape, qform, sform)) > _PLACES * size.min():
         taken, other, code = ("sform", "qform", 2) if place is sform else ("qform", "sform", 1)
         tell_once(
-            "forms",
             f"{path}: its qform and its sform lie up to {far:.3g} mm apart: the {taken} is taken, "
             f"as ITK does, wherever they disagree; if the {other} is right, set sform_code to "
             f"{code}",
+            "forms",
         )
     elif abs(np.linalg.det(place[:3, :3] / np.linalg.norm(place[:3, :3], axis=0))) < 1 - 1e-3:
         tell_once(
-            "sheared",
             f"{path}: its axes are not perpendicular, so programs of ITK do not open it nor its "
             "mask; resample it if they should",
+            "sheared",
         )

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from crln.imaging.grid import Shape
-from crln.imaging.once import tell
+from crln.imaging.telling import tell_once
 
 
 class Overlaps:
@@ -48,7 +48,7 @@ class Overlaps:
                 self._array[here] = inner
         for (outer, inner), count in told.items():
             names = self._names[outer], self._names[inner]
-            tell(
+            tell_once(
                 f"{path}: {names[0]} and {names[1]} overlap in {count} voxels; they count as "
                 f"{names[1]}, the smaller one"
             )

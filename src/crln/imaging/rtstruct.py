@@ -10,8 +10,8 @@ from crln.errors import CrlnError
 from crln.imaging.contours import fill
 from crln.imaging.grid import Grid
 from crln.imaging.itk import LPS_TO_RAS
-from crln.imaging.once import tell
 from crln.imaging.overlap import Overlaps
+from crln.imaging.telling import tell_once
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -66,7 +66,7 @@ def draw(
             "that they were drawn on"
         )
     if empty:
-        tell(f"{path}: no voxel's centre lies in the contours of {', '.join(empty)}")
+        tell_once(f"{path}: no voxel's centre lies in the contours of {', '.join(empty)}")
     return found
 
 

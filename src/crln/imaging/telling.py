@@ -6,13 +6,13 @@ _log = logging.getLogger("crln")
 _told: set[str] = set()
 
 
-def tell_once(kind: str, line: str) -> None:
-    """Tells the first of each kind in this process.
+def tell_once(line: str, kind: str | None = None) -> None:
+    """Logs a warning, the first of its kind in this process.
 
     Args:
-        kind: what is told.
         line: names the file, what was decided, and the remedy.
+        kind: what is told; None: the very line.
     """
-    if kind not in _told:
-        _told.add(kind)
+    if (kind or line) not in _told:
+        _told.add(kind or line)
         _log.warning("%s", line)

@@ -4,18 +4,9 @@ from typing import Any
 
 from crln.augmentation import views_options
 from crln.errors import CrlnError
-from crln.methods.base import (
-    Batch,
-    Method,
-    Ramped,
-    Seen,
-    SemiSupervised,
-    Step,
-    summed,
-    unheard,
-    weighted,
-)
+from crln.methods.base import Batch, Method, Seen, SemiSupervised, Step, summed, unheard, weighted
 from crln.methods.published import Published
+from crln.methods.ramps import Ramped
 from crln.methods.teacher import Teacher
 from crln.planning import Plan
 from crln.planning.plan import LossPlan, Section, options_of

@@ -17,8 +17,9 @@ from crln.augmentation import (
     host_random,
 )
 from crln.labels import IGNORE
-from crln.methods.base import Ramped, Seen, SemiSupervised, Step, unheard, weighted
+from crln.methods.base import Seen, SemiSupervised, Step, unheard, weighted
 from crln.methods.published import Published
+from crln.methods.ramps import Ramped
 from crln.methods.teacher import Teacher
 from crln.planning import Plan
 from crln.planning.plan import Section

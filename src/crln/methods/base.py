@@ -1,12 +1,10 @@
 """What every way of learning answers, so that the training loop never asks which one it runs."""
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
 import torch
-from pydantic import Field
 from torch import Tensor, nn
 
 from crln.augmentation import build_views
@@ -14,6 +12,7 @@ from crln.errors import CrlnError
 from crln.losses import criteria_of, marginal, mark_partial, without_partial
 from crln.methods.drafts import drafted_view
 from crln.methods.published import Published
+from crln.methods.ramps import Ramped, gaussian_ramp
 from crln.networks import SegmentationNetwork, build_backbone
 from crln.networks.segmentation import over_levels
 from crln.planning import Plan
@@ -222,17 +221,6 @@ class Method(nn.Module):
         raise NotImplementedError
 
 
-class Ramped(Section):
-    """A weight of what unlabelled patches teach, and how long it takes to reach it."""
-
-    weight: float = Field(
-        default=0.1, ge=0, description="of what unlabelled patches teach, once the ramp is over"
-    )
-    ramp: float = Field(
-        default=1.0, gt=0, description="share of the training that the weight ramps up over"
-    )
-
-
 class SemiSupervised(Method):
     """Learns from labels alone for `training.labelled_start` of the steps, then from all patches.
 
@@ -301,10 +289,3 @@ def summed(terms: dict[str, Tensor]) -> dict[str, Tensor]:
 def unheard(supervised: Tensor, *names: str) -> dict[str, Tensor]:
     """The terms of a step where labels alone teach: the others are 0."""
     return weighted(supervised, 0.0, **dict.fromkeys(names, torch.zeros_like(supervised)))
-
-
-def gaussian_ramp(step: float, length: float) -> float:
-    """exp(-5 (1 - min(t, L) / L)^2): from about 0 at the start to 1 at `length`."""
-    if length <= 0:
-        return 1.0
-    return math.exp(-5 * (1 - min(max(step, 0.0), length) / length) ** 2)

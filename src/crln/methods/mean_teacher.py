@@ -6,16 +6,9 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from crln.methods.base import (
-    Ramped,
-    Seen,
-    SemiSupervised,
-    Step,
-    gaussian_ramp,
-    unheard,
-    weighted,
-)
+from crln.methods.base import Seen, SemiSupervised, Step, unheard, weighted
 from crln.methods.published import Published
+from crln.methods.ramps import Ramped, gaussian_ramp
 from crln.methods.teacher import Teacher
 from crln.planning import Plan
 from crln.planning.plan import Section

@@ -9,8 +9,8 @@ from torch import Tensor
 from crln.labels import IGNORE
 from crln.losses import cross_entropy, soft_dice_loss
 from crln.methods import Batch, Step, build_method
-from crln.methods.base import gaussian_ramp
 from crln.methods.diffrect.method import DiffRect, complementary_loss, label_distance
+from crln.methods.ramps import gaussian_ramp
 from crln.planning import Plan
 
 LAST, FIRST = Step(3, 4, 0), Step(0, 4, 0)

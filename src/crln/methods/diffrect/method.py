@@ -13,9 +13,10 @@ from torch import Tensor, nn
 from crln.augmentation import View
 from crln.labels import IGNORE, LabelSpace
 from crln.losses import Criteria
-from crln.methods.base import Ramped, Seen, SemiSupervised, Step, summed
+from crln.methods.base import Seen, SemiSupervised, Step, summed
 from crln.methods.diffrect.rectifier import Condition, LabelRectifier
 from crln.methods.published import Published
+from crln.methods.ramps import Ramped
 from crln.planning import Plan
 from crln.planning.plan import Section
 
