@@ -455,7 +455,7 @@ def _(place: Place) -> list[object]:
 @fault("a plan with an impossible patch")
 def _(place: Place) -> list[object]:
     text = (place.root / "plan.yaml").read_text("utf-8")
-    (place.root / "plan.yaml").write_text(text.replace("- 16\n- 16\n- 16", "- 16\n- 20\n- 16"))
+    (place.root / "plan.yaml").write_text(text.replace("[16, 16, 16]", "[16, 20, 16]"))
     return place.train()
 
 

@@ -10,7 +10,6 @@ so no file that somebody sends can choose a module.
 """
 
 from collections.abc import Iterator, Mapping
-from difflib import get_close_matches
 from functools import lru_cache
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
@@ -54,8 +53,7 @@ class Registry(Mapping[str, Any]):
             module, attribute = self.ours[name].split(":")
             return getattr(import_module(module), attribute)
         if not points:
-            near = "".join(f"did you mean {n!r}? " for n in get_close_matches(name, self, 1))
-            raise CrlnError(f"no {self.noun} {name!r}; {near}choose one of {', '.join(self)}")
+            raise CrlnError(f"no {self.noun} {name!r}; choose one of {', '.join(self)}")
         try:
             return points[0].load()
         except (ImportError, AttributeError) as error:

@@ -205,3 +205,11 @@ def test_a_draft_teaches_with_its_scan_and_never_where_something_is_measured() -
     cohort = split_cohort(Cohort(Path("x"), "folders", cases), labelled=1, test=1)
     pool = unlabelled_pool(cohort, transductive=True)
     assert [(case.label, case.draft) for case in pool] == [(None, draft), (None, None)]
+
+
+@pytest.mark.parametrize(
+    "asked", [{"labelled": -1}, {"labelled": 0}, {"validation": -2}, {"test": -1}]
+)
+def test_a_number_below_what_there_can_be_is_refused(asked: dict[str, int]) -> None:
+    with pytest.raises(CrlnError, match="none below 0"):
+        split_cohort(_cohort(4), **asked)

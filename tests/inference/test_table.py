@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from crln.errors import CrlnError
 from crln.evaluation.measures import Measures
 from crln.imaging import Grid, Volume
 from crln.inference import Prediction
-from crln.inference.table import TABLE, add_rows, headings, rows_of
+from crln.inference.table import TABLE, add_rows, check_table, headings, rows_of
 from crln.labels import LabelSpace
 
 LABELS = LabelSpace((0, 3, 7), ("background", "liver", "tumour"))
@@ -46,10 +47,32 @@ def test_cases_of_a_later_prediction_are_added_or_take_the_place_of_theirs(tmp_p
     ]  # fmt: skip
 
 
-def test_a_table_of_other_columns_is_written_anew(tmp_path: Path) -> None:
-    (tmp_path / TABLE).write_text("case,score\na,1\n", encoding="utf-8")
+def test_the_table_of_a_model_with_other_channels_is_written_anew(tmp_path: Path) -> None:
+    add_rows(tmp_path, {"a": row("a", 1.0)}, headings(("T1", "T2")))
+    check_table(tmp_path)
     add_rows(tmp_path, {"b": row("b", 1.0)}, COLUMNS)
     assert [line[0] for line in lines(tmp_path)] == ["case", "b", "b"]
+
+
+@pytest.mark.parametrize("ending", ["\n", "\n\n", "\nb\n"])
+def test_an_edited_table_is_no_traceback(tmp_path: Path, ending: str) -> None:
+    add_rows(tmp_path, {"a": row("a", 1.0)}, COLUMNS)
+    with (tmp_path / TABLE).open("a", encoding="utf-8") as file:
+        file.write(ending)
+    check_table(tmp_path)
+    add_rows(tmp_path, {"c": row("c", 1.0)}, COLUMNS)
+    assert [line[0] for line in lines(tmp_path)][-2:] == ["c", "c"]
+    (tmp_path / TABLE).write_text("", encoding="utf-8")
+    check_table(tmp_path)
+    add_rows(tmp_path, {"c": row("c", 1.0)}, COLUMNS)
+    assert [line[0] for line in lines(tmp_path)] == ["case", "c", "c"]
+
+
+def test_a_person_s_own_file_of_that_name_stays(tmp_path: Path) -> None:
+    check_table(tmp_path)
+    (tmp_path / TABLE).write_text("patient,age\nx,3\n", encoding="utf-8")
+    with pytest.raises(CrlnError, match="not written by crln; move it"):
+        check_table(tmp_path)
 
 
 def test_channels_have_a_mean_each() -> None:

@@ -98,7 +98,7 @@ def test_the_labelled_start_sees_each_patch_in_two_views(tiny_plan: Plan) -> Non
     """As many patches a step as later, so that a step is as large a sample of the views."""
     method = build_method("mean_teacher", tiny_plan)
     seen = []
-    method.student.register_forward_pre_hook(  # type: ignore[union-attr, operator]
+    method.student.backbone.register_forward_pre_hook(  # type: ignore[union-attr, operator]
         lambda _, inputs: seen.append(inputs[0])
     )
     method.losses(*batches(method), Step(0, 10, 0))

@@ -46,7 +46,6 @@ WINDOW = {"scheme": "window", "low": 0, "high": 200, "mean": 100, "std": 50}
         {"labels": {"names": ["a", "a"]}},
         {"labels": {"nmes": ["a", "b"]}},
         {"labels": {"ignore": 1}},
-        {"labels": {"exclusive": False}},
         {"version": 3},
         {"intensity": []},
         {"intensity": [{"scheme": "window", "low": 0}]},

@@ -86,6 +86,9 @@ class Stranger(nn.Module):
         super().__init__()
         self.backbone, self.head = network.backbone, network.head
 
+    def every(self, images: Tensor) -> list[Tensor]:
+        return [self(images)]
+
     def forward(self, images: Tensor) -> Tensor:
         return self.head(self.backbone(images)[0])
 

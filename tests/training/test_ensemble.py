@@ -1,5 +1,6 @@
 """Ensembles: their members, what each leaves out, and what that tells."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,14 +10,15 @@ import pytest
 import torch
 
 from crln.cohort import Cohort, load_cohort, read_split
+from crln.cohort.folds import leave_out
 from crln.errors import CrlnError
 from crln.evaluation import evaluate
 from crln.imaging import read_label
 from crln.inference import load_predictor
 from crln.jobs import Jobs
 from crln.planning import Plan
-from crln.runs import EnsembleFolder, open_ensemble, open_run
-from crln.training import out_of_fold, train, train_ensemble
+from crln.runs import EnsembleFolder, Member, open_ensemble, open_run
+from crln.training import Course, Listener, out_of_fold, train, train_ensemble
 
 pytestmark = pytest.mark.slow
 THREE: dict[str, Any] = {"method": "supervised", "folds": 3, "progress": False}
@@ -114,7 +116,7 @@ def test_an_ensemble_that_was_cut_off_goes_on_to_the_same_weights(
             (resumed, ours), (ensemble, theirs))]  # fmt: skip
         for name, value in weights[0].items():
             torch.testing.assert_close(value, weights[1][name], rtol=0, atol=0)
-    with pytest.raises(CrlnError, match="has 3 folds and 3 members, not 2 and 2"):
+    with pytest.raises(CrlnError, match="has folds 3, not 2"):
         train_ensemble(cohort, plan, out, folds=2, resume=True, say=str)
 
 
@@ -180,3 +182,51 @@ def test_the_command_line_trains_measures_and_outlines(
     jobs = command_line("train", phantom, "--out", tmp_path / "f", "--plan", plan, "--jobs", 2)
     assert jobs.code == 2
     assert "are for the members of an ensemble" in jobs.err
+
+
+def test_a_refused_command_leaves_an_ensemble_as_it_was(
+    ensemble: EnsembleFolder, cohort: Cohort, tiny_plan: Plan
+) -> None:
+    before = {file: file.stat().st_mtime_ns for file in ensemble.path.rglob("*") if file.is_file()}
+    plan = shorter(tiny_plan)
+    other = plan.updated({"network": {"widths": (4, 4, 8, 8, 16)}})
+    elsewhere = leave_out(cohort, [cohort.labelled[0].id])
+    for told, given, how in (
+        ("50 folds of 3 labelled", (cohort, plan), {"folds": 50, "overwrite": True}),
+        ("has method supervised, not crln", (cohort, plan), {"method": "crln", "resume": True}),
+        ("has seed 0, not 5", (cohort, plan), {"seed": 5, "resume": True}),
+        ("another split", (elsewhere, plan), {"resume": True}),
+        ("network.widths is", (cohort, other), {"resume": True}),
+        ("give more --iterations", (cohort, shorter(tiny_plan, 1)), {"resume": True}),
+    ):
+        with pytest.raises(CrlnError, match=told):
+            train_ensemble(*given, ensemble.path, say=str, **(THREE | how))
+    after = {file: file.stat().st_mtime_ns for file in ensemble.path.rglob("*") if file.is_file()}
+    assert after == before
+
+
+def test_an_ensemble_that_holds_the_scans_is_not_replaced(
+    phantom: Path, tiny_plan: Plan, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    shutil.copytree(phantom, out / "data")
+    EnsembleFolder(out, tiny_plan, "supervised", 2, (Member(folder="member-1", seed=0),)).write()
+    with pytest.raises(CrlnError, match="so it is not replaced"):
+        train_ensemble(
+            load_cohort(out / "data"), tiny_plan, out, say=str, **(THREE | {"overwrite": True})
+        )
+    assert (out / "data" / "images").is_dir()
+
+
+def test_a_listener_that_stops_a_member_stops_all(
+    cohort: Cohort, tiny_plan: Plan, tmp_path: Path
+) -> None:
+    class Stopping(Listener):
+        def started(self, course: Course) -> None:
+            course.stop()
+
+    found = train_ensemble(
+        cohort, shorter(tiny_plan), tmp_path / "e", say=str, listeners=[Stopping()], **THREE
+    )
+    assert not found.finished
+    assert not found.folder(found.members[1]).exists()

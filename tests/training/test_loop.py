@@ -36,6 +36,7 @@ def quick(cohort: Cohort, plan: Plan, out: Path, **options: Any) -> RunFolder:
 class Scan:
     """A stand-in for a prepared case: one foreground voxel, in a corner."""
 
+    drafted, sparse, known, known_voxels = False, False, None, None
     id, shape, voxel = "scan", (64, 64, 64), np.array([[60, 5, 30]])
     foreground = {1: voxel}  # noqa: RUF012
 

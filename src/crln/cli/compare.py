@@ -28,7 +28,7 @@ from crln.cli.screen import console, examples, show
 from crln.errors import CrlnError
 
 if TYPE_CHECKING:
-    from crln.comparison import Comparison, Outside
+    from crln.comparison import Comparison, Outside, Settings
     from crln.comparison.standing import Standing
 
 EXAMPLES = examples(
@@ -153,7 +153,7 @@ def command(
         iterations=iterations, test=test, validation=validation, preset=preset, plan=plan,
         reference=reference, unit=unit, sparse=sparse, split=split, group=group,
     )  # fmt: skip
-    tell_split(settings.part_in(out).load())
+    _tell_split(settings, out)
     comparison = compare(
         settings, out, outside=_outside(outside, settings.labelled),
         compute=Compute(device, precision, cache),
@@ -166,6 +166,10 @@ def command(
     console.print(f"written: {out}/comparison.csv, .json, .md, results.tex; look at {page}")
     if comparison.faults:
         raise typer.Exit(1)
+
+
+def _tell_split(settings: "Settings", out: Path) -> None:
+    tell_split(settings.part_in(out).load())
 
 
 @contextmanager

@@ -105,6 +105,8 @@ def command(
     from crln.jobs import Jobs
     from crln.methods import find_method
     from crln.parallel.launch import find_launch, is_first
+    from crln.runs.folder import ENSEMBLE, FACTS
+    from crln.runs.lifecycle import taken
 
     chosen = Training(**options)
     begun = _begun(out) if chosen.resume else None
@@ -113,6 +115,9 @@ def command(
     console.quiet = not is_first()  # torchrun and srun run this line in every process
     if chosen.resume and begun is None:
         console.print(f"{out}: nothing to resume there, a new training")
+    if not chosen.resume:
+        several = folds is not None or members is not None
+        taken(out, ENSEMBLE if several else FACTS, chosen.overwrite)  # before a split is drawn
     alone = not begun and find_launch(chosen.devices, chosen.nodes).count == 1
     check_hours(hours, iterations, alone)
     given = _given_plan(plan, preset, quick, begun)
@@ -130,11 +135,11 @@ def command(
         f"{len(cohort.validation)} validation and {len(cohort.test)} test cases; "
         f"{decided.training.iterations} steps"
     )
-    several = jobs is not None or slurm
-    where = Jobs(jobs, slurm, job_options(job_option, slurm)) if several else Jobs(here=True)
+    as_jobs = jobs is not None or slurm
+    where = Jobs(jobs, slurm, job_options(job_option, slurm)) if as_jobs else Jobs(here=True)
     if parts := _parts(folds, members, begun):
         _train_ensemble(cohort, decided, out, chosen, parts, where)
-    elif several:
+    elif as_jobs:
         raise CrlnError("--jobs and --slurm are for the members of an ensemble; add --folds")
     else:
         crln.train(cohort, decided, out, chosen)

@@ -23,6 +23,8 @@ def draw_folds(cohort: Cohort, folds: int, seed: int = 0) -> tuple[tuple[str, ..
     Raises:
         CrlnError: there are fewer labelled groups than folds.
     """
+    if folds < 1:
+        raise CrlnError(f"--folds {folds}: give 1 or more")
     if folds == 1:
         return ((),)
     groups: dict[object, list[str]] = {}

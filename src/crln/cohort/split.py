@@ -98,6 +98,11 @@ def unlabelled_pool(cohort: Cohort, *, transductive: bool = False) -> tuple[Case
 
 def _check_enough(cohort: Cohort, labelled: int | None, validation: int, tests: int) -> None:
     """Refuses to draw more cases than have a label."""
+    if min(1 if labelled is None else labelled, validation, tests) < 0 or labelled == 0:
+        raise CrlnError(
+            f"asked for {labelled} labelled, {validation} validation and {tests} test cases; give "
+            "1 labelled or more, and none below 0"
+        )
     count = len(cohort.labelled)
     if (1 if labelled is None else labelled) + validation + tests > count:
         wanted = "at least 1" if labelled is None else labelled

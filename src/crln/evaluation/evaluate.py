@@ -4,6 +4,7 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 
@@ -124,6 +125,8 @@ def _evaluate(
     ignore: int | None,
 ) -> list[Evaluation]:
     """An evaluation for each entry of `components`; every file is read once."""
+    if unit not in get_args(Unit):
+        raise CrlnError(f"unit {unit!r}: choose one of {', '.join(get_args(Unit))}")
     background = 0
     if isinstance(classes, LabelSpace) and not classes.exclusive:
         labelled = {case: (_as_label(mask), _as_label(at)) for case, (mask, at) in pairs.items()}

@@ -12,6 +12,8 @@ from typing import Literal
 
 import numpy as np
 
+from crln.errors import CrlnError
+
 Unit = Literal["mm", "voxel"]
 """Of distances."""
 
@@ -24,9 +26,12 @@ Tolerances = float | Mapping[int | None, float]
 
 def tolerance_of(tolerances: Tolerances, value: int) -> float:
     """The tolerance of one class."""
+    tolerance = tolerances
     if isinstance(tolerances, Mapping):
-        return float(tolerances.get(value, tolerances.get(None, TOLERANCE)))
-    return float(tolerances)
+        tolerance = tolerances.get(value, tolerances.get(None, TOLERANCE))
+    if not 0 <= float(tolerance) < math.inf:  # type: ignore[arg-type]
+        raise CrlnError(f"tolerance {tolerance}: give a distance of 0 or more")
+    return float(tolerance)  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from crln.files import claim, file_number, remove_partial
 from crln.imaging import check_option, mask_files, output_suffix, readable_names, write_scalar
 from crln.inference.discover import find_cases, input_files
 from crln.inference.predictor import Predictor
-from crln.inference.table import TABLE, Rows, add_rows, headings, rows_of
+from crln.inference.table import TABLE, Rows, add_rows, check_table, headings, rows_of
 from crln.labels import LabelSpace
 from crln.planning import Plan
 
@@ -127,27 +127,25 @@ def predict_files(
         raise CrlnError("sharing takes masks that exist as done; remove them, or do not overwrite")
     predictor.classes_to_clean(largest_component)  # a name that is wrong is told at once
     _refuse_inputs(outputs, found)
+    check_table(out)
     if not share and not overwrite:
         _refuse_existing(outputs)
     fresh = [f for f in (out / PROBABILITIES, out / UNCERTAINTY, out) if not f.exists()]
     outcomes: list[Outcome] = []
-    try:
-        for files in _claimed(outputs, out / CLAIMS) if share else outputs:
-            outcome = _predict_one(predictor, files, largest_component, overwrite or share)
-            outcomes.append(outcome)
-            if progress:
-                progress(outcome, len(cases))
-    finally:  # what was done before Ctrl-C is in the table, too
-        _tell_measures(predictor.plan, outcomes, out, share)
+    for files in _claimed(outputs, out / CLAIMS) if share else outputs:
+        outcome = _predict_one(predictor, files, largest_component, overwrite or share)
+        _tell_measures(predictor.plan, outcome, out, share)
+        outcomes.append(outcome)
+        if progress:
+            progress(outcome, len(cases))
     _remove_empty(fresh)
     return outcomes
 
 
-def _tell_measures(plan: Plan, outcomes: Sequence[Outcome], out: Path, share: bool) -> None:
-    rows: Rows = {
-        each.case: rows_of(each.case, each.measures, plan.labels) for each in outcomes if each.mask
-    }
-    add_rows(out, rows, headings(plan.channels), out / CLAIMS / TABLE if share else None)
+def _tell_measures(plan: Plan, outcome: Outcome, out: Path, share: bool) -> None:
+    if outcome.mask:
+        rows: Rows = {outcome.case: rows_of(outcome.case, outcome.measures, plan.labels)}
+        add_rows(out, rows, headings(plan.channels), out / CLAIMS / TABLE if share else None)
 
 
 def _remove_empty(folders: Sequence[Path]) -> None:

@@ -87,6 +87,8 @@ class Predictor:
         else:
             paths = [scan] if isinstance(scan, Path | str) else scan
             source = tuple(Path(path) for path in paths)
+            if not source:
+                raise CrlnError("no scan to outline: give a path per channel")
             name = source[0]
             scan = read_image(source)
         image, placement = prepare_image(scan, self.plan, name)

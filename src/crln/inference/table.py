@@ -6,12 +6,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from crln.errors import CrlnError
 from crln.evaluation.measures import Measures
 from crln.evaluation.text import csv_text
 from crln.files import claim, read_text, write_text
 from crln.labels import LabelSpace
 
 TABLE = "cases.csv"
+OWN = ["case", "value", "class", "voxels", "volume_ml", "diameter_mm"]
+"""What each table begins with."""
+
 Rows = dict[str, list[list[Any]]]
 """Case id to its lines."""
 
@@ -30,8 +34,23 @@ def rows_of(case: str, measures: Mapping[str, Measures], labels: LabelSpace) -> 
 def headings(channels: Sequence[str]) -> list[str]:
     """The columns."""
     means = ["mean"] if len(channels) == 1 else [f"mean {channel}" for channel in channels]
-    return ["case", "value", "class", "voxels", "volume_ml", "diameter_mm", *means, "pieces",
-            "at_border"]  # fmt: skip
+    return [*OWN, *means, "pieces", "at_border"]
+
+
+def check_table(out: Path) -> None:
+    """Refuses a folder where a person's own file has the table's name.
+
+    Raises:
+        CrlnError: it does.
+    """
+    if not _heading(out / TABLE)[: len(OWN)] == OWN:
+        raise CrlnError(f"{out / TABLE}: not written by crln; move it, or give another output")
+
+
+def _heading(path: Path) -> list[str]:
+    """The first line; of no file, or an empty one, what a table begins with."""
+    text = read_text(path, "move it, or give another output") if path.exists() else ""
+    return next(csv.reader(io.StringIO(text)), OWN)
 
 
 def add_rows(out: Path, fresh: Rows, columns: Sequence[str], lock: Path | None = None) -> None:
@@ -54,8 +73,8 @@ def add_rows(out: Path, fresh: Rows, columns: Sequence[str], lock: Path | None =
     path = out / TABLE
     kept: Rows = {}
     if path.exists():
-        heading, *lines = csv.reader(io.StringIO(read_text(path, "remove it")))
-        for line in lines if heading == list(columns) else ():
+        lines = [line for line in csv.reader(io.StringIO(read_text(path, "remove it"))) if line]
+        for line in lines[1:] if lines[:1] == [list(columns)] else ():
             kept.setdefault(line[0], []).append(line)
     merged = kept | fresh
     write_text(path, csv_text(columns, (line for case in sorted(merged) for line in merged[case])))

@@ -172,12 +172,13 @@ class Plan(Section):
         return to_yaml(self.model_dump(mode="json"))
 
     @classmethod
-    def read(cls, path: Path) -> "Plan":
+    def read(cls, path: Path | str) -> "Plan":
         """Reads a YAML or JSON plan.
 
         Raises:
             CrlnError: the file cannot be read, or a field is impossible (the field is named).
         """
+        path = Path(path)
         return checked(read_yaml(path, "give a plan"), cls, path, "edit the plan")
 
 

@@ -57,7 +57,7 @@ def prepare_image(
         for channel, scheme in zip(volume.array, plan.intensity, strict=True)
     ]
     placement = place(volume.grid, plan.spacing)
-    if prod(placement.shape) > MOST_VOXELS:
+    if not 1 < prod(placement.shape) <= MOST_VOXELS:
         raise CrlnError(
             f"{name}: {' x '.join(f'{s:.3g}' for s in volume.grid.spacing)} mm voxels become "
             f"{' x '.join(map(str, placement.shape))} voxels at the plan's spacing; correct the "

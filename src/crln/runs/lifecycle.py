@@ -36,13 +36,7 @@ def start_run(
     """
     if resume and (out / FACTS).exists():
         return _resumed(open_run(out), plan, facts, origin)
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        if not overwrite:
-            raise CrlnError(f"{out}: exists already; use --resume, --overwrite or another --out")
-        if not (out / FACTS).exists():
-            raise CrlnError(
-                f"{out}: is no run folder, so it is not overwritten; remove it yourself"
-            )
+    if taken(out, FACTS, overwrite):
         shutil.rmtree(out)
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -53,6 +47,35 @@ def start_run(
     run = RunFolder(out, plan, facts)
     run.write_facts()
     return run
+
+
+def taken(out: Path, mark: str, overwrite: bool) -> bool:
+    """Whether a folder holds something, which may be replaced.
+
+    Args:
+        out: the folder.
+        mark: the file that tells its kind: what is no run folder, or no ensemble, stays.
+        overwrite: whether it may be replaced.
+
+    Raises:
+        CrlnError: it may not.
+    """
+    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
+        return False
+    if not overwrite:
+        raise CrlnError(f"{out}: exists already; use --resume, --overwrite or another --out")
+    if not (out / mark).exists():
+        what = "run folder" if mark == FACTS else "ensemble"
+        raise CrlnError(f"{out}: is no {what}, so it is not overwritten; remove it yourself")
+    return True
+
+
+def keep_inputs(cohort: Cohort, out: Path) -> None:
+    """Refuses to replace a folder that holds what is learnt from."""
+    folder = out.resolve()
+    for file in cohort.files:
+        if file.resolve().is_relative_to(folder):
+            raise CrlnError(f"{out}: holds {file}, so it is not replaced; give another --out")
 
 
 def _resumed(run: RunFolder, plan: Plan, facts: Facts, origin: Origin) -> RunFolder:

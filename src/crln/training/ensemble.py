@@ -8,12 +8,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from crln.cohort import Cohort, save_split
+from crln.cohort import Cohort, read_split, save_split
 from crln.cohort.folds import draw_folds, leave_out
+from crln.cohort.parts import PARTS
 from crln.errors import CrlnError, Interrupted
 from crln.jobs import Jobs, run_tasks, visible_gpus
 from crln.planning import Plan
-from crln.runs import EnsembleFolder, Member, is_ensemble, open_ensemble, open_run
+from crln.runs import EnsembleFolder, Member, open_ensemble, open_run
+from crln.runs.folder import ENSEMBLE
+from crln.runs.lifecycle import MAY_CHANGE, keep_inputs, plan_differences, taken
 from crln.training.listeners import Listener
 from crln.training.options import Training
 from crln.training.resume import settled
@@ -77,6 +80,8 @@ def train_ensemble(
             ensemble of other folds or members; or a member's training failed.
         Interrupted: by a signal; what was done is saved.
 
+    Where a listener stops a member, no other is begun.
+
     Examples:
         >>> cohort = crln.load_cohort("data")
         >>> plan = crln.make_plan(cohort)
@@ -89,6 +94,10 @@ def train_ensemble(
     """
     options = replace(options or Training(), **fields)
     ensemble = _begin(cohort, plan, Path(out), options, folds, members or folds)
+    options = replace(options, method=ensemble.method)
+    if len(ensemble.members) < folds:
+        say(f"{folds - len(ensemble.members)} of {folds} folds are left out by no member: their "
+            "cases are not measured")  # fmt: skip
     here = jobs.here
     threads = None if here or jobs.slurm else (os.cpu_count() or 1) // jobs.places(folds) or 1
     works = {
@@ -108,6 +117,8 @@ def train_ensemble(
             say(f"{name} of {len(works)}: {len(work.cohort.labelled)} labelled cases, "
                 f"{out_of} left out")  # fmt: skip
             work(listeners)
+            if not ensemble.done(name):  # a listener has stopped it, and so all
+                break
         return ensemble
     gpus = [] if jobs.slurm or options.device == "cpu" else visible_gpus()
 
@@ -142,26 +153,16 @@ def _done(ensemble: EnsembleFolder, name: str, plan: Plan) -> bool:
 def _begin(
     cohort: Cohort, plan: Plan, out: Path, options: Training, folds: int, members: int
 ) -> EnsembleFolder:
-    """A new folder, or the one to resume, whose own draw is kept."""
-    if options.resume and is_ensemble(out):
-        begun = open_ensemble(out)
-        if (begun.folds, len(begun.members)) != (folds, members):
-            raise CrlnError(
-                f"{out}: the ensemble has {begun.folds} folds and {len(begun.members)} members, "
-                f"not {folds} and {members}; resume it with its own"
-            )
-        changed = replace(begun, plan=settled(replace(options, resume=False), plan, out)[1])
-        changed.write()
-        return changed
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        if not options.overwrite:
-            raise CrlnError(f"{out}: exists already; use --resume, --overwrite or another --out")
-        if not is_ensemble(out):
-            raise CrlnError(f"{out}: is no ensemble, so it is not overwritten; remove it yourself")
-        shutil.rmtree(out)
+    """A new folder, or the one to resume."""
+    if options.resume and out.exists() and any(out.iterdir()):
+        return _resumed(cohort, plan, open_ensemble(out), options, folds, members)
+    # All that can be wrong is told before anything is removed.
     chosen, plan = settled(replace(options, resume=False), plan, out)
     seed = chosen.seed or 0
     parts = draw_folds(cohort, folds, seed)
+    if taken(out, ENSEMBLE, options.overwrite):
+        keep_inputs(cohort, out)
+        shutil.rmtree(out)
     ensemble = EnsembleFolder(out, plan, str(chosen.method), folds, tuple(
         Member(folder=f"member-{i + 1}", seed=seed + i, left_out=parts[i % folds])
         for i in range(members)
@@ -169,3 +170,45 @@ def _begin(
     save_split(cohort, ensemble.split)
     ensemble.write()
     return ensemble
+
+
+def _resumed(
+    cohort: Cohort,
+    plan: Plan,
+    begun: EnsembleFolder,
+    options: Training,
+    folds: int,
+    members: int,
+) -> EnsembleFolder:
+    """The ensemble to go on with, its own draw kept; with a longer budget, changed on disk too."""
+    had = {"folds": begun.folds, "members": len(begun.members), "method": begun.method,
+           "seed": begun.members[0].seed}  # fmt: skip
+    asked = {"folds": folds, "members": members, "method": options.method, "seed": options.seed}
+    for name, value in had.items():
+        if asked[name] not in (None, value):
+            raise CrlnError(
+                f"{begun.path}: the ensemble has {name} {value}, not {asked[name]}; resume it with "
+                "its own settings"
+            )
+    if read_split(begun.split) != {p: [case.id for case in getattr(cohort, p)] for p in PARTS}:
+        raise CrlnError(
+            f"{begun.path}: its members learn from another split, that of {begun.split}; resume "
+            "it with that, or begin another ensemble"
+        )
+    own = replace(options, method=begun.method, seed=begun.members[0].seed, resume=False)
+    _, now = settled(own, plan, begun.path)
+    found = plan_differences(begun.plan, now)
+    if fixed := [name for name in found if name not in MAY_CHANGE]:
+        raise CrlnError(
+            f"{begun.path}: the ensemble was begun with another plan: {fixed[0]} is "
+            f"{found[fixed[0]][0]}, not {found[fixed[0]][1]}; resume it with its own"
+        )
+    steps = begun.plan.training.iterations
+    if now.training.iterations < steps:
+        raise CrlnError(
+            f"{begun.path}: has {steps} steps a member, {now.training.iterations} are asked for; "
+            "give more --iterations"
+        )
+    changed = replace(begun, plan=now)
+    changed.write()
+    return changed

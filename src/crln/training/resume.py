@@ -30,11 +30,14 @@ def settled(options: Training, plan: Plan, out: Path) -> tuple[Training, Plan]:
                 raise CrlnError(
                     f"{out}: the run has {name} {had}, not {asked}; resume it with its own settings"
                 )
+        begun_from = Path(facts.start_from) if facts.start_from else None
+        if options.start_from not in (None, begun_from):
+            raise CrlnError(f"{out}: is begun already; leave out --start-from, or --resume")
         options = replace(
             options,
             method=facts.method, seed=facts.seed, precision=cast(Any, facts.precision),
             transductive=options.transductive or facts.transductive,
-            start_from=Path(facts.start_from) if facts.start_from else None,
+            start_from=begun_from,
         )  # fmt: skip
     else:
         options = replace(

@@ -17,6 +17,7 @@ from crln.memory import keep_freed_memory
 from crln.parallel.launch import Launch, find_launch
 from crln.planning import Plan
 from crln.runs import RunFolder, open_run
+from crln.runs.lifecycle import keep_inputs
 from crln.training.listeners import Listener
 from crln.training.loop import Task, learn
 from crln.training.options import Training
@@ -78,7 +79,7 @@ def train(
     out = Path(out)
     options, plan = settled(replace(options or Training(), **fields), plan, out)
     if options.overwrite and not options.resume:
-        _keep_inputs(cohort, out)
+        keep_inputs(cohort, out)
     check_structures(cohort, plan.labels)
     accelerator, kind = fabric_names(options.device, str(options.precision))
     launch = find_launch(options.devices, options.nodes)
@@ -93,14 +94,6 @@ def train(
     return open_run(out)
 
 
-def _keep_inputs(cohort: Cohort, out: Path) -> None:
-    """Refuses to remove a run folder that holds what is learnt from."""
-    folder = out.resolve()
-    for file in cohort.files:
-        if file.resolve().is_relative_to(folder):
-            raise CrlnError(f"{out}: holds {file}, so it is not replaced; give another --out")
-
-
 def fabric_names(device: str, precision: str) -> tuple[str, Any]:
     """What Fabric calls a device (see `settle_device`) and a precision ("32", "bf16", "16").
 
@@ -111,6 +104,8 @@ def fabric_names(device: str, precision: str) -> tuple[str, Any]:
     Raises:
         CrlnError: there is no such device, or the precision is not for it.
     """
+    if precision not in PRECISIONS:
+        raise CrlnError(f"precision {precision}: choose one of {', '.join(PRECISIONS)}")
     place = settle_device(device)
     if place.type != "cuda" and precision != "32":
         raise CrlnError(
