@@ -41,6 +41,7 @@ def sentences(text: str) -> list[str]:
     return found
 
 
+@pytest.mark.slow
 def test_pages_of_figures_are_what_their_files_give() -> None:
     found = subprocess.run(
         [sys.executable, DOCS / "_generate", "--check"], capture_output=True, text=True, check=False

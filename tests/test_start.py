@@ -12,6 +12,8 @@ import pytest
 from crln.planning import Plan
 from crln.runs import RunFolder
 
+pytestmark = pytest.mark.slow
+
 LOADED = """
 import json, sys
 from crln.cli import main

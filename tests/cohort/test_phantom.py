@@ -10,6 +10,8 @@ from crln.cohort.anatomy import Phantom, draw_phantom
 from crln.errors import CrlnError
 from crln.imaging import check_same_grid, read_image, read_label
 
+pytestmark = pytest.mark.slow
+
 SHAPE = (48, 48, 40)
 
 

@@ -75,6 +75,7 @@ def test_masks_of_a_cell_are_measured_once(
         measure_cell(cell, test, "voxel", str)
 
 
+@pytest.mark.slow
 def test_a_corrected_test_label_is_told_and_measured_anew(
     kept: tuple[Cell, list[Case]],
 ) -> None:

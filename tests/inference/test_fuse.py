@@ -8,6 +8,8 @@ from crln.methods.crln.network import RectifiedNetwork
 from crln.networks import SegmentationNetwork, build_backbone
 from crln.planning import Plan
 
+pytestmark = pytest.mark.slow
+
 WIDTHS = (4, 16, 16, 8, 8)
 
 

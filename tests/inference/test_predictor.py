@@ -17,6 +17,8 @@ from crln.planning import Plan
 from crln.preparation import prepare_cohort, prepare_image, what_was_seen
 from crln.runs import Facts, RunFolder
 
+pytestmark = pytest.mark.slow
+
 
 class Threshold(nn.Module):
     """Class 1 above 0, class 2 above 1; so that the outline is known."""

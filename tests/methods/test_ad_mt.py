@@ -13,6 +13,8 @@ from crln.methods import Step
 from crln.methods.ad_mt import AlternateTeaching, brightness_contrast
 from crln.methods.teacher import Teacher
 
+pytestmark = pytest.mark.slow
+
 
 class Fixed(nn.Module):
     """A network whose logits are given."""

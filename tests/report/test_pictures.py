@@ -11,6 +11,8 @@ from crln.imaging import Grid, Volume
 from crln.report import slice_picture
 from crln.report.style import PREDICTION, TRUTH
 
+pytestmark = pytest.mark.slow
+
 SHAPE = (20, 30, 16)
 
 

@@ -13,6 +13,8 @@ from crln.runs import Facts, RunFolder
 from crln.runs.checkpoint import Progress
 from crln.runs.lifecycle import BEST, finish_run, keep_best
 
+pytestmark = pytest.mark.slow
+
 NAN = math.nan
 
 

@@ -14,6 +14,8 @@ from pydicom.dataset import FileDataset
 from crln.errors import CrlnError
 from crln.imaging import read_grid, read_image, write_mask
 
+pytestmark = pytest.mark.slow
+
 Change = Callable[[FileDataset, int], None]
 STRAIGHT = np.diag([-0.7, -0.9, 2.5, 1.0])
 

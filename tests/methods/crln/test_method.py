@@ -12,6 +12,8 @@ from crln.methods import Step, build_method
 from crln.planning import Plan
 from crln.testing import make_batch
 
+pytestmark = pytest.mark.slow
+
 Make = Callable[..., Any]
 
 
