@@ -12,7 +12,7 @@ import numpy as np
 from medpy.metric import binary
 from scipy import ndimage
 
-from crln.evaluation.metrics import case_metrics
+from crln.evaluation.surfaces import case_metrics
 from crln.profiling import repeat
 from harness import Figure, Measured, main, say
 
