@@ -62,7 +62,7 @@ def measure(options: argparse.Namespace) -> Measured:
             timing = repeat(score, 1 if options.quick else 7)
             medpy = repeat(lambda p=prediction, t=truth: with_medpy(p, t), 1, 0)
             transform = repeat(lambda p=prediction, t=truth: with_distance_transform(p, t), 3)
-            difference = max(abs(getattr(ours, m) - v) for m, v in oracle.items())
+            difference = max(abs(ours[m] - v) for m, v in oracle.items())
             found.append({
                 "case": path.parent.name, "shape": list(truth.shape), "prediction": name,
                 "seconds": asdict(timing), "medpy": medpy.median,
