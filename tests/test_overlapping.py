@@ -140,7 +140,7 @@ def test_the_descriptions_of_the_page_are_read(nested: Path) -> None:
     (case,) = separate.labelled
     assert case.label is not None
     assert [path.parent.name for path in case.label.files] == ["labels-liver", "labels-tumour"]
-    assert _of_plan(crln.make_plan(regions))["classes"] == (
+    assert _of_plan(crln.make_plan(regions))["regions"] == (
         "background (0), whole (1 + 2 + 3), core (2 + 3), enhancing (3)"
     )
     plan = crln.make_plan(separate, changes=SMALL)

@@ -52,6 +52,13 @@ def test_an_atlas_of_many_structures_is_a_label(count: int) -> None:
     np.testing.assert_array_equal(whole_numbers(PATH, label * 17), label * 17)
 
 
+def test_hundreds_of_structures_of_a_few_voxels_are_a_label() -> None:
+    label = np.zeros((16, 16, 16), int)
+    strewn = np.random.default_rng(0).permutation(label.size)[: 264 * 4]
+    label.flat[strewn] = np.repeat(np.arange(1, 265), 4)
+    np.testing.assert_array_equal(whole_numbers(PATH, label), label)
+
+
 def test_two_values_far_apart_are_a_label() -> None:
     label = np.random.default_rng(0).choice([0, 255], (9, 9, 9))
     np.testing.assert_array_equal(whole_numbers(PATH, label), label)

@@ -126,7 +126,7 @@ def _of_plan(plan: "Plan") -> dict[str, str]:
         "spacing": f"{_times(plan.spacing)} mm" if plan.spacing else "each scan's own",
         "patch": f"{_times(plan.patch_size)} voxels",
         "intensity": ", ".join(scheme.scheme for scheme in plan.intensity),
-        "classes": ", ".join(_named(plan.labels)) + ignored,
+        "regions" if plan.labels.members else "classes": ", ".join(_named(plan.labels)) + ignored,
         "network": f"{network.kind}, {'-'.join(map(str, network.widths))} channels, "
         f"{' x '.join(map(str, network.step))} voxels halved to one",
         "views": plan.views.kind,

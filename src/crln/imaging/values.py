@@ -17,7 +17,8 @@ _FEW = 32
 """Different values that a label may have, whatever lies beside what."""
 
 _MIXED = 0.5
-"""The share of structure voxels beside another value from which a file is a scan, not a label."""
+"""The share of structures' neighbours, background among them, that are another structure: from
+here on a file is a scan, not a label."""
 
 
 def check_intensities(path: Path, array: np.ndarray) -> None:
@@ -69,16 +70,16 @@ def whole_numbers(path: Path, voxels: np.ndarray) -> np.ndarray:
 
 
 def _mixed(label: np.ndarray) -> float:
-    """The largest share, along any axis, of neighbours of structures that differ.
+    """The largest share, along any axis, of structures' neighbours that are another structure.
 
-    Pairs of which one is of the most frequent value, the background, do not count.
+    The background is the most frequent value. Structures of few voxels, strewn in it, are a label.
     """
     values, counts = np.unique(label[::2, ::2, ::2], return_counts=True)
     background = values[counts.argmax()]
     shares = [0.0]
     for axis in range(3):
         ahead, behind = np.moveaxis(label, axis, 0)[1:], np.moveaxis(label, axis, 0)[:-1]
-        both = (ahead != background) & (behind != background)
-        if pairs := np.count_nonzero(both):
-            shares.append(np.count_nonzero(both & (ahead != behind)) / pairs)
+        of_one, of_other = ahead != background, behind != background
+        if pairs := np.count_nonzero(of_one | of_other):
+            shares.append(np.count_nonzero(of_one & of_other & (ahead != behind)) / pairs)
     return max(shares)
