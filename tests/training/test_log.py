@@ -68,6 +68,19 @@ def test_rows_past_the_checkpoint_are_dropped(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
+def test_a_table_that_a_run_began_with_other_losses_is_told(tmp_path: Path) -> None:
+    table = Table()
+    table.started(course(tmp_path))
+    table.row(2, {"total": 1.0, "crossed": 0.5})
+    table.closed()
+    resumed = Table()
+    resumed.started(course(tmp_path, first=2))
+    with pytest.raises(CrlnError, match=r"log\.csv: has no column for agreement: .*another run$"):
+        resumed.row(4, {"total": 1.0, "agreement": 0.5})
+    resumed.closed()
+    assert [row["step"] for row in rows(tmp_path)] == ["2"]
+
+
 def test_a_table_that_was_never_opened_can_be_closed() -> None:
     Table().closed()
 

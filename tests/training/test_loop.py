@@ -12,7 +12,8 @@ from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from crln.cohort import Cohort, load_cohort, split_cohort
 from crln.errors import CrlnError
-from crln.methods import METHODS, build_method
+from crln.methods import METHODS, Step, build_method
+from crln.methods.supervised import Supervised
 from crln.planning import Plan
 from crln.runs import RunFolder
 from crln.training import Intervals, Listener, train
@@ -154,6 +155,30 @@ def test_checkpoints_come_by_time_at_the_rows_of_the_log(
     quick(cohort, plan, tmp_path / "run", intervals=intervals, listeners=[Noted()])
     assert Noted.steps == [2, 4, 5]
     assert Intervals().seconds == 300
+
+
+@pytest.mark.parametrize(
+    ("early", "late", "line"),
+    [
+        (("loss",), ("loss",), r"method Supervised: none of its losses \(loss\) is called total"),
+        (("total",), ("total", "late"), "has the losses total, late, those before it had total; "),
+        (("total", "early"), ("total", "late"), "total, late, those before it had total, early; "),
+    ],
+)
+def test_losses_of_a_method_that_cannot_be_logged_are_told(
+    early: tuple[str, ...], late: tuple[str, ...], line: str, cohort: Cohort, tiny_plan: Plan,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """As of somebody else's method, with another table after its labelled start."""
+    losses = Supervised.losses
+
+    def theirs(self: Supervised, labelled: Any, unlabelled: Any, step: Step) -> dict[str, Any]:
+        names = early if step.index < 2 else late
+        return dict.fromkeys(names, losses(self, labelled, unlabelled, step)["total"])
+
+    monkeypatch.setattr(Supervised, "losses", theirs)
+    with pytest.raises(CrlnError, match=line):
+        quick(cohort, tiny_plan, tmp_path / "run")
 
 
 def test_freed_memory_is_kept_as_on_the_command_line(

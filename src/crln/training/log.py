@@ -1,7 +1,7 @@
 """The table of a training: losses gathered on the device, a row at intervals."""
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,29 @@ if TYPE_CHECKING:
 
 class NotFiniteError(CrlnError):
     """A loss became NaN or infinite."""
+
+
+def check_terms(method: str, found: Collection[str], before: Collection[str]) -> None:
+    """Refuses what a method calls its losses, where that cannot be learnt or logged.
+
+    Args:
+        method: its name, for a person.
+        found: what the losses of a step are called.
+        before: the same of the steps before; empty: this is the first.
+
+    Raises:
+        CrlnError: there is no `total`, or the steps before had other losses.
+    """
+    if "total" not in found:
+        raise CrlnError(
+            f"method {method}: none of its losses ({', '.join(found)}) is called total; call what "
+            "is minimised so"
+        )
+    if before and set(found) != set(before):
+        raise CrlnError(
+            f"method {method}: a step has the losses {', '.join(found)}, those before it had "
+            f"{', '.join(before)}; give every step the same ones, 0 where one has no part"
+        )
 
 
 class Losses:
@@ -72,11 +95,15 @@ class Losses:
 
 
 class Table(Listener):
-    """Writes each row to a CSV file; rows past a checkpoint that is gone on from are dropped."""
+    """Writes each row to a CSV file; rows past a checkpoint that is gone on from are dropped.
+
+    Raises:
+        CrlnError: the run that is gone on with has a table of other columns.
+    """
 
     def started(self, course: Course) -> None:
         """Opens the file; what a run that was cut off had written stays."""
-        path = course.run.log
+        path = self._path = course.run.log
         kept = _rows_before(path, course.first)
         self._file = path.open("w", newline="", encoding="utf-8")
         self._writer: csv.DictWriter[str] | None = None
@@ -91,6 +118,11 @@ class Table(Listener):
     def row(self, step: int, values: Mapping[str, float]) -> None:
         """Appends it."""
         writer = self._writer or self._start(["step", *values, "validation"])
+        if new := [name for name in values if name not in writer.fieldnames]:
+            raise CrlnError(
+                f"{self._path}: has no column for {', '.join(new)}: the run was begun by another "
+                "version of its method; resume it with that, or begin another run"
+            )
         writer.writerow({"step": step, **{k: f"{v:.6g}" for k, v in values.items()}})
         self._file.flush()
 

@@ -25,7 +25,7 @@ from crln.runs.packages import needed
 from crln.training.bar import show_progress
 from crln.training.cases import find_pool, prepare_parts
 from crln.training.listeners import Course, Listener, Phase
-from crln.training.log import Losses, Table, TensorBoard
+from crln.training.log import Losses, Table, TensorBoard, check_terms
 from crln.training.optimiser import build_optimiser, set_learning_rate
 from crln.training.options import Training
 from crln.training.resume import schedule_notes
@@ -240,19 +240,11 @@ def make_streams(
         parts.append(("unlabelled", pool, training.unlabelled, 0.0))
     return [
         PatchStream(
-            cases,
-            learner.plan.patch_size,
-            learner.read_size,
-            count,
-            seed,
-            purpose,
-            foreground,
-            fabric.global_rank,
-            fabric.world_size,
-            pin=fabric.device.type == "cuda",
+            cases, learner.plan.patch_size, learner.read_size, count, seed, purpose, foreground,
+            fabric.global_rank, fabric.world_size, pin=fabric.device.type == "cuda",
         )
         for purpose, cases, count, foreground in parts
-    ]
+    ]  # fmt: skip
 
 
 def batches_ahead(
@@ -279,6 +271,7 @@ def make_step(
         from crln.parallel.share import distribute
 
         share = distribute(learner, fabric.global_rank, fabric.world_size)
+    terms: dict[str, None] = {}  # of the steps before, in their order
 
     def step(at: Step, batches: Sequence[Batch]) -> dict[str, Tensor]:
         torch.manual_seed(at.derive("dropout"))
@@ -286,6 +279,8 @@ def make_step(
             batches = [batch.each(share.all_rows) for batch in batches]
         labelled, unlabelled = (*batches, None)[:2]
         losses: dict[str, Tensor] = module.losses(labelled, unlabelled, at)
+        check_terms(type(learner).__name__, losses, terms)
+        terms.update(dict.fromkeys(losses))
         fabric.backward(losses["total"])
         if share:
             share.average_gradients(module.parameters())
