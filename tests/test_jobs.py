@@ -17,8 +17,8 @@ import crln.jobs as jobs_module
 from crln.comparison.cell import Cell, Compute, Part
 from crln.comparison.leaks import opened_labels
 from crln.comparison.variant import parse_variant
-from crln.errors import CrlnError
-from crln.jobs import Jobs, run_tasks, visible_gpus
+from crln.errors import CrlnError, Interrupted
+from crln.jobs import Jobs, run_tasks, tells_of_a_stop, visible_gpus
 from crln.planning import Plan
 
 # Of Slurm just what submitit asks for: sbatch starts the script and gives a number, srun drops its
@@ -161,6 +161,18 @@ def test_an_interruption_leaves_nothing_running(
     with pytest.raises(KeyboardInterrupt):
         run_tasks(dict.fromkeys("abcd", int), Jobs(count=3), tmp_path, lambda *_: None)
     assert [job.told for job in started] == [["stop", "end"]] * 3
+
+
+@pytest.mark.parametrize(
+    ("end", "code"), [(KeyboardInterrupt(), 130), (SystemExit(128 + signal.SIGTERM), 143)]
+)
+def test_a_stop_is_told_with_the_exit_code_of_its_signal(end: BaseException, code: int) -> None:
+    with (
+        pytest.raises(Interrupted, match="2 cells ended") as told,
+        tells_of_a_stop(lambda: "2 cells ended"),
+    ):
+        raise end
+    assert told.value.code == code
 
 
 def comparing(phantom: Path, plan: Plan, folder: Path) -> list[str]:

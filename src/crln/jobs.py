@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from crln.errors import CrlnError, needs
+from crln.errors import CrlnError, Interrupted, needs
 
 Task = Callable[[], object]
 """What a job does; to reach another process it must be picklable."""
@@ -101,6 +101,20 @@ def run_tasks(
                         finished(name, job.printed)
         finally:
             _stop([job for _, job in running.values()])
+
+
+@contextmanager
+def tells_of_a_stop(words: Callable[[], str]) -> Iterator[None]:
+    """Ctrl-C or a signal that ends `run_tasks` within becomes `Interrupted`, which says more.
+
+    Args:
+        words: what is saved, and how to go on; called when that happens.
+    """
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit) as end:
+        number = int(end.code or 128) - 128 if isinstance(end, SystemExit) else signal.SIGINT
+        raise Interrupted(words(), number) from None
 
 
 def visible_gpus() -> list[str]:

@@ -2,7 +2,6 @@
 
 import os
 import re
-import signal
 import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -26,9 +25,9 @@ from crln.comparison.settings import (
     open_folder,
 )
 from crln.comparison.standing import Standing
-from crln.errors import CrlnError, Interrupted
+from crln.errors import CrlnError
 from crln.evaluation import Unit
-from crln.jobs import Jobs, run_tasks, visible_gpus
+from crln.jobs import Jobs, run_tasks, tells_of_a_stop, visible_gpus
 
 OUTSIDE = "outside"
 _COMPUTE, _JOBS = Compute(), Jobs()
@@ -244,16 +243,14 @@ def _run(
     command = tuple(sys.argv[1:])
     tasks = {name: partial(cell.complete, compute, command) for name, cell in cells.items()}
     gpus = [] if jobs.slurm or compute.device == "cpu" else visible_gpus()
-    try:
-        with watch(standing):
-            run_tasks(tasks, jobs, out / JOBS, finished, gpus)
-    except (KeyboardInterrupt, SystemExit) as end:
-        number = int(end.code or 128) - 128 if isinstance(end, SystemExit) else signal.SIGINT
-        raise Interrupted(
-            f"{out}: stopped with {len(told)} of {len(due)} cells ended; what the others learnt is "
-            "saved, and the same command goes on",
-            number,
-        ) from None
+    stopped = tells_of_a_stop(
+        lambda: (
+            f"{out}: stopped with {len(told)} of {len(due)} cells ended; what the others "
+            "learnt is saved, and the same command goes on"
+        )
+    )
+    with stopped, watch(standing):
+        run_tasks(tasks, jobs, out / JOBS, finished, gpus)
     return faults
 
 

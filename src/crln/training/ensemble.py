@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import signal
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,8 +10,8 @@ from typing import Any
 from crln.cohort import Cohort, read_split, save_split
 from crln.cohort.folds import draw_folds, leave_out
 from crln.cohort.parts import PARTS
-from crln.errors import CrlnError, Interrupted
-from crln.jobs import Jobs, run_tasks, visible_gpus
+from crln.errors import CrlnError
+from crln.jobs import Jobs, run_tasks, tells_of_a_stop, visible_gpus
 from crln.planning import Plan
 from crln.runs import EnsembleFolder, Member, open_ensemble, open_run
 from crln.runs.folder import ENSEMBLE
@@ -125,15 +124,13 @@ def train_ensemble(
     def ended(name: str, printed: Path) -> None:
         say(f"{name}: {'done' if ensemble.done(name) else f'did not finish: {printed} tells why'}")
 
-    try:
-        run_tasks(due, jobs, ensemble.path / JOBS, ended, gpus)
-    except (KeyboardInterrupt, SystemExit) as end:
-        number = int(end.code or 128) - 128 if isinstance(end, SystemExit) else signal.SIGINT
-        raise Interrupted(
+    with tells_of_a_stop(
+        lambda: (
             f"{ensemble.path}: stopped; what its members learnt is saved, and the same command "
-            "with --resume goes on",
-            number,
-        ) from None
+            "with --resume goes on"
+        )
+    ):
+        run_tasks(due, jobs, ensemble.path / JOBS, ended, gpus)
     if not ensemble.finished:
         raise CrlnError(
             f"{ensemble.path}: not every member has finished; mend what {ensemble.path / JOBS} "
