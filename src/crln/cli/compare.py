@@ -213,9 +213,8 @@ def _outside(words: list[str], labelled: tuple[int, ...]) -> "list[Outside]":
 
 def _show(comparison: "Comparison") -> None:
     """Prints the page's table with the seconds of a step."""
-    from crln.comparison.tables import SECONDS, cost_table, main_table
+    from crln.comparison.tables import SECONDS, cost_table, how_to_read, main_table
     from crln.evaluation import ResultTable
-    from crln.evaluation.statistics import FEWEST, TOO_FEW
 
     result, cost = main_table(comparison), cost_table(comparison)
     rows = [
@@ -223,7 +222,4 @@ def _show(comparison: "Comparison") -> None:
         for figures, costs in zip(result.rows, cost.rows, strict=True)
     ]
     columns = {**result.columns, SECONDS: replace(cost.columns[SECONDS], weight=3)}
-    caption = "mean ± std over seeds; below, the 95 % interval over cases"
-    if len(comparison.test) < FEWEST:
-        caption = f"mean ± std over seeds; {TOO_FEW}"
-    show(ResultTable(columns, rows, caption), f"{len(comparison.test)} test cases")
+    show(ResultTable(columns, rows, how_to_read(comparison)), f"{len(comparison.test)} test cases")

@@ -39,6 +39,7 @@ from crln.report import (
 )
 
 WORST = 3
+"""The most cases of a method that are pictured; never more than half of them."""
 PAGE = "index.html"
 FILES = {
     "comparison.csv": to_csv,
@@ -84,13 +85,15 @@ def write_results(
     for name, text in FILES.items():
         write_text(out / name, text(comparison))
     counts = sorted({row.labelled for row in comparison.rows})
+    cases = len(comparison.test)
+    worst = min(WORST, (cases + 1) // 2)
     sections = [
         PageSection("Result", [*first, main_table(comparison), *_remarks(comparison)]),
         PageSection("Every test case", list(_boxes(comparison, counts))),
         PageSection("More labels", list(_label_curves(comparison))),
         PageSection("Cost", [cost_table(comparison), *_costs(comparison, counts)]),
         PageSection("Trainings", list(_learning(comparison, counts))),
-        PageSection(f"Worst {WORST} cases of each method", list(_worst(comparison))),
+        PageSection(f"Worst {worst} of {cases} cases", list(_worst(comparison, worst))),
         PageSection("Published", [published_table(comparison)] if comparison.published else []),
         PageSection("How it came to be", [_facts(comparison)]),
     ]
@@ -177,7 +180,7 @@ def _learning(comparison: Comparison, counts: list[int]) -> Iterator[Block]:
             yield Chart(learning_curves(logs), caption)
 
 
-def _worst(comparison: Comparison) -> Iterator[Block]:
+def _worst(comparison: Comparison, most: int) -> Iterator[Block]:
     """Of each method with the fewest labels that it has; first seed."""
     shown = set()
     for row in comparison.rows:
@@ -186,7 +189,7 @@ def _worst(comparison: Comparison) -> Iterator[Block]:
         shown.add(row.method)
         dice = row.last[0].values("dice")
         defined = [case for case in comparison.test if not math.isnan(dice[case.id])]
-        for case in sorted(defined, key=lambda case: dice[case.id])[:WORST]:
+        for case in sorted(defined, key=lambda case: dice[case.id])[:most]:
             assert case.label is not None
             labels = comparison.cells[0].plan.labels
             mask = mask_as_label(row.measured[0].masks[case.id], labels)
@@ -214,7 +217,7 @@ def _facts(comparison: Comparison) -> FactList:
         "data": settings.data,
         "methods": ", ".join(settings.methods),
         "labels": ", ".join(map(str, settings.labelled)),
-        "seeds": ", ".join(map(str, settings.seeds)),
+        "numbers of the seeds": ", ".join(map(str, settings.seeds)),
         "steps": comparison.cells[0].plan.training.iterations,
         "leak check": comparison.leaks.verdict,
     }

@@ -7,7 +7,13 @@ from typing import Any
 
 from crln.comparison.comparison import Comparison
 from crln.comparison.rows import COMPARED, Row
-from crln.comparison.tables import HOW_TO_READ, cost_table, main_table, published_table
+from crln.comparison.tables import (
+    UNDEFINED,
+    cost_table,
+    how_to_read,
+    main_table,
+    published_table,
+)
 from crln.evaluation import FOREGROUND, METRICS
 from crln.evaluation.text import csv_text, without_nan
 
@@ -95,7 +101,7 @@ def to_json(comparison: Comparison) -> str:
         "unit": comparison.unit,
         "reference": comparison.reference,
         "test": [case.id for case in comparison.test],
-        "how_to_read": HOW_TO_READ,
+        "how_to_read": f"{how_to_read(comparison)}. {UNDEFINED}",
         "leak_check": {"verdict": comparison.leaks.verdict, **asdict(comparison.leaks)},
         "not_done": comparison.faults,
         "remarks": comparison.remarks,

@@ -13,10 +13,16 @@ _DICE = BY_KEY["dice"]
 DIFFERENCE, LARGEST, PUBLISHED, SECONDS = "difference", "largest", "published", "seconds"
 """Keys of columns that are not a metric's."""
 
-HOW_TO_READ = (
-    "Mean ± standard deviation over seeds; below, the bootstrap 95 % interval of the mean over "
-    "cases. Undefined distances (one of the masks is empty) are counted, never scored."
-)
+UNDEFINED = "Undefined distances (one of the masks is empty) are counted, never scored."
+
+
+def how_to_read(comparison: Comparison) -> str:
+    """What stands in a cell; not a word of what these seeds and cases are too few for."""
+    several = any(len(row.measured) > 1 for row in comparison.rows)
+    means = "Mean ± standard deviation over seeds" if several else "Mean over cases, one seed"
+    if len(comparison.test) < FEWEST:
+        return f"{means}; {TOO_FEW}"
+    return f"{means}; below, the bootstrap 95 % interval of the mean over cases"
 
 
 def main_table(comparison: Comparison) -> ResultTable:
@@ -59,7 +65,7 @@ def cost_table(comparison: Comparison) -> ResultTable:
     cells = []
     for row in comparison.rows:
         found = {"method": row.method, "labels": str(row.labelled)}
-        found["seeds"] = " ".join(map(str, row.seeds))
+        found["seeds"] = str(len(row.seeds)) if row.seeds else ""
         if cost := row.cost:
             found[SECONDS] = f"{cost.seconds_per_step:.3g}"
             found["memory"] = f"{cost.peak_memory_gib:.2f}"
@@ -127,15 +133,17 @@ def _caption(comparison: Comparison) -> str:
         if comparison.settings.validation
         else "Weights: the last checkpoint."
     )
-    how = HOW_TO_READ
-    if len(comparison.test) < FEWEST:
-        how = f"{HOW_TO_READ} Here {TOO_FEW}."
+    differences = f"Differences are paired by case, to {comparison.reference}"
+    if len(comparison.test) >= FEWEST:
+        differences += (
+            "; p by Wilcoxon's signed-rank test, corrected by Holm for the methods at that number "
+            "of labels"
+        )
     sources = [f"[{number}] {source}." for source, number in _sources(comparison).items()]
     text = (
-        f"{len(comparison.test)} test cases, mean over classes. {rule} {how} Differences "
-        f"are paired by case, to {comparison.reference}; p by Wilcoxon's signed-rank test, "
-        f"corrected by Holm for the methods at that number of labels. Bold: leads among the rows "
-        f"with the same labels. Leak check: {comparison.leaks.verdict}."
+        f"{len(comparison.test)} test cases, mean over classes. {rule} {how_to_read(comparison)}. "
+        f"{UNDEFINED} {differences}. Bold: leads among the rows with the same labels. "
+        f"Leak check: {comparison.leaks.verdict}."
     )
     return " ".join(
         [text, *(["Published, by checkpoint rule and source:"] if sources else []), *sources]
