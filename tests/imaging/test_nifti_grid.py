@@ -177,15 +177,18 @@ def test_a_size_that_is_not_stated_is_the_sforms(tmp_path: Path) -> None:
         np.testing.assert_allclose(read_grid(path).affine, TURNED, atol=1e-5)
 
 
+@pytest.mark.parametrize("shear", [0.1, 0.01, 0.0003])
 def test_a_sheared_matrix_is_read_and_told_of(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, shear: float
 ) -> None:
     sheared = TURNED.copy()
-    sheared[:3, 0] += 0.1 * sheared[:3, 1]
+    sheared[:3, 0] += shear * sheared[:3, 1] / np.linalg.norm(sheared[:3, 1])
     sheared[:3, 0] /= np.linalg.norm(sheared[:3, 0])
     path = save(tmp_path / "a.nii", (0, 1), sform=sheared)
     np.testing.assert_allclose(read_grid(path).affine, sheared, atol=1e-5)
     assert "its axes are not perpendicular" in caplog.text
+    with pytest.raises(RuntimeError, match="orthonormal"):
+        itk_affine(path)
     # with a rotation beside it, ITK takes that
     path = save(tmp_path / "a.nii", (1, 1), sform=sheared)
     np.testing.assert_allclose(read_grid(path).affine, itk_affine(path), atol=1e-5)

@@ -66,8 +66,7 @@ class Grid:
     @property
     def straight(self) -> bool:
         """Whether the axes are perpendicular to each other, as programs of ITK want them."""
-        axes = self.to_world[:3, :3] / self.spacing
-        return bool(np.allclose(axes.T @ axes, np.eye(3), rtol=0, atol=1e-4))
+        return perpendicular(self.to_world)
 
     @cached_property
     def turn(self) -> tuple[tuple[int, int], ...]:
@@ -176,6 +175,12 @@ def check_grid(path: Path, grid: Grid) -> Grid:
     if not np.isfinite(grid.affine).all() or abs(np.linalg.det(directions)) < 1e-3:
         raise CrlnError(f"{path}: its affine is singular; correct the file's header")
     return grid
+
+
+def perpendicular(affine: np.ndarray) -> bool:
+    """Whether the axes of an affine are perpendicular, to ITK's own tolerance."""
+    axes = affine[:3, :3] / np.linalg.norm(affine[:3, :3], axis=0)
+    return bool(np.allclose(axes @ axes.T, np.eye(3), rtol=0, atol=1e-4))
 
 
 def apart(shape: Shape, one: np.ndarray, other: np.ndarray) -> float:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from crln.imaging.grid import Grid, Shape, apart, shown
+from crln.imaging.grid import Grid, Shape, apart, perpendicular, shown
 from crln.imaging.telling import tell_once
 
 if TYPE_CHECKING:
@@ -22,8 +22,6 @@ _SPACE = 7
 """The bits of xyzt_units that are of space."""
 _SCANNER = 1
 """The code of a place in the scanner."""
-_PERPENDICULAR = 1e-4
-"""ITK's tolerance of axes that are perpendicular."""
 _SIZES, _PLACES = 0.01, 0.1
 """Sizes that differ by a smaller share, or places by a smaller share of a voxel, are rounded."""
 
@@ -93,8 +91,7 @@ def _choose(
         return np.diag([-1.0, -1.0, 1.0, 1.0]) if qform is None else qform
     if qform is None:
         return sform
-    axes = sform[:3, :3] / np.linalg.norm(sform[:3, :3], axis=0)
-    straight = np.allclose(axes @ axes.T, np.eye(3), rtol=0, atol=_PERPENDICULAR)
+    straight = perpendicular(sform)
     if straight and int(header["sform_code"]) == _SCANNER:
         return sform
     return sform if straight and np.allclose(qform, sform, rtol=0, atol=1e-4) else qform
@@ -125,7 +122,7 @@ def _tell(
             f"{code}",
             "forms",
         )
-    elif abs(np.linalg.det(place[:3, :3] / np.linalg.norm(place[:3, :3], axis=0))) < 1 - 1e-3:
+    elif not perpendicular(place):
         tell_once(
             f"{path}: its axes are not perpendicular, so programs of ITK do not open it nor its "
             "mask; resample it if they should",
