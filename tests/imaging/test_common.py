@@ -3,6 +3,7 @@ from pathlib import Path
 from types import ModuleType
 
 import numpy as np
+import pydicom
 import pytest
 
 from crln.errors import CrlnError
@@ -46,3 +47,13 @@ def test_contours_alone_have_none(tmp_path: Path, dicom: ModuleType) -> None:
     path = dicom.write_rtstruct(tmp_path / "a.dcm", {"liver": []})
     with pytest.raises(CrlnError, match=r"a\.dcm: contours have no grid of their own"):
         common_grid([path, path])
+
+
+def test_a_damaged_outline_is_told_of_in_one_line(
+    outlines: tuple[Path, Path, np.ndarray, np.ndarray],
+) -> None:
+    damaged = pydicom.dcmread(outlines[1])
+    damaged.PerFrameFunctionalGroupsSequence = []
+    damaged.save_as(outlines[1])
+    with pytest.raises(CrlnError, match=r"b\.dcm: truncated or not an image"):
+        common_grid(outlines[:2])

@@ -8,7 +8,7 @@ import numpy as np
 
 from crln.imaging.formats import label_format
 from crln.imaging.grid import Grid
-from crln.imaging.read import read_grid
+from crln.imaging.read import read_grid, read_label_grid
 
 
 def common_grid(paths: Sequence[Path]) -> Grid:
@@ -22,7 +22,7 @@ def common_grid(paths: Sequence[Path]) -> Grid:
     whole = [path for path in paths if not label_format(path).outlines_only]
     if whole:
         return read_grid(whole[0])
-    first, *others = [label_format(path).grid(path) for path in paths]
+    first, *others = map(read_label_grid, paths)
     corners = [_corners(first, grid) for grid in (first, *others)]
     low = np.rint(np.min([each.min(0) for each in corners], 0)).astype(int)
     high = np.rint(np.max([each.max(0) for each in corners], 0)).astype(int)

@@ -17,7 +17,7 @@ from crln.imaging.values import check_intensities, whole_numbers
 
 
 def read_grid(path: Path) -> Grid:
-    """The grid of a file or DICOM folder, without its voxels.
+    """The grid of a scan, a file or DICOM folder, without its voxels.
 
     Raises:
         CrlnError: the file is missing, truncated, no image, not 3D, or of an absurd voxel size.
@@ -27,6 +27,17 @@ def read_grid(path: Path) -> Grid:
     sys.audit("crln.read", str(path), "header")  # some libraries open files unheard by Python
     with reading(path):
         return check_grid(path, format.grid(path))
+
+
+def read_label_grid(path: Path) -> Grid:
+    """The grid of a label that has one of its own, without its values.
+
+    Raises:
+        CrlnError: as `read_grid`; or contours, which have none.
+    """
+    sys.audit("crln.read", str(path), "label")
+    with reading(path):
+        return check_grid(path, label_format(path).grid(path))
 
 
 def read_image(paths: Sequence[Path]) -> Volume:
