@@ -70,12 +70,12 @@ def values_by_name(path: Path, told: Mapping[int, str], names: Mapping[int, str]
 
 
 def moved(array: np.ndarray, told: Mapping[int, str], moves: Mapping[int, int]) -> np.ndarray:
-    """Values of a label as `moves` says; what `told` names and `moves` lacks becomes background."""
+    """Values of a label as `moves` says, int32; what `told` names and `moves` lacks is background."""
     if all(moves.get(value) == value for value in told):
         return array
     known = {value: moves.get(value, 0) for value in told}
     values, place = np.unique(array, return_inverse=True)
-    meant = np.array([known.get(int(value), int(value)) for value in values], np.int64)
+    meant = np.array([known.get(int(value), int(value)) for value in values], np.int32)
     return meant[place].reshape(array.shape)
 
 

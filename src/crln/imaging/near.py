@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 
-_OF_LABEL = "segmentation|segs?|seg|ground ?truth|gt|labels?|labelmap|masks?|manual|roi|outline"
+_OF_LABEL = "segmentation|segs?|ground ?truth|gt|labels?|labelmap|masks?|manual|roi|outline"
 _OF_SCAN = "images?|img|scan|volume|vol"
 _AT_END = re.compile(rf"[._\- ]+({_OF_LABEL}|{_OF_SCAN})$")
 _AT_START = re.compile(rf"^({_OF_LABEL}|{_OF_SCAN})[._\- ]+")

@@ -125,7 +125,7 @@ def read_label(
         )
     if like is not None:
         voxels, grid = reordered(voxels, grid, like)
-    return Volume(moved(whole_numbers(path, voxels), told, moves)[None].astype(np.int32), grid)
+    return Volume(moved(whole_numbers(path, voxels), told, moves)[None], grid)
 
 
 def label_names(path: Path) -> dict[int, str]:

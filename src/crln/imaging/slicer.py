@@ -9,7 +9,7 @@ import numpy as np
 
 from crln.errors import CrlnError
 from crln.imaging.grid import Grid
-from crln.imaging.itk import Itk, header, header_grid, itk
+from crln.imaging.itk import Itk, header, header_grid
 from crln.imaging.placing import placed
 
 _KEY = re.compile(r"Segment(\d+)_LabelValue")
@@ -54,14 +54,10 @@ class Slicer(Itk):
         as_drawn: bool = False,
     ) -> tuple[np.ndarray, Grid]:
         """Of the segments that are wanted; on the scan's grid, where it lies on that."""
-        sitk = itk()
-        grid = self.grid(path)
-        layers = sitk.GetArrayFromImage(sitk.ReadImage(str(path)))  # (Z, Y, X) or (Z, Y, X, L)
-        if layers.ndim == 4 and layers.shape[3] > 1:
-            array = _flattened(path, layers, wanted)
-        else:
-            array = layers.reshape(layers.shape[:3])
-        return placed(array.T, grid, like) if like else (array.T, grid)
+        grid, array = self.grid(path), self.voxels(path, "label")
+        if array.ndim == 4:
+            array = _flattened(path, array, wanted)
+        return placed(array, grid, like) if like else (array, grid)
 
 
 def _segments(path: Path) -> list[_Segment]:
@@ -88,7 +84,7 @@ def _segments(path: Path) -> list[_Segment]:
 
 
 def _flattened(path: Path, layers: np.ndarray, wanted: Collection[int] | None) -> np.ndarray:
-    """(Z, Y, X) of (Z, Y, X, L); CrlnError where two wanted segments overlap."""
+    """(X, Y, Z) of layers (X, Y, Z, L); CrlnError where two wanted segments overlap."""
     flat = np.zeros(layers.shape[:3], np.int32)
     names: dict[int, str] = {}
     for segment in _segments(path):
