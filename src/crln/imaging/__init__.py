@@ -2,8 +2,14 @@
 
 from crln.imaging.clutter import is_clutter
 from crln.imaging.common import common_grid
-from crln.imaging.dicom import SeriesFound, find_series, is_dicom_file, series_at
-from crln.imaging.dicom_label import label_file, outline_in
+from crln.imaging.dicom import (
+    SeriesFound,
+    find_series,
+    is_dicom_file,
+    label_file,
+    outline_in,
+    series_at,
+)
 from crln.imaging.format import Format, Output
 from crln.imaging.formats import (
     KNOWN,

@@ -7,7 +7,6 @@ from pathlib import Path
 from crln.errors import CrlnError
 from crln.imaging import dicom
 from crln.imaging.archive import Archive
-from crln.imaging.dicom_label import Segmentation, StructureSet, is_dicom_outline, outline_files
 from crln.imaging.format import Format
 from crln.imaging.itk import Itk
 from crln.imaging.nifti import Nifti
@@ -15,7 +14,7 @@ from crln.imaging.slicer import Slicer
 
 NIFTI = Nifti()
 SERIES = dicom.Series()
-OUTLINE = Segmentation()
+OUTLINE = dicom.Segmentation()
 # Of two suffixes the first is one file, the second a header whose voxels lie in another.
 FORMATS: tuple[Format, ...] = (
     NIFTI,
@@ -25,7 +24,7 @@ FORMATS: tuple[Format, ...] = (
     Archive(),
     SERIES,
     OUTLINE,
-    StructureSet(),
+    dicom.StructureSet(),
 )
 """A new format is one file and one line here."""
 
@@ -56,7 +55,7 @@ def scan_suffix(path: Path) -> str:
         return ""
     found = (suffix for suffix in _FORMAT_OF if name.endswith(suffix))
     suffix = max(found, key=len, default="")
-    scan = suffix == _DICOM and path.is_file() and not is_dicom_outline(path)
+    scan = suffix == _DICOM and path.is_file() and not dicom.is_dicom_outline(path)
     return "" if scan else suffix
 
 
@@ -84,7 +83,7 @@ def label_format(path: Path) -> Format:
         CrlnError: there is no such file, or no label has such a name.
     """
     named = scan_suffix(path) if not path.is_dir() else ""
-    return OUTLINE if not named and outline_files(path) else scan_format(path)
+    return OUTLINE if not named and dicom.outline_files(path) else scan_format(path)
 
 
 def names_itself(path: Path) -> bool:

@@ -70,7 +70,7 @@ def values_by_name(path: Path, told: Mapping[int, str], names: Mapping[int, str]
 
 
 def moved(array: np.ndarray, told: Mapping[int, str], moves: Mapping[int, int]) -> np.ndarray:
-    """Values of a label as `moves` says, int32; what `told` names and `moves` lacks is background."""
+    """Values of a label as `moves` says, int32; what `told` names and it lacks is background."""
     if all(moves.get(value) == value for value in told):
         return array
     known = {value: moves.get(value, 0) for value in told}

@@ -19,11 +19,11 @@ _OF_VALUES = ("SamplesPerPixel", "PhotometricInterpretation", "NumberOfFrames")
 _OF_FRAMES = ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence")
 _TAGS = [*_OF_SERIES, *_OF_PLACE, *_OF_VALUES, *_OF_FRAMES]
 
-_NOT_SCANS = {
-    "1.2.840.10008.5.1.4.1.1.66.4",  # segmentation
-    "1.2.840.10008.5.1.4.1.1.66.7",  # label map
-    "1.2.840.10008.5.1.4.1.1.481.2",  # dose
-}
+SEG, LABEL_MAP = "1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7"
+RTSTRUCT = "1.2.840.10008.5.1.4.1.1.481.3"
+"""SOP classes: segments as voxels, one bit each or one value for all; structures as contours."""
+_DOSE = "1.2.840.10008.5.1.4.1.1.481.2"
+_NOT_SCANS = (SEG, LABEL_MAP, _DOSE)
 """Kinds of DICOM that have voxels, as a scan has, but are no scan."""
 
 _INDEX = "DICOMDIR"
@@ -33,6 +33,8 @@ _HEADS = (b"\x02\x00", b"\x08\x00")
 """The groups that a file without a preamble begins with, little endian."""
 _LONGEST = 1024
 """Of the first value of such a file."""
+_HEAD = 2048
+"""Bytes within which a file says of which class it is."""
 
 
 def is_dicom_file(path: Path) -> bool:
@@ -54,6 +56,35 @@ def _is_bare(start: bytes) -> bool:
     if start[4:6].isalpha() and start[4:6].isupper():  # its type is given
         return int.from_bytes(start[6:8], "little") < _LONGEST
     return int.from_bytes(start[4:8], "little") < _LONGEST
+
+
+def sop_class(path: Path) -> str:
+    """The class that a DICOM file says it is of; "" if it is no DICOM file.
+
+    Read from its first bytes, so that thousands of slices take no time.
+    """
+    try:
+        with path.open("rb") as opened:
+            head = opened.read(_HEAD)
+    except OSError:
+        return ""
+    tag = b"\x02\x00\x02\x00UI" if head[_MARK] == b"DICM" else b"\x08\x00\x16\x00UI"
+    at = head.find(tag)
+    if at < 0:
+        return ""
+    size = int.from_bytes(head[at + 6 : at + 8], "little")
+    return head[at + 8 : at + 8 + size].rstrip(b"\0 ").decode("ascii", "replace")
+
+
+def is_dicom_outline(path: Path) -> bool:
+    """Whether a file is a SEG or an RTSTRUCT."""
+    return sop_class(path) in (SEG, LABEL_MAP, RTSTRUCT)
+
+
+def outline_files(path: Path) -> list[Path]:
+    """The SEG and RTSTRUCT files that a path is, or those directly in a folder, by name."""
+    files = _entries(path) if path.is_dir() else [path]
+    return [file for file in files if is_dicom_outline(file)]
 
 
 def is_dicom_folder(path: Path, others: Iterable[str] = ()) -> bool:
@@ -82,13 +113,14 @@ def dicom_folders(path: Path) -> list[Path]:
 
 
 def _entries(path: Path, others: tuple[str, ...] = ()) -> Iterator[Path]:
-    """The files of a folder, sorted, those of other formats left out."""
+    """The files of a folder, sorted, but clutter and those of other formats."""
     try:
         entries = sorted(path.iterdir())
     except OSError:
         return
     for entry in entries:
-        if not entry.name.lower().endswith(others) and entry.is_file():
+        other = entry.name.lower().endswith(others) or is_clutter(entry)
+        if not other and entry.is_file():
             yield entry
 
 

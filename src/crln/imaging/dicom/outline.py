@@ -7,18 +7,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from crln.errors import CrlnError, needs
-from crln.imaging import dicom_seg, rtstruct
+from crln.imaging.dicom import rtstruct, seg
+from crln.imaging.dicom.files import RTSTRUCT, outline_files
 from crln.imaging.format import Content, Format, Output
 from crln.imaging.grid import Grid
 
 if TYPE_CHECKING:
     from pydicom import Dataset
-
-SEG, LABEL_MAP = "1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7"
-RTSTRUCT = "1.2.840.10008.5.1.4.1.1.481.3"
-"""SOP classes: segments as voxels, one bit each or one value for all; structures as contours."""
-
-_HEAD = 2048  # where a file says of which class it is
 
 
 class _Outline(Format):
@@ -39,17 +34,17 @@ class _Outline(Format):
         dataset = _read(path)
         if dataset.SOPClassUID == RTSTRUCT:
             raise CrlnError(f"{path}: contours have no grid of their own; give the scan's label")
-        return dicom_seg.own_grid(path, dataset)
+        return seg.own_grid(path, dataset)
 
     def voxels(self, path: Path, content: Content) -> np.ndarray:
         """Segment numbers on the grid of the frames."""
-        return self.label(path, self.grid(path), None)[0]
+        return self.label(path, None, None)[0]
 
     def names(self, path: Path) -> dict[int, str]:
         """Of the segments or structures, by their number."""
         dataset = _read(path, pixels=False)
-        room = rtstruct if dataset.SOPClassUID == RTSTRUCT else dicom_seg
-        return room.names(dataset)
+        kind = rtstruct if dataset.SOPClassUID == RTSTRUCT else seg
+        return kind.names(dataset)
 
     def label(
         self,
@@ -70,8 +65,8 @@ class _Outline(Format):
             with needs("dicom", f"{path}: an RTSTRUCT"):
                 return rtstruct.draw(path, dataset, like, wanted, as_drawn=as_drawn), like
         if like is None or not like.known:
-            like = dicom_seg.own_grid(path, dataset)
-        return dicom_seg.place(path, dataset, like, wanted), like
+            like = seg.own_grid(path, dataset)
+        return seg.place(path, dataset, like, wanted), like
 
 
 class Segmentation(_Outline):
@@ -83,9 +78,9 @@ class Segmentation(_Outline):
 
     def write(self, target: Path, output: Output) -> None:
         """Writes a segment a class; the scan is a DICOM series."""
-        from crln.imaging import dicom_seg_write
+        from crln.imaging.dicom import seg_write
 
-        dicom_seg_write.write(target, output)
+        seg_write.write(target, output)
 
 
 class StructureSet(_Outline):
@@ -97,46 +92,9 @@ class StructureSet(_Outline):
 
     def write(self, target: Path, output: Output) -> None:
         """Writes a structure a class; the scan is a DICOM series."""
-        from crln.imaging import rtstruct_write
+        from crln.imaging.dicom import rtstruct_write
 
         rtstruct_write.write(target, output)
-
-
-def sop_class(file: Path) -> str:
-    """The class that a DICOM file says it is of; "" if it is no DICOM file.
-
-    Read from its first bytes, so that thousands of slices take no time.
-    """
-    try:
-        with file.open("rb") as opened:
-            head = opened.read(_HEAD)
-    except OSError:
-        return ""
-    tag = b"\x02\x00\x02\x00UI" if head[128:132] == b"DICM" else b"\x08\x00\x16\x00UI"
-    at = head.find(tag)
-    if at < 0:
-        return ""
-    size = int.from_bytes(head[at + 6 : at + 8], "little")
-    return head[at + 8 : at + 8 + size].rstrip(b"\0 ").decode("ascii", "replace")
-
-
-def is_dicom_outline(file: Path) -> bool:
-    """Whether a file is a SEG or an RTSTRUCT."""
-    return sop_class(file) in (SEG, LABEL_MAP, RTSTRUCT)
-
-
-def outline_files(path: Path) -> list[Path]:
-    """The SEG and RTSTRUCT files that a path is, or those directly in a folder, by name."""
-    if not path.is_dir():
-        return [path] if is_dicom_outline(path) else []
-    try:
-        return sorted(
-            file
-            for file in path.iterdir()
-            if not file.name.startswith(".") and file.is_file() and is_dicom_outline(file)
-        )
-    except OSError:
-        return []
 
 
 def outline_in(folder: Path) -> Path | None:

@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from crln.errors import CrlnError, needs, reason
-from crln.imaging.dicom import slice_files
+from crln.imaging.dicom.series import slice_files
 from crln.imaging.format import Output
 
 if TYPE_CHECKING:
     from pydicom import Dataset
 
-# What every DICOM file has, though it may be empty; anonymisers take some of it away.
-_EMPTY = (
+OF_STUDY = (
     "PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyDate", "StudyTime",
     "StudyID", "AccessionNumber", "ReferringPhysicianName", "PositionReferenceIndicator",
 )  # fmt: skip
+"""What every file of a study has, though it may be empty; anonymisers take some of it away."""
 
 OF_NONE = "SCT:85756007"
 """Tissue: what a class is in DICOM where nobody gave its code."""
@@ -87,7 +87,7 @@ def source_slices(output: Output, kind: str) -> "list[Dataset]":
         pydicom.dcmread(file, stop_before_pixels=True, force=True) for file in files
     ]
     for dataset in found:
-        for name in _EMPTY:
+        for name in OF_STUDY:
             if name not in dataset:
                 setattr(dataset, name, "")
         if not dataset.get("FrameOfReferenceUID"):

@@ -10,7 +10,14 @@ import numpy as np
 
 from crln._version import __version__
 from crln.errors import needs
-from crln.imaging.dicom_source import OF_NONE, Structure, source_slices, structures, writing
+from crln.imaging.dicom.source import (
+    OF_NONE,
+    OF_STUDY,
+    Structure,
+    source_slices,
+    structures,
+    writing,
+)
 from crln.imaging.format import Output
 from crln.imaging.itk import LPS_TO_RAS
 
@@ -19,11 +26,6 @@ if TYPE_CHECKING:
 
 KIND = "RTSTRUCT"
 _SERIES = 2000
-_COPIED = (
-    "PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyInstanceUID", "StudyDate",
-    "StudyTime", "StudyID", "AccessionNumber", "ReferringPhysicianName", "FrameOfReferenceUID",
-    "PositionReferenceIndicator",
-)  # fmt: skip
 _COLOURS = ((230, 60, 60), (60, 180, 75), (70, 110, 230), (245, 190, 30), (150, 60, 190))
 
 
@@ -63,7 +65,7 @@ def _head(slices: "list[Dataset]") -> "Dataset":
     dataset.SOPClassUID = RTStructureSetStorage
     dataset.SOPInstanceUID = meta.MediaStorageSOPInstanceUID
     first, now = slices[0], datetime.now()
-    for name in _COPIED:
+    for name in (*OF_STUDY, "StudyInstanceUID", "FrameOfReferenceUID"):
         setattr(dataset, name, first.get(name))
     dataset.Modality, dataset.SeriesInstanceUID = "RTSTRUCT", generate_uid()
     dataset.SeriesNumber = _SERIES + int(first.get("SeriesNumber") or 0)

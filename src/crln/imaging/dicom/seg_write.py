@@ -8,8 +8,8 @@ import numpy as np
 
 from crln._version import __version__
 from crln.errors import needs
-from crln.imaging.dicom_seg import VALUE_NOTE
-from crln.imaging.dicom_source import OF_NONE, Structure, source_slices, structures, writing
+from crln.imaging.dicom.seg import VALUE_NOTE
+from crln.imaging.dicom.source import OF_NONE, Structure, source_slices, structures, writing
 from crln.imaging.format import Output
 from crln.imaging.itk import LPS_TO_RAS
 
