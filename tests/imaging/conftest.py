@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
+from crln.imaging import telling
+
 # Turned by 30 degrees about z, one axis flipped, voxels of 0.5 x 1 x 2 mm.
 _AFFINE = np.array(
     [
@@ -18,6 +20,11 @@ _AFFINE = np.array(
         [0, 0, 0, 1],
     ]
 )
+
+
+@pytest.fixture(autouse=True)
+def _nothing_told_yet(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(telling, "_told", set())
 
 
 @pytest.fixture

@@ -12,17 +12,12 @@ import SimpleITK as sitk
 from scipy.spatial.transform import Rotation
 
 from crln.errors import CrlnError
-from crln.imaging import check_same_grid, read_grid, read_label, telling, write_mask
+from crln.imaging import check_same_grid, read_grid, read_label, write_mask
 
 SHAPE = (4, 5, 6)
 LPS = np.diag([-1.0, -1.0, 1.0])
 MASK = (np.arange(np.prod(SHAPE)).reshape(SHAPE) % 3).astype(np.uint8)
 CODES = list(itertools.product(range(5), range(5)))
-
-
-@pytest.fixture(autouse=True)
-def _untold(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(telling, "_told", set())
 
 
 def affine(angles: tuple, sizes: tuple, origin: tuple) -> np.ndarray:

@@ -1,5 +1,6 @@
 import shutil
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pydicom
@@ -15,13 +16,6 @@ def series(small_scans: Path, tmp_path: Path) -> Path:
     return shutil.copytree(small_scans / "series", tmp_path / "series")
 
 
-def _edit(file: Path, **tags: object) -> None:
-    dataset = pydicom.dcmread(file)
-    for name, value in tags.items():
-        setattr(dataset, name, value)
-    dataset.save_as(file)
-
-
 def test_order_follows_positions_not_names(series: Path) -> None:
     before = read_image([series]).array
     files = sorted(series.iterdir())
@@ -30,9 +24,9 @@ def test_order_follows_positions_not_names(series: Path) -> None:
     np.testing.assert_array_equal(read_image([series]).array, before)
 
 
-def test_spacing_along_x_is_that_of_columns(series: Path) -> None:
+def test_spacing_along_x_is_that_of_columns(series: Path, dicom: ModuleType) -> None:
     for file in series.iterdir():
-        _edit(file, PixelSpacing=[0.5, 0.75])  # between rows (y), then between columns (x)
+        dicom.edit(file, PixelSpacing=[0.5, 0.75])  # between rows (y), then between columns (x)
     assert read_grid(series).spacing == (0.75, 0.5, 2.5)
 
 
@@ -42,9 +36,9 @@ def test_a_missing_slice_is_noticed(series: Path) -> None:
         read_image([series])
 
 
-def test_two_series_are_refused(series: Path) -> None:
+def test_two_series_are_refused(series: Path, dicom: ModuleType) -> None:
     first = next(series.iterdir())
-    _edit(first, SeriesInstanceUID=pydicom.uid.generate_uid())
+    dicom.edit(first, SeriesInstanceUID=pydicom.uid.generate_uid())
     with pytest.raises(CrlnError, match="series: holds 2 DICOM series; give a folder for each"):
         read_image([series])
 

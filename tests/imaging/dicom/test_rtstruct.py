@@ -7,18 +7,13 @@ import pydicom
 import pytest
 
 from crln.errors import CrlnError
-from crln.imaging import Grid, label_names, read_label, telling
+from crln.imaging import Grid, label_names, read_label
 
 SHAPE = (20, 18, 12)
 # Oblique about two axes, voxels of 0.8 x 1.2 x 2.5 mm.
 TURN = np.array([[0.8, -0.6, 0], [0.48, 0.64, -0.6], [0.36, 0.48, 0.8]])
 GRID = Grid(SHAPE, np.block([[TURN * (0.8, 1.2, 2.5), np.array([[11.0], [-7], [40]])],
                              [np.zeros((1, 3)), np.ones((1, 1))]]))  # fmt: skip
-
-
-@pytest.fixture(autouse=True)
-def _nothing_told_yet() -> None:
-    telling._told.clear()
 
 
 def _box(low: tuple[int, ...], high: tuple[int, ...]) -> list[np.ndarray]:

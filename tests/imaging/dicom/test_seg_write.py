@@ -1,5 +1,3 @@
-import shutil
-import subprocess
 from pathlib import Path
 from types import ModuleType
 
@@ -44,17 +42,6 @@ def series(tmp_path: Path, dicom: ModuleType) -> Path:
     )
 
 
-def valid(path: Path) -> None:
-    """Raises AssertionError where dciodvfy, of Debian's dicom3tools, finds an error."""
-    checker = shutil.which("dciodvfy")
-    if checker is None:
-        pytest.skip("no dciodvfy to check with: apt-get install dicom3tools")
-    done = subprocess.run([checker, path], capture_output=True, text=True, check=False)
-    faults = [line for line in done.stderr.splitlines() if "Error" in line]
-    assert not faults
-    assert done.returncode == 0
-
-
 def test_a_mask_is_read_back_equal_by_number_and_by_name(
     tmp_path: Path, series: Path, mask: np.ndarray
 ) -> None:
@@ -65,9 +52,11 @@ def test_a_mask_is_read_back_equal_by_number_and_by_name(
         np.testing.assert_array_equal(label.array[0], mask)
 
 
-def test_the_file_is_valid_dicom(tmp_path: Path, series: Path, mask: np.ndarray) -> None:
+def test_the_file_is_valid_dicom(
+    tmp_path: Path, series: Path, mask: np.ndarray, dicom: ModuleType
+) -> None:
     write_mask(tmp_path / "case.dcm", mask, series, labels=LABELS)
-    valid(tmp_path / "case.dcm")
+    dicom.check_valid(tmp_path / "case.dcm")
 
 
 def test_pydicom_finds_patient_study_place_codes_and_algorithm(
@@ -117,10 +106,10 @@ def test_itk_finds_the_frames_where_the_scan_is(
     assert found.sum() == only.sum()
 
 
-def test_an_empty_mask_is_written(tmp_path: Path, series: Path) -> None:
+def test_an_empty_mask_is_written(tmp_path: Path, series: Path, dicom: ModuleType) -> None:
     empty = np.zeros(SHAPE, np.uint8)
     write_mask(tmp_path / "case.dcm", empty, series, labels=LABELS)
-    valid(tmp_path / "case.dcm")
+    dicom.check_valid(tmp_path / "case.dcm")
     label = read_label(tmp_path / "case.dcm", read_grid(series), LABELS.named)
     np.testing.assert_array_equal(label.array[0], empty)
 
@@ -146,39 +135,32 @@ def test_a_code_that_is_none_is_refused(tmp_path: Path, series: Path, mask: np.n
 
 
 def test_slices_without_a_frame_of_reference_are_refused(
-    tmp_path: Path, series: Path, mask: np.ndarray
+    tmp_path: Path, series: Path, mask: np.ndarray, dicom: ModuleType
 ) -> None:
     for file in series.iterdir():
-        dataset = pydicom.dcmread(file)
-        del dataset.FrameOfReferenceUID
-        dataset.save_as(file)
+        dicom.edit(file, "FrameOfReferenceUID")
     with pytest.raises(CrlnError, match="case: its slices name no frame of reference"):
         write_mask(tmp_path / "case.dcm", mask, series, labels=LABELS)
 
 
 def test_slices_of_which_an_anonymiser_took_the_patient_are_no_fault(
-    tmp_path: Path, series: Path, mask: np.ndarray
+    tmp_path: Path, series: Path, mask: np.ndarray, dicom: ModuleType
 ) -> None:
     for file in series.iterdir():
-        dataset = pydicom.dcmread(file)
-        for name in ("PatientName", "PatientID", "PatientBirthDate", "StudyDate", "StudyID"):
-            del dataset[name]
-        dataset.save_as(file)
+        dicom.edit(file, "PatientName", "PatientID", "PatientBirthDate", "StudyDate", "StudyID")
     for name in ("case.dcm", "case.rtstruct.dcm"):
         write_mask(tmp_path / name, mask, series, labels=LABELS)
-        valid(tmp_path / name)
+        dicom.check_valid(tmp_path / name)
 
 
 def test_numbers_of_too_many_letters_are_not_copied(
-    tmp_path: Path, series: Path, mask: np.ndarray
+    tmp_path: Path, series: Path, mask: np.ndarray, dicom: ModuleType
 ) -> None:
+    turned = [float(v) + 1e-12 for v in dicom.slices(series)[0].ImageOrientationPatient]
     for file in series.iterdir():
-        dataset = pydicom.dcmread(file)
-        turned = [float(value) + 1e-12 for value in dataset.ImageOrientationPatient]
-        dataset.ImageOrientationPatient = turned
-        dataset.save_as(file)
+        dicom.edit(file, ImageOrientationPatient=turned)
     write_mask(tmp_path / "case.dcm", mask, series, labels=LABELS)
-    valid(tmp_path / "case.dcm")
+    dicom.check_valid(tmp_path / "case.dcm")
 
 
 def test_a_slice_of_the_scan_is_never_replaced(series: Path, mask: np.ndarray) -> None:

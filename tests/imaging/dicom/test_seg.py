@@ -7,7 +7,7 @@ import pydicom
 import pytest
 
 from crln.errors import CrlnError
-from crln.imaging import Grid, label_names, read_grid, read_label, telling
+from crln.imaging import Grid, label_names, read_grid, read_label
 
 pytestmark = pytest.mark.slow  # by highdicom
 
@@ -16,11 +16,6 @@ TURN = np.array([[0.8, -0.6, 0], [0.48, 0.64, -0.6], [0.36, 0.48, 0.8]])
 AFFINE = np.block([[TURN * (0.8, 1.2, 2.5), np.array([[11.0], [-7], [40]])],
                    [np.zeros((1, 3)), np.ones((1, 1))]])  # fmt: skip
 GRID = Grid(SHAPE, AFFINE)
-
-
-@pytest.fixture(autouse=True)
-def _nothing_told_yet() -> None:
-    telling._told.clear()
 
 
 @pytest.fixture
