@@ -26,6 +26,16 @@ def test_a_structure_without_a_file_is_unknown_everywhere() -> None:
     assert not space.holds(np.array([IGNORE]), 1).any()
 
 
+@pytest.mark.parametrize("number", [2, 8, 16, 31])
+def test_a_file_of_the_first_structure_alone_tells_of_the_others_too(number: int) -> None:
+    space = LabelSpace.of(range(number + 1), {}, exclusive=False)
+    combined = join({1: np.array([[[True, False]]])}, {}, number)
+    for k in range(number + 1):
+        assert space.knows(combined, k).all()
+        assert space.holds(combined, k).tolist() == [[[k == 1, k == 0]]]
+    assert np.array_equal(space.cleaned(combined), combined)
+
+
 @pytest.mark.parametrize(("number", "size"), [(3, 1), (7, 1), (8, 2), (31, 4)])
 def test_combinations_take_as_few_bytes_as_they_can(number: int, size: int) -> None:
     masks = {k: np.array([True]) for k in range(1, number + 1)}

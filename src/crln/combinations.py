@@ -58,7 +58,7 @@ def possible_combinations(members: Members) -> dict[int, int]:
 def join(
     structures: Mapping[int, np.ndarray], unknown: Mapping[int, Any], number: int
 ) -> np.ndarray:
-    """Masks of separate structures as combinations, in the smallest signed type that holds them.
+    """Masks of separate structures as combinations, in the smallest signed type that holds all R.
 
     Args:
         structures: class to its voxels, (X, Y, Z) bool; one that is not there is nowhere.
@@ -68,7 +68,8 @@ def join(
     """
     bits = {k - 1: mask for k, mask in structures.items()}
     bits |= {number + k - 1: mask for k, mask in unknown.items()}
-    kind = np.min_scalar_type(-(2 ** (1 + max(bits))))
+    # the bit of every class fits in, whatever is there
+    kind = np.min_scalar_type(-(2 ** (1 + max(number - 1, *bits))))
     combined = np.zeros(next(iter(structures.values())).shape, kind)
     for bit, mask in bits.items():
         combined[mask] |= kind.type(1 << bit)
