@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from crln.cohort.case import Case, Cohort, Kind, Label, Slices
 from crln.cohort.listing import repeated
 from crln.cohort.names import check_regions, settle_names
-from crln.cohort.parts import PARTS, check_groups
+from crln.cohort.parts import PARTS, change_cases, check_groups
 from crln.cohort.words import Words
 from crln.errors import CrlnError
 from crln.files import checked, read_yaml
@@ -171,8 +171,7 @@ def _with_called(cohort: Cohort, called: tuple[tuple[str, str], ...]) -> Cohort:
             draft=case.draft and replace(case.draft, called=called),
         )
 
-    parts: dict[str, Any] = {part: tuple(map(told, getattr(cohort, part))) for part in PARTS}
-    return replace(cohort, **parts)
+    return change_cases(cohort, told)
 
 
 def _parse(path: Path) -> _Description:

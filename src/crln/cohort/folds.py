@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from crln.cohort.case import Case, Cohort
-from crln.cohort.parts import check_groups, without_labels
+from crln.cohort.parts import check_groups, group_of, without_labels
 from crln.errors import CrlnError
 from crln.seeding import numpy_generator
 
@@ -29,7 +29,7 @@ def draw_folds(cohort: Cohort, folds: int, seed: int = 0) -> tuple[tuple[str, ..
         return ((),)
     groups: dict[object, list[str]] = {}
     for case in cohort.labelled:
-        groups.setdefault((case.id,) if case.group is None else case.group, []).append(case.id)
+        groups.setdefault(group_of(case), []).append(case.id)
     if len(groups) < folds:
         what = "groups" if any(case.group is not None for case in cohort.labelled) else "cases"
         raise CrlnError(

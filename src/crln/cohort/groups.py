@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from crln.cohort.case import Case, Cohort
-from crln.cohort.parts import check_groups
+from crln.cohort.parts import change_cases, check_groups
 from crln.errors import CrlnError
 
 _log = logging.getLogger("crln")
@@ -53,14 +53,7 @@ def group_by(cohort: Cohort, pattern: str) -> Cohort:
         words = [word for word in found.groups() if word] or [found[0]]
         return replace(case, group=" ".join(words))
 
-    parted = replace(
-        cohort,
-        labelled=tuple(map(grouped, cohort.labelled)),
-        unlabelled=tuple(map(grouped, cohort.unlabelled)),
-        validation=tuple(map(grouped, cohort.validation)),
-        test=tuple(map(grouped, cohort.test)),
-        grouping=pattern,
-    )
+    parted = replace(change_cases(cohort, grouped), grouping=pattern)
     check_groups(parted)
     alone = [case.id for case in parted if case.group is None]
     if len(alone) == len(list(cohort)):

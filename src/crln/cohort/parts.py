@@ -1,8 +1,9 @@
 """Sorts cases into training, validation and test by the lists beside them."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from crln.cohort.case import Case, Cohort, Slices
 from crln.cohort.listing import read_list
@@ -89,6 +90,12 @@ def without_labels(cases: Sequence[Case]) -> tuple[Case, ...]:
     return tuple(replace(case, label=None) for case in cases)
 
 
+def change_cases(cohort: Cohort, change: Callable[[Case], Case]) -> Cohort:
+    """The cohort with every case changed, each in its part."""
+    parts: dict[str, Any] = {part: tuple(map(change, getattr(cohort, part))) for part in PARTS}
+    return replace(cohort, **parts)
+
+
 def with_slices(cohort: Cohort, slices: Slices) -> Cohort:
     """The cohort, of whose labels only these slices were outlined, where they do not say which."""
 
@@ -98,17 +105,17 @@ def with_slices(cohort: Cohort, slices: Slices) -> Cohort:
             return case
         return replace(case, label=replace(label, slices=slices))
 
-    labelled, unlabelled, validation, test = (
-        tuple(map(limited, getattr(cohort, part))) for part in PARTS
-    )
-    return replace(
-        cohort, labelled=labelled, unlabelled=unlabelled, validation=validation, test=test
-    )
+    return change_cases(cohort, limited)
 
 
 def without_drafts(cases: Sequence[Case]) -> tuple[Case, ...]:
     """The same scans without drafts: nothing that is measured may rest on one."""
     return tuple(replace(case, draft=None) for case in cases)
+
+
+def group_of(case: Case) -> object:
+    """What keeps cases together; a case of no group stands alone."""
+    return case.group if case.group is not None else (case.id,)
 
 
 def check_groups(cohort: Cohort) -> None:

@@ -1,5 +1,6 @@
 """Splits in files: a run's, one that stays beside the data, and nnU-Net's."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -97,10 +98,7 @@ def _fold(path: Path, number: int | None) -> Split:
 
 def write_held(path: Path, cohort: Cohort) -> None:
     """Writes the test cases of a split, and the pattern of its groups; CrlnError if it cannot."""
-    kept: dict[str, object] = {"test": [case.id for case in cohort.test]}
-    if cohort.grouping:
-        kept["group"] = cohort.grouping
-    write_text(path, _NOTE + to_yaml(kept), overwrite=False)
+    write_text(path, _NOTE + _yaml(cohort, ["test"]), overwrite=False)
 
 
 def save_split(cohort: Cohort, path: Path) -> None:
@@ -109,10 +107,14 @@ def save_split(cohort: Cohort, path: Path) -> None:
     Raises:
         CrlnError: the file cannot be written.
     """
-    kept: dict[str, object] = {part: [case.id for case in getattr(cohort, part)] for part in PARTS}
+    write_text(path, _yaml(cohort, PARTS))
+
+
+def _yaml(cohort: Cohort, parts: Sequence[str]) -> str:
+    told: dict[str, object] = {part: [case.id for case in getattr(cohort, part)] for part in parts}
     if cohort.grouping:
-        kept["group"] = cohort.grouping
-    write_text(path, to_yaml(kept))
+        told["group"] = cohort.grouping
+    return to_yaml(told)
 
 
 def read_split(path: Path) -> dict[str, list[str]]:
@@ -121,10 +123,13 @@ def read_split(path: Path) -> dict[str, list[str]]:
     Raises:
         CrlnError: the file cannot be read, or leaves out a part.
     """
-    found = open_split(path)
-    if missing := [part for part in PARTS if part not in found.parts]:
-        raise CrlnError(f"{path}: {missing[0]}: is missing; give a split that a run saved")
-    return {part: list(found.of(part)) for part in PARTS}
+    return _all_parts(open_split(path))
+
+
+def _all_parts(split: Split) -> dict[str, list[str]]:
+    if missing := [part for part in PARTS if part not in split.parts]:
+        raise CrlnError(f"{split.path}: {missing[0]}: is missing; give a split that a run saved")
+    return {part: list(split.of(part)) for part in PARTS}
 
 
 def apply_split(cohort: Cohort, path: Path) -> Cohort:
@@ -136,9 +141,10 @@ def apply_split(cohort: Cohort, path: Path) -> Cohort:
         CrlnError: the file cannot be read; a case is named twice, is not in the cohort, or has no
             label where it needs one; a group lies on both sides.
     """
-    ids, pattern = read_split(path), open_split(path).group
-    if pattern and not cohort.grouping:
-        cohort = group_by(cohort, pattern)
+    split = open_split(path)
+    ids = _all_parts(split)
+    if split.group and not cohort.grouping:
+        cohort = group_by(cohort, split.group)
     cases = {case.id: case for case in cohort}
     for part in PARTS:
         for id in ids[part]:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from crln.cohort.case import Case, Cohort
 from crln.cohort.held_out import Held, held_out, means_same, shown
-from crln.cohort.parts import check_groups, without_drafts, without_labels
+from crln.cohort.parts import check_groups, group_of, without_drafts, without_labels
 from crln.errors import CrlnError
 from crln.seeding import numpy_generator
 
@@ -118,10 +118,10 @@ def _last(
     """Some cases without the last whole groups of them that are `count` cases, and those."""
     groups: dict[object, set[str]] = {}
     for case in cases:
-        groups.setdefault(_group(case), set()).add(case.id)
-    elsewhere = {_group(case) for case in cohort.unlabelled}
+        groups.setdefault(group_of(case), set()).add(case.id)
+    elsewhere = {group_of(case) for case in cohort.unlabelled}
     taken: set[str] = set()
-    for group in dict.fromkeys(_group(case) for case in reversed(cases)):
+    for group in dict.fromkeys(group_of(case) for case in reversed(cases)):
         if group not in elsewhere and len(taken) + len(groups[group]) <= count:
             taken |= groups[group]
     if len(taken) < count:
@@ -133,11 +133,6 @@ def _last(
         tuple(case for case in cases if case.id not in taken),
         tuple(case for case in cases if case.id in taken),
     )
-
-
-def _group(case: Case) -> object:
-    """What keeps cases together; a case of no group stands alone."""
-    return case.group if case.group is not None else (case.id,)
 
 
 def _by_id(cases: Sequence[Case]) -> tuple[Case, ...]:
