@@ -71,4 +71,6 @@ def test_every_topology_is_a_network(spacing: tuple[float, ...], size: tuple[int
         for axis, mm in enumerate(lengths):
             if size[axis] > 1 and mm <= 2 * finest:
                 assert kernel[axis] == 3
+        halved = [mm for mm, step in zip(lengths, stride, strict=True) if step == 2]
+        assert max(halved) <= 2.01 * min(halved)
         lengths = [mm * step for mm, step in zip(lengths, stride, strict=True)]
