@@ -51,7 +51,7 @@ def measure(inside: np.ndarray, grid: Grid, image: np.ndarray | None = None) -> 
         >>> found.volume_ml, round(found.diameter_mm, 2), found.pieces, found.border
         (8.0, 17.32, 1, False)
     """
-    box = _box(inside)
+    box = bounding_box(inside)
     channels = 0 if image is None else len(image)
     if box is None:
         volume = 0.0 if grid.known else math.nan
@@ -76,8 +76,8 @@ def measure(inside: np.ndarray, grid: Grid, image: np.ndarray | None = None) -> 
     )
 
 
-def _box(inside: np.ndarray) -> tuple[slice, slice, slice] | None:
-    """The smallest box that holds it; None where there is nothing."""
+def bounding_box(inside: np.ndarray) -> tuple[slice, slice, slice] | None:
+    """The smallest box that holds a mask, (X, Y, Z) bool; None where there is nothing."""
     runs = []
     for axis in range(3):
         others = tuple(other for other in range(3) if other != axis)

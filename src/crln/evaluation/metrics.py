@@ -195,7 +195,7 @@ class ClassMetrics:
         return self.figures.get(key, math.nan)
 
 
-def measure(pair: ClassPair) -> ClassMetrics:
+def class_metrics(pair: ClassPair) -> ClassMetrics:
     """All metrics of a class; undefined altogether where neither mask has it."""
     if not pair.predicted and not pair.true:
         return ClassMetrics()

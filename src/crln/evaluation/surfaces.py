@@ -15,12 +15,13 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.spatial import KDTree
 
+from crln.evaluation.measures import bounding_box
 from crln.evaluation.metrics import (
     TOLERANCE,
     ClassMetrics,
     ClassPair,
     Tolerances,
-    measure,
+    class_metrics,
     tolerance_of,
 )
 
@@ -62,7 +63,7 @@ def case_metrics(
         return {}
     # Where 0 is itself measured, or something unknown, nothing can be cut off.
     everything = 0 in classes or known is not None
-    box = (...,) if everything else _bounding_box((prediction != 0) | (truth != 0))
+    box = (...,) if everything else bounding_box((prediction != 0) | (truth != 0))
     if box is None:
         return {value: ClassMetrics() for value in classes}
     predicted, true = (_class_indices(mask[box], classes) for mask in (prediction, truth))
@@ -79,7 +80,7 @@ def case_metrics(
     )
     measured = {}
     for k, (value, (ours, theirs)) in enumerate(zip(classes, surfaces, strict=True), start=1):
-        measured[value] = measure(
+        measured[value] = class_metrics(
             ClassPair(
                 both=int(confusion[k, k]),
                 predicted=int(confusion[k].sum()),
@@ -101,18 +102,6 @@ def _class_indices(mask: np.ndarray, classes: Sequence[int]) -> np.ndarray:
         table[value - low + 1] = k
     # Whatever lies below or above the classes is clipped to the table's ends, which hold 0.
     return table.take(mask.astype(np.intp) - (low - 1), mode="clip")
-
-
-def _bounding_box(present: np.ndarray) -> tuple[slice, ...] | None:
-    """The smallest box around what is present, or None where nothing is."""
-    box = []
-    for axis in range(present.ndim):
-        others = tuple(a for a in range(present.ndim) if a != axis)
-        inside = np.flatnonzero(present.any(axis=others))
-        if not inside.size:
-            return None
-        box.append(slice(int(inside[0]), int(inside[-1]) + 1))
-    return tuple(box)
 
 
 def _confusion(predicted: np.ndarray, true: np.ndarray, n: int) -> np.ndarray:
