@@ -353,6 +353,18 @@ def test_a_cohort_tells_what_its_labels_know(folders, tmp_path):
     }
 
 
+def test_a_cohort_is_listed_once_and_tells_what_it_takes_once(folders, tmp_path, caplog):
+    masks, labels = folders
+    (tmp_path / "images").mkdir()
+    for label in labels.iterdir():
+        (tmp_path / "images" / label.name).touch()
+        label.rename(label.with_name(label.name.replace(".nii", "_seg.nii")))
+    with caplog.at_level("WARNING", "crln"):
+        found = evaluate(masks, tmp_path)
+    assert found.cases == ("a", "b")
+    assert caplog.text.count("taken for the label of") == 1
+
+
 def test_labels_of_near_names_are_paired(folders):
     masks, labels = folders
     (label,) = [path for path in labels.iterdir() if path.name.startswith("a.")]

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from crln.errors import CrlnError
+from crln.labels import LabelSpace
 from crln.notebook import facts_html
 
 Kind = Literal["outline", "draft"]
@@ -178,6 +179,16 @@ class Cohort:
     def named(self) -> dict[int, str]:
         """Label value to name, and of what nobody outlined, for files that tell names."""
         return self.class_names | ({} if self.ignore is None else {self.ignore: "ignore"})
+
+    @property
+    def overlapping(self) -> LabelSpace | None:
+        """The classes, where it says that these overlap; None where they exclude each other."""
+        if self.exclusive and not self.regions:
+            return None
+        return LabelSpace.of(
+            sorted({0, *self.class_names}), self.class_names, self.ignore,
+            exclusive=self.exclusive, regions=self.regions,
+        )  # fmt: skip
 
     def _repr_html_(self) -> str:
         """What a notebook shows."""

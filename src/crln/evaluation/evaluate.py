@@ -14,7 +14,7 @@ from crln.errors import CrlnError
 from crln.evaluation.left_out import LeftOut
 from crln.evaluation.metrics import TOLERANCE, ClassMetrics, Tolerances, Unit, tolerance_of
 from crln.evaluation.overlap import Findings, measure_overlapping
-from crln.evaluation.pairing import Pair, overlapping_classes, pair_masks, pair_separate
+from crln.evaluation.pairing import Pair, find_cohort, pair_masks
 from crln.evaluation.results import Evaluation, Measurement
 from crln.evaluation.surfaces import case_metrics
 from crln.files import checksum
@@ -72,12 +72,12 @@ def evaluate(
         >>> evaluation.summarised("dice").mean
         1.0
     """
-    if classes is None:
-        classes = overlapping_classes(labels)
-    paired = (
-        pair_separate(predictions, labels, classes, cases=cases, partial=partial, sparse=sparse)
-        if isinstance(classes, LabelSpace) and classes.separate
-        else pair_masks(predictions, labels, cases=cases, partial=partial, sparse=sparse)
+    cohort = find_cohort(labels, sparse=sparse)
+    if classes is None and cohort:
+        classes = cohort.overlapping
+    separate = classes if isinstance(classes, LabelSpace) and classes.separate else None
+    paired = pair_masks(
+        predictions, cohort or labels, separate, cases=cases, partial=partial, sparse=sparse
     )
     found = evaluate_pairs(
         paired.pairs, unit=unit, classes=classes, largest_component=largest_component,
@@ -127,18 +127,16 @@ def _evaluate(
     """An evaluation for each entry of `components`; every file is read once."""
     if unit not in get_args(Unit):
         raise CrlnError(f"unit {unit!r}: choose one of {', '.join(get_args(Unit))}")
-    background = 0
+    labelled = {case: (_as_label(mask), _as_label(at)) for case, (mask, at) in pairs.items()}
     if isinstance(classes, LabelSpace) and not classes.exclusive:
-        labelled = {case: (_as_label(mask), _as_label(at)) for case, (mask, at) in pairs.items()}
         found = measure_overlapping(labelled, classes, unit, components, tolerance)
         return _assembled(unit, components, found, classes.structures, tolerance)
-    labels = {case: _as_label(at) for case, (_, at) in pairs.items()}
-    names = _named(pairs, labels, classes)
+    names, background = _named(labelled, classes), 0
     if isinstance(classes, LabelSpace):
         background, ignore, classes = classes.values[0], classes.ignore, classes.structures
     measured = Findings([{} for _ in components])
-    for case, label in labels.items():
-        prediction_path = _as_label(pairs[case][0]).path
+    for case, (mask, label) in labelled.items():
+        prediction_path = mask.path
         measured.read[case] = checksum(prediction_path), " ".join(map(checksum, label.files))
         prediction, truth, known, spacing, voxel_ml = _read_pair(
             prediction_path, label, ignore, names
@@ -155,11 +153,11 @@ def _evaluate(
             measured.others.setdefault(value, []).append(case)
         size = spacing if unit == "mm" else None
         for of_case, largest in zip(measured.figures, components, strict=True):
-            mask = predicted
+            kept = predicted
             if largest:
-                mask = _where_known(largest_components(prediction), known, background)
+                kept = _where_known(largest_components(prediction), known, background)
             of_case[case] = case_metrics(
-                mask, truth, size, wanted, voxel_ml=voxel_ml, tolerance=tolerance, known=known
+                kept, truth, size, wanted, voxel_ml=voxel_ml, tolerance=tolerance, known=known
             )
     if classes is None:
         classes = {
@@ -167,7 +165,8 @@ def _evaluate(
             for v in sorted({v for row in measured.figures[0].values() for v in row})
         }
     if not classes:
-        raise CrlnError(f"{next(iter(labels.values())).path}: no class but 0 in any of the files")
+        (_, first), *_ = labelled.values()
+        raise CrlnError(f"{first.path}: no class but 0 in any of the files")
     return _assembled(unit, components, measured, classes, tolerance)
 
 
@@ -220,17 +219,13 @@ def _rows(
     )
 
 
-def _named(
-    pairs: Mapping[str, Pair], labels: Mapping[str, Label], classes: Classes | None
-) -> dict[int, str]:
+def _named(pairs: Mapping[str, tuple[Label, Label]], classes: Classes | None) -> dict[int, str]:
     """Label value to name, for files that name their classes; of labels before predictions."""
     if classes is not None:
         return classes.named if isinstance(classes, LabelSpace) else dict(classes)
-    told = [
-        label_names(path) for label in labels.values() if not label.parts for path in label.files
-    ]
-    predicted = [label_names(_as_label(at).path) for at, _ in pairs.values()]
-    return settle_told([*told, *predicted])
+    true = [label_names(label.path) for _, label in pairs.values() if not label.parts]
+    predicted = [label_names(mask.path) for mask, _ in pairs.values()]
+    return settle_told([*true, *predicted])
 
 
 def _read_pair(

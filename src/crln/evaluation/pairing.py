@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from crln.cohort import NEW, Label, Slices, check_structures, load_cohort
+from crln.cohort import NEW, Cohort, Label, Slices, check_structures, load_cohort
 from crln.errors import CrlnError
 from crln.imaging import (
     MASKS,
@@ -39,45 +39,21 @@ def find_masks(path: Path) -> dict[str, Path]:
     return {case: label_file(mask) for case, mask in masks.items()}
 
 
-def find_truths(path: Path, *, sparse: bool = False) -> tuple[dict[str, Path | Label], int | None]:
-    """Case id to what is true of it, and the value of what nobody outlined, if that is known.
+def find_cohort(labels: Path, *, sparse: bool = False) -> Cohort | None:
+    """The cohort that labels are of, whatever its cases are for; None where they lie alone.
 
     Args:
-        path: masks, as `find_masks` takes them, or a cohort, of which the labels count.
+        labels: a cohort, or masks as `find_masks` takes them.
         sparse: of every label only the slices that hold anything were outlined.
 
     Raises:
-        CrlnError: there is no label, or the cohort has a fault.
+        CrlnError: the cohort has a fault.
     """
-    path = Path(path)
-    if _is_cohort(path):
-        cohort = load_cohort(path, sparse=sparse, split=NEW)  # whatever they are for
-        found: dict[str, Path | Label] = {case.id: case.label for case in cohort if case.label}
-        if not found:
-            raise CrlnError(f"{path}: no case has a label to measure against; add some")
-        return found, cohort.ignore
-    slices = Slices() if sparse else None
-    masks = find_masks(path)
-    return {id: Label(mask, slices=slices) if sparse else mask for id, mask in masks.items()}, None
-
-
-def overlapping_classes(labels: Path) -> LabelSpace | None:
-    """The classes of the cohort that labels are of, where it says that these overlap."""
-    if not _is_cohort(labels):
-        return None
-    cohort = load_cohort(labels, split=NEW)
-    if cohort.exclusive and not cohort.regions:
-        return None
-    return LabelSpace.of(
-        sorted({0, *cohort.class_names}), cohort.class_names, cohort.ignore,
-        exclusive=cohort.exclusive, regions=cohort.regions,
-    )  # fmt: skip
-
-
-def _is_cohort(path: Path) -> bool:
-    path = Path(path)
+    path = Path(labels)
     described = path.suffix in (".yaml", ".yml") or (path / "cohort.yaml").exists()
-    return described or any((path / name).is_dir() for name in ("images", "imagesTr"))
+    if described or any((path / name).is_dir() for name in ("images", "imagesTr")):
+        return load_cohort(path, sparse=sparse, split=NEW)
+    return None
 
 
 @dataclass(frozen=True)
@@ -99,7 +75,8 @@ class Pairs:
 
 def pair_masks(
     predictions: Path,
-    labels: Path,
+    labels: Path | Cohort,
+    space: LabelSpace | None = None,
     *,
     cases: Collection[str] | None = None,
     partial: bool = False,
@@ -111,56 +88,46 @@ def pair_masks(
         predictions: a folder of masks, or one mask.
         labels: a folder of masks, or one mask, or a cohort; two single files are a pair whatever
             their names.
+        space: of structures that have a file each: both folders hold a folder of masks for each
+            structure, of its name, or `labels-NAME`.
         cases: the ids to pair, such as those of the test split; None pairs all that can be.
         partial: leave out those of `cases` that have no prediction rather than refuse them.
-        sparse: of every label only the slices that hold anything were outlined.
-
-    Raises:
-        CrlnError: there is no pair, or one of `cases` lacks a file.
-    """
-    predicted: dict[str, Path | Label] = {**find_masks(predictions)}
-    true, ignore = find_truths(labels, sparse=sparse)
-    if Path(predictions).is_file() and Path(labels).is_file() and len(true) == 1:
-        (case, prediction), (label,) = next(iter(predicted.items())), true.values()
-        return Pairs({case: (prediction, label)}, ignore=ignore)
-    return _paired(predictions, labels, predicted, true, cases, partial, ignore)
-
-
-def pair_separate(
-    predictions: Path,
-    labels: Path,
-    space: LabelSpace,
-    *,
-    cases: Collection[str] | None = None,
-    partial: bool = False,
-    sparse: bool = False,
-) -> Pairs:
-    """The same of structures that overlap and have a file each.
-
-    Args:
-        predictions: a folder that holds a folder of masks for each structure, of its name.
-        labels: such a folder, one that holds `labels-NAME` for each, or a cohort.
-        space: names the structures.
-        cases: the ids to pair.
-        partial: leave out those of `cases` that have no prediction.
-        sparse: of every label only the slices that hold anything were outlined.
+        sparse: of every label only the slices that hold anything were outlined; a `Cohort` says so
+            itself.
 
     Raises:
         CrlnError: there is no pair, one of `cases` lacks a file, or no structure has a folder.
     """
-    predicted, ignore = _of_each_structure(predictions, space), None
-    if _is_cohort(labels):
-        check_structures(load_cohort(labels, split=NEW), space)
-        true, ignore = find_truths(labels, sparse=sparse)
+    predicted = _masks(predictions, space)
+    if not isinstance(labels, Cohort):
+        labels = find_cohort(labels, sparse=sparse) or Path(labels)
+    if isinstance(labels, Cohort):
+        true, at, ignore = _labels(labels, space), labels.root, labels.ignore
     else:
-        true = _of_each_structure(labels, space, Slices() if sparse else None)
-    return _paired(predictions, labels, predicted, true, cases, partial, ignore)
+        true, at, ignore = _masks(labels, space, Slices() if sparse else None), labels, None
+    if not space and Path(predictions).is_file() and at.is_file() and len(true) == 1:
+        (case, prediction), (label,) = next(iter(predicted.items())), true.values()
+        return Pairs({case: (prediction, label)}, ignore=ignore)
+    return _paired(predictions, at, predicted, true, cases, partial, ignore)
 
 
-def _of_each_structure(
-    path: Path, space: LabelSpace, slices: Slices | None = None
+def _labels(cohort: Cohort, space: LabelSpace | None) -> dict[str, Path | Label]:
+    """Case id to its label."""
+    if space:
+        check_structures(cohort, space)
+    found: dict[str, Path | Label] = {case.id: case.label for case in cohort if case.label}
+    if not found:
+        raise CrlnError(f"{cohort.root}: no case has a label to measure against; add some")
+    return found
+
+
+def _masks(
+    path: Path, space: LabelSpace | None, slices: Slices | None = None
 ) -> dict[str, Path | Label]:
-    """Case id to the mask files of its structures."""
+    """Case id to its mask, or to the mask files of its structures."""
+    if space is None:
+        masks = find_masks(path)
+        return {id: Label(mask, slices=slices) if slices else mask for id, mask in masks.items()}
     parts: dict[str, list[tuple[int, Path]]] = {}
     for k, name in enumerate(space.names[1:], 1):
         for folder in (Path(path) / folder_name(name), Path(path) / f"labels-{name}"):

@@ -164,8 +164,8 @@ class _Voxels:
         """
         assert case.label is not None
         self.labels_read += 1
-        if not cohort.exclusive:
-            return self._count_separate(case, case.label, cohort, grid)
+        if not cohort.exclusive and (space := cohort.overlapping):
+            return self._count_separate(case, case.label, space, grid)
         outline = read_outline(case.label, grid, cohort.named, cohort.ignore)
         check_same_grid(case.images[0], grid, case.label.path, outline.volume.grid)
         known = outline.values if outline.known is None else outline.values[outline.known]
@@ -176,11 +176,10 @@ class _Voxels:
         structure: np.ndarray = outline.values != background
         return structure if outline.known is None else structure & outline.known
 
-    def _count_separate(self, case: Case, label: Label, cohort: Cohort, grid: Grid) -> np.ndarray:
+    def _count_separate(
+        self, case: Case, label: Label, space: LabelSpace, grid: Grid
+    ) -> np.ndarray:
         """The same of structures that have a label file each."""
-        space = LabelSpace.of(
-            sorted({0, *cohort.class_names}), cohort.class_names, cohort.ignore, exclusive=False
-        )
         volume = read_separate(label, space, grid)
         check_same_grid(case.images[0], grid, label.path, volume.grid)
         combined = volume.array[0]
