@@ -3,12 +3,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from crln.combinations import join
 from crln.errors import CrlnError
 from crln.imaging import Grid, Volume
 from crln.labels import IGNORE, LabelSpace
 from crln.planning.plan import Intensity, Plan
 from crln.preparation import normalise, prepare_image, prepare_label
-from crln.preparation.placement import place
+from crln.preparation.placement import combinations_to_plan_grid, place
 
 
 def scan(array: np.ndarray, spacing: float = 1.0) -> Volume:
@@ -148,7 +149,7 @@ def test_each_region_is_resampled_by_itself() -> None:
     found = prepare_label(volume, plan, placement)
     alone = LabelSpace((0, 1), ("background", "one"), ignore=7)
     for k, members in ((1, (1, 2, 3)), (2, (2, 3))):
-        one = np.where(values == 7, 0, np.isin(values, members).astype(np.int32))
+        one = np.where(values == 7, 7, np.isin(values, members).astype(np.int32))
         expected = prepare_label(
             scan(one[None]), Plan(labels=alone, spacing=plan.spacing), placement
         )
@@ -156,3 +157,35 @@ def test_each_region_is_resampled_by_itself() -> None:
         assert 0 < known.sum() < known.size
         np.testing.assert_array_equal(space.holds(found, k)[known], expected[known] == 1)
     assert not (space.holds(found, 2) & ~space.holds(found, 1)).any()
+
+
+@pytest.mark.parametrize("separate", [False, True])
+@pytest.mark.parametrize("factor", [2, 3, 4])
+def test_outlined_slices_of_overlapping_classes_outlast_a_coarser_grid(
+    factor: int, separate: bool
+) -> None:
+    """Nothing of them becomes background or unknown; two structures may know different slices."""
+    random = np.random.default_rng(0)
+    space = LabelSpace.of([0, 1, 2], {}, 7, exclusive=False)
+    masks = {k: random.random((8, 8, 24)) < 0.5 for k in (1, 2)}
+    hidden = np.ones((8, 8, 24), bool)
+    hidden[:, :, 1::4] = False
+    if separate:
+        unknown: dict[int, np.ndarray] = {1: hidden}
+    else:
+        space = LabelSpace.of([0, 1, 2], {}, 7, regions={"whole": (1, 2), "core": (2,)})
+        unknown, masks[2] = {}, masks[1] & masks[2]
+    combined = join(masks, unknown, 2)
+    if not separate:
+        combined[hidden] = IGNORE
+    placement = place(Grid(combined.shape, np.eye(4)), (1, 1, factor))
+    found = combinations_to_plan_grid(combined, placement, space)
+    outlined = {z // factor: z for z in reversed(range(1, 24, 4))}
+    known = space.knows(found, 1)
+    assert set(np.flatnonzero(known.all((0, 1)))) == set(outlined)
+    assert set(np.flatnonzero(known.any((0, 1)))) == set(outlined)
+    for target, z in outlined.items():
+        held = space.holds(found, 1)[:, :, target]
+        np.testing.assert_array_equal(held, masks[1][:, :, z])
+    if separate:
+        assert space.knows(found, 2).all()

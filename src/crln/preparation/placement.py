@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from crln.combinations import settled
+from crln.combinations import join, settled
 from crln.imaging import Grid, Shape, Spacing
 from crln.labels import IGNORE, LabelSpace
 from crln.preparation.resample import resample_classes, resample_image, thin_classes
@@ -72,17 +72,25 @@ def classes_to_plan_grid(classes: np.ndarray, placement: Placement, number: int)
 def combinations_to_plan_grid(
     combined: np.ndarray, placement: Placement, labels: LabelSpace
 ) -> np.ndarray:
-    """Combinations of classes or IGNORE, (X, Y, Z), on the plan's grid: each class by itself."""
+    """Combinations of classes or IGNORE, (X, Y, Z), on the plan's grid: each class by itself.
+
+    So what is unknown of a class keeps what is known of it, as `classes_to_plan_grid` has it.
+    """
     if placement.turned == placement.shape:
         return np.ascontiguousarray(placement.grid.to_ras(combined))
-    found = np.zeros(placement.shape, combined.dtype)
-    nobody = combined == IGNORE
-    for bit in range(int(combined.max()).bit_length()):
-        here = ((combined >> bit & 1) == 1) & ~nobody
-        placed = classes_to_plan_grid(here.astype(np.uint8), placement, 2)
-        found |= placed.astype(combined.dtype) << combined.dtype.type(bit)
+    held, unknown = {}, {}
+    for k in range(1, labels.classes):
+        alone = np.where(labels.knows(combined, k), labels.holds(combined, k), IGNORE)
+        placed = classes_to_plan_grid(alone.astype(np.int8), placement, 2)
+        held[k] = placed == 1
+        if (open_there := placed == IGNORE).any():
+            unknown[k] = open_there
     if labels.members:
-        found = settled(found, labels.possible)
-    unknown = classes_to_plan_grid(nobody.astype(np.uint8), placement, 2)
-    found[unknown == 1] = IGNORE
+        found = settled(join(held, {}, len(held)), labels.possible)
+        if unknown:  # of regions nobody knows one without the others
+            found[np.any(list(unknown.values()), axis=0)] = IGNORE
+        return found
+    found = join(held, unknown, len(held))
+    if len(unknown) == len(held):
+        found[np.all(list(unknown.values()), axis=0)] = IGNORE
     return found
