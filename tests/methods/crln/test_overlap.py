@@ -9,11 +9,8 @@ import torch
 from torch import Tensor
 
 from crln.labels import IGNORE, LabelSpace
-from crln.methods.crln.overlap import (
-    draw_of_each,
-    draw_others,
-    overlapping_positive_supervision,
-)
+from crln.methods.crln.contrastive import CooperativeTerms, cooperative_positive_supervision
+from crln.methods.crln.overlap import OverlappingDraws, draw_of_each, draw_others
 
 SHAPE, WIDTH = (2, 4, 3, 5), 3
 SIZES = {"queries": 4, "negatives": 6, "pool": 8}
@@ -34,6 +31,16 @@ def make_case(space: LabelSpace) -> tuple[Tensor, Tensor, Tensor]:
     return torch.randn(math.prod(SHAPE), WIDTH, generator=generator, dtype=torch.float64), p, target
 
 
+def supervise(
+    space: LabelSpace, table: Tensor, p: Tensor, target: Tensor, prototypes: Tensor | None,
+    **options: float,
+) -> CooperativeTerms:  # fmt: skip
+    return cooperative_positive_supervision(
+        lambda v: table[v], p, target, prototypes, **{**SIZES, **options},
+        draws=OverlappingDraws(space), generator=seeded(),
+    )  # fmt: skip
+
+
 def unit(vector: np.ndarray) -> np.ndarray:
     return vector / np.linalg.norm(vector)
 
@@ -43,9 +50,7 @@ def test_the_loss_follows_its_equation(space: LabelSpace) -> None:
     table, p, target = make_case(space)
     prototypes = torch.randn(3, WIDTH, generator=seeded(), dtype=torch.float64)
     settings = {"xi": 0.6, "temperature": 0.5, "confidence": 0.8}
-    terms = overlapping_positive_supervision(
-        space, lambda v: table[v], p, target, prototypes, **SIZES, **settings, generator=seeded()
-    )
+    terms = supervise(space, table, p, target, prototypes, **settings)
     generator = seeded()
     draw = partial(draw_of_each, generator=generator)
     held_by = torch.stack([space.holds(target, k) for k in range(3)])
@@ -96,13 +101,9 @@ def test_a_class_without_others_counts_nothing() -> None:
     target = torch.ones(SHAPE, dtype=torch.int64)
     target[0] = 3
     table, p, _ = make_case(NESTED)
-    terms = overlapping_positive_supervision(
-        NESTED, lambda v: table[v], p, target, None, **SIZES, generator=seeded()
-    )
+    terms = supervise(NESTED, table, p, target, None)
     assert terms.present.tolist() == [False, True, True]
     assert float(terms.loss) > 0
     target[1] = 3
-    nothing = overlapping_positive_supervision(
-        NESTED, lambda v: table[v], p, target, None, **SIZES, generator=seeded()
-    )
+    nothing = supervise(NESTED, table, p, target, None)
     assert float(nothing.loss) == 0

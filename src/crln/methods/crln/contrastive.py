@@ -15,6 +15,9 @@ from torch import Tensor
 from crln.labels import IGNORE
 from crln.losses import full_precision
 
+Drawn = tuple[Tensor, Tensor]
+"""Flat indices into (B, X, Y, Z), (K, draws), and of which classes there are any, (K,) bool."""
+
 
 @dataclass(frozen=True)
 class CooperativeTerms:
@@ -31,6 +34,55 @@ class CooperativeTerms:
     present: Tensor
 
 
+class VoxelDraws:
+    """Which voxels CPS looks at, where every voxel is of one class."""
+
+    def voxels(
+        self,
+        probabilities: Tensor,
+        classes: Tensor,
+        *,
+        pool: int,
+        queries: int,
+        confidence: float,
+        generator: torch.Generator,
+    ) -> tuple[Drawn, Drawn]:
+        """Each class's pool and its queries; arguments are those of CPS."""
+        number = probabilities.shape[1]
+        own = probabilities.gather(1, classes.clamp(min=0).unsqueeze(1)).squeeze(1)
+        unsure = classes.masked_fill(own >= confidence, IGNORE)
+        held = draw_voxels(classes, number, pool, generator)
+        return held, draw_voxels(unsure, number, queries, generator)
+
+    def candidates(
+        self,
+        classes: Tensor,
+        held: Drawn,
+        means: Tensor,
+        temperature: float,
+        generator: torch.Generator,
+    ) -> tuple[Tensor, Tensor]:
+        """What the negatives of each class are drawn from.
+
+        Args:
+            classes: as of CPS.
+            held: the pools, of M voxels each.
+            means: mu_k, (K, E).
+            temperature: as of CPS.
+            generator: on the same device.
+
+        Returns:
+            (K, M), int64, indices into the pools laid end to end; and whether there are any voxels
+            to tell a class from, bool, (K,) or for all classes alike.
+        """
+        places, present = held
+        drawn = draw_candidates(means, present, places.shape[1], temperature, generator)
+        return drawn, present.sum() > 1
+
+
+EXCLUSIVE = VoxelDraws()
+
+
 def cooperative_positive_supervision(
     project: Callable[[Tensor], Tensor],
     probabilities: Tensor,
@@ -43,6 +95,7 @@ def cooperative_positive_supervision(
     xi: float = 0.6,
     temperature: float = 0.5,
     confidence: float = 0.97,
+    draws: VoxelDraws = EXCLUSIVE,
     generator: torch.Generator,
 ) -> CooperativeTerms:
     """Pulls uncertain voxels to their class's moderated mean, away from other classes' voxels.
@@ -52,11 +105,14 @@ def cooperative_positive_supervision(
     too, so that xi alone weighs them. Only queries carry a gradient. A class without uncertain
     voxels, or without another class to be told from, counts 0.
 
+    Where classes overlap (`OverlappingDraws`), a voxel is a positive of every class that it is of.
+
     Args:
         project: flat voxel indices (n,) into (B, X, Y, Z) -> embeddings (n, E). Called once, for
             pools and queries together, since a batch norm within takes its statistics per call.
         probabilities: (B, K, X, Y, Z), the student's, detached.
-        classes: (B, X, Y, Z), int64: label or pseudo-label; IGNORE where not valid.
+        classes: (B, X, Y, Z), int64: label or pseudo-label, of overlapping classes a combination;
+            IGNORE where not valid.
         prototypes: p_k, (K, E), or None: the positive is mu_k.
         queries: per class, drawn with replacement from its voxels of probability < `confidence`.
         negatives: per query of class k, drawn with replacement from `pool` candidates. Each
@@ -66,26 +122,27 @@ def cooperative_positive_supervision(
         xi: unassertiveness.
         temperature: t.
         confidence: what counts as certain.
+        draws: which voxels these are.
         generator: on the tensors' device.
     """
-    number = probabilities.shape[1]
-    own = probabilities.gather(1, classes.clamp(min=0).unsqueeze(1)).squeeze(1)
-    uncertain = classes.masked_fill(own >= confidence, IGNORE)
-    held_at, present = draw_voxels(classes, number, pool, generator)
-    asked_at, asked = draw_voxels(uncertain, number, queries, generator)
-    embedded = project(torch.cat([held_at, asked_at], 1).flatten())
+    pools, asked = draws.voxels(
+        probabilities, classes,
+        pool=pool, queries=queries, confidence=confidence, generator=generator,
+    )  # fmt: skip
+    present, number = pools[1], probabilities.shape[1]
+    embedded = project(torch.cat([pools[0], asked[0]], 1).flatten())
     with torch.autocast(embedded.device.type, enabled=False):
         unit = F.normalize(full_precision(embedded), dim=1).unflatten(0, (number, pool + queries))
         held, asking = unit[:, :pool].detach(), unit[:, pool:]  # (K, M, E), (K, Q, E)
         means = held.mean(1) * present[:, None]
         positive = moderated(means, prototypes, xi)
-        candidates = draw_candidates(means, present, pool, temperature, generator)  # (K, M)
+        candidates, others = draws.candidates(classes, pools, means, temperature, generator)
         likeness = asking @ held.flatten(0, 1)[candidates].mT  # (K, Q, M), linear in K
         shape = (number, queries, negatives)
         drawn = torch.randint(pool, shape, generator=generator, device=likeness.device)
         to_positive = (asking @ positive[..., None]).squeeze(2)
         contrast = info_nce(to_positive, likeness.gather(2, drawn), temperature)
-    counted = asked & (present.sum() > 1)
+    counted = asked[1] & others
     loss = (contrast.mean(1) * counted).sum() / present.sum().clamp(min=1)
     return CooperativeTerms(loss, means, present)
 
@@ -113,9 +170,7 @@ def prototype_alignment(prototypes: Tensor, terms: CooperativeTerms) -> Tensor:
     return (distance * terms.present).sum() / terms.present.sum().clamp(min=1)
 
 
-def draw_voxels(
-    classes: Tensor, number: int, draws: int, generator: torch.Generator
-) -> tuple[Tensor, Tensor]:
+def draw_voxels(classes: Tensor, number: int, draws: int, generator: torch.Generator) -> Drawn:
     """Voxels of each class, uniformly and with replacement, without waiting for a count.
 
     One pass counts every class along every line of voxels in Z. The running sum of the counts
@@ -146,7 +201,7 @@ def pick_voxels(
     depth: int,
     draws: int,
     generator: torch.Generator,
-) -> tuple[Tensor, Tensor]:
+) -> Drawn:
     """Draws voxels of each class, as `draw_voxels`, from where they are along lines.
 
     Args:

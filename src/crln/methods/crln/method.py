@@ -6,7 +6,6 @@ Prototypes learnt from labels alone relate to every voxel (M), rectify the teach
 """
 
 from collections.abc import Callable
-from functools import partial
 from typing import ClassVar, cast
 
 import torch
@@ -16,10 +15,14 @@ from crln.augmentation import draw_copy_paste_box, host_random, swap_box
 from crln.labels import IGNORE
 from crln.losses import voxel_cross_entropy
 from crln.methods.base import Seen, SemiSupervised, Step, summed
-from crln.methods.crln.contrastive import cooperative_positive_supervision, prototype_alignment
+from crln.methods.crln.contrastive import (
+    EXCLUSIVE,
+    cooperative_positive_supervision,
+    prototype_alignment,
+)
 from crln.methods.crln.network import LEVELS, RectifiedNetwork, interleave, separate
 from crln.methods.crln.options import CRLNOptions
-from crln.methods.crln.overlap import overlapping_positive_supervision
+from crln.methods.crln.overlap import OverlappingDraws
 from crln.methods.published import Published
 from crln.methods.teacher import Teacher
 from crln.networks.segmentation import coarse_logits
@@ -56,6 +59,7 @@ class CRLN(SemiSupervised):
             linear_maps=self.options.linear_maps,
         )
         self.teacher = Teacher(self.student, plan.teacher)
+        self._draws = EXCLUSIVE if plan.labels.exclusive else OverlappingDraws(plan.labels)
 
     def from_labels(self, images: Tensor, target: Tensor, step: Step) -> dict[str, Tensor]:
         """What labels teach f, M and a; the terms that need a teacher are 0."""
@@ -170,7 +174,7 @@ class CRLN(SemiSupervised):
         if rectified:
             logits = teacher.rectify(logits, teacher.relation(features))
         least = self.options.valid_confidence if self.options.trusted_only else None
-        confidence, pseudo = self.criteria.confident(self.plan.labels.probabilities(logits), least)
+        confidence, pseudo = self.criteria.confident(self.criteria.probabilities(logits), least)
         return pseudo.masked_fill(~inside, IGNORE), confidence.masked_fill(~inside, 0)
 
     def _positive_supervision(
@@ -185,15 +189,9 @@ class CRLN(SemiSupervised):
         options = self.options
         prototypes = self.student.prototype_embeddings()
         starts = (0, classes[0].numel())
-        labels = self.plan.labels
-        supervise = (
-            cooperative_positive_supervision
-            if labels.exclusive
-            else partial(overlapping_positive_supervision, labels)
-        )
-        terms = supervise(
+        terms = cooperative_positive_supervision(
             lambda voxels: self.student.projection.at(features, voxels, starts),
-            torch.cat([labels.probabilities(z.detach()) for z in logits]),
+            torch.cat([self.criteria.probabilities(z.detach()) for z in logits]),
             self.certain(torch.cat(classes)),
             prototypes if rectified else None,
             queries=self._share(options.queries),
@@ -202,6 +200,7 @@ class CRLN(SemiSupervised):
             xi=options.unassertiveness,
             temperature=options.temperature,
             confidence=options.confidence,
+            draws=self._draws,
             generator=step.generator("positive", logits[0].device),
         )
         return terms.loss, prototype_alignment(prototypes, terms)

@@ -1,83 +1,63 @@
-"""Cooperative Positive Supervision where classes overlap.
+"""Which voxels Cooperative Positive Supervision looks at where classes overlap.
 
-The equations are those of `cooperative_positive_supervision`. A voxel is a positive of every class
-that it is of, and so may be a query of several; a negative of a class is a voxel of another class
-that is known not to be of this one: the core of a tumour is no negative of the whole.
+A voxel is a positive of every class that it is of, and so may be a query of several; a negative of
+a class is a voxel of another class that is known not to be of this one: the core of a tumour is no
+negative of the whole.
 """
-
-from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from crln.labels import LabelSpace
-from crln.losses import full_precision
-from crln.methods.crln.contrastive import (
-    CooperativeTerms,
-    info_nce,
-    moderated,
-    pick_voxels,
-)
+from crln.methods.crln.contrastive import Drawn, VoxelDraws, pick_voxels
 
 
-def overlapping_positive_supervision(
-    labels: LabelSpace,
-    project: Callable[[Tensor], Tensor],
-    probabilities: Tensor,
-    classes: Tensor,
-    prototypes: Tensor | None,
-    *,
-    queries: int = 256,
-    negatives: int = 512,
-    pool: int = 1024,
-    xi: float = 0.6,
-    temperature: float = 0.5,
-    confidence: float = 0.97,
-    generator: torch.Generator,
-) -> CooperativeTerms:
-    """Pulls uncertain voxels to the moderated means of their classes.
+class OverlappingDraws(VoxelDraws):
+    """As of exclusive classes, but for which voxels are of a class, and which are not.
+
+    A candidate's class is drawn as there, its voxel uniformly from those of that class's pool that
+    are known not to be of the query's.
 
     Args:
         labels: of the classes.
-        project: flat voxel indices (n,) into (B, X, Y, Z) -> embeddings (n, E).
-        probabilities: (B, K, X, Y, Z), the student's, detached.
-        classes: (B, X, Y, Z), int64: combination of classes, or IGNORE.
-        prototypes: p_k, (K, E), or None: the positive is mu_k.
-        queries: per class, drawn with replacement from its voxels of probability < `confidence`.
-        negatives: per query of class k, drawn with replacement from `pool` candidates. Each
-            candidate's class is drawn as if classes were exclusive, its voxel uniformly from those
-            of that class's pool that are not of class k.
-        pool: per class, voxels drawn with replacement; mu_k is their mean embedding.
-        xi: unassertiveness.
-        temperature: t.
-        confidence: what counts as certain.
-        generator: on the tensors' device.
     """
-    number = labels.classes
-    held_by = torch.stack([labels.holds(classes, k) for k in range(number)])  # (K, B, X, Y, Z)
-    unsure = held_by & (probabilities.movedim(1, 0) < confidence)
-    held_at, present = draw_of_each(held_by, pool, generator)
-    asked_at, asked = draw_of_each(unsure, queries, generator)
-    embedded = project(torch.cat([held_at, asked_at], 1).flatten())
-    others = _known_others(classes.flatten()[held_at], labels) & present[:, None]
-    with torch.autocast(embedded.device.type, enabled=False):
-        unit = F.normalize(full_precision(embedded), dim=1).unflatten(0, (number, pool + queries))
-        held, asking = unit[:, :pool].detach(), unit[:, pool:]  # (K, M, E), (K, Q, E)
-        means = held.mean(1) * present[:, None]
-        candidates = draw_others(means, others, temperature, generator)  # (K, M)
-        likeness = asking @ held.flatten(0, 1)[candidates].mT  # (K, Q, M)
-        shape = (number, queries, negatives)
-        drawn = torch.randint(pool, shape, generator=generator, device=likeness.device)
-        positive = moderated(means, prototypes, xi)
-        to_positive = (asking @ positive[..., None]).squeeze(2)
-        contrast = info_nce(to_positive, likeness.gather(2, drawn), temperature)
-    counted = asked & others.flatten(1).any(1)
-    loss = (contrast.mean(1) * counted).sum() / present.sum().clamp(min=1)
-    return CooperativeTerms(loss, means, present)
+
+    def __init__(self, labels: LabelSpace) -> None:
+        self.labels = labels
+
+    def voxels(
+        self,
+        probabilities: Tensor,
+        classes: Tensor,
+        *,
+        pool: int,
+        queries: int,
+        confidence: float,
+        generator: torch.Generator,
+    ) -> tuple[Drawn, Drawn]:
+        """See `VoxelDraws`."""
+        each = range(self.labels.classes)
+        held_by = torch.stack([self.labels.holds(classes, k) for k in each])  # (K, B, X, Y, Z)
+        unsure = held_by & (probabilities.movedim(1, 0) < confidence)
+        held = draw_of_each(held_by, pool, generator)
+        return held, draw_of_each(unsure, queries, generator)
+
+    def candidates(
+        self,
+        classes: Tensor,
+        held: Drawn,
+        means: Tensor,
+        temperature: float,
+        generator: torch.Generator,
+    ) -> tuple[Tensor, Tensor]:
+        """See `VoxelDraws`."""
+        places, present = held
+        others = _known_others(classes.flatten()[places], self.labels) & present[:, None]
+        return draw_others(means, others, temperature, generator), others.flatten(1).any(1)
 
 
-def draw_of_each(masks: Tensor, draws: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+def draw_of_each(masks: Tensor, draws: int, generator: torch.Generator) -> Drawn:
     """Voxels of each mask, as `draw_voxels` draws those of each class.
 
     Args:
