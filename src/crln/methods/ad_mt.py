@@ -125,11 +125,11 @@ class AlternateTeaching(SemiSupervised):
             student: its logits there, (B, K, X, Y, Z).
         """
         networks = [cast(Teacher, teacher).network for teacher in self.teachers]
-        first, second = (self.plan.labels.probabilities(network(weak)) for network in networks)
+        first, second = (self.criteria.probabilities(network(weak)) for network in networks)
         bits = torch.stack([self.criteria.entropy(p) for p in (first, second)]) / np.log(2)
         share = (-bits).softmax(0).unsqueeze(2)
         confidence, label = self.criteria.confident(share[0] * first + share[1] * second)
-        own, guess = self.criteria.confident(self.plan.labels.probabilities(student))
+        own, guess = self.criteria.confident(self.criteria.probabilities(student))
         decide = self.plan.labels.decide
         disputed = decide(first) != decide(second)
         corrected = disputed & (guess != label) & (own > confidence)

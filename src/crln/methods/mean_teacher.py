@@ -82,7 +82,7 @@ class MeanTeacher(SemiSupervised):
     def _sure(self, images: Tensor, generator: torch.Generator, step: Step) -> Tensor:
         """(B, X, Y, Z) bool: entropy of the mean over the passes is below the threshold."""
         passes = (
-            self.plan.labels.probabilities(self.teacher.network(self._noisy(images, generator)))
+            self.criteria.probabilities(self.teacher.network(self._noisy(images, generator)))
             for _ in range(self.options.passes)
         )
         mean = sum(passes, torch.zeros((), device=images.device)) / self.options.passes

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from crln.augmentation import CutMix, draw_cutmix, host_random
 from crln.labels import IGNORE
-from crln.losses import full_precision
+from crln.losses import SMALLEST, full_precision
 from crln.methods.base import Batch, Seen, SemiSupervised, Step, unheard, weighted
 from crln.methods.published import Published
 from crln.methods.ramps import Ramped
@@ -187,7 +187,7 @@ class TraCoCo(SemiSupervised):
         highest, label = self.criteria.confident(taught)
         lowest, absent = taught.min(1)
         agrees, present = self.criteria.for_and_against(logits, label, absent)
-        denies = -torch.log1p(-present.clamp(max=1 - 1e-6))
+        denies = -torch.log1p(-present.clamp(max=1 - SMALLEST))
         sure, sure_absent = highest >= self.options.positive, lowest < self.options.negative
         return _mean(highest * agrees, sure & ~outside) + _mean(
             lowest * denies, sure_absent & ~outside

@@ -12,15 +12,13 @@ from torch import Tensor, nn
 
 from crln.augmentation import View
 from crln.labels import IGNORE, LabelSpace
-from crln.losses import Criteria
+from crln.losses import SMALLEST, Criteria
 from crln.methods.base import Seen, SemiSupervised, Step, summed
 from crln.methods.diffrect.rectifier import Condition, LabelRectifier
 from crln.methods.published import Published
 from crln.methods.ramps import Ramped
 from crln.planning import Plan
 from crln.planning.plan import Section
-
-SMALLEST = 1e-6
 
 
 class DiffRect(SemiSupervised):
@@ -135,7 +133,7 @@ class DiffRect(SemiSupervised):
     def _confident(self, logits: Tensor, valid: Tensor) -> Tensor:
         """(B, X, Y, Z): the most likely class; IGNORE where it is not sure or not valid."""
         least = self.options.confidence
-        probabilities = self.plan.labels.probabilities(logits.detach())
+        probabilities = self.criteria.probabilities(logits.detach())
         confidence, label = self.criteria.confident(probabilities, least)
         return label.masked_fill(~valid | (confidence < least), IGNORE)
 
