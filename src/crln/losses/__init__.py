@@ -3,7 +3,6 @@
 from crln.losses.criteria import Criteria, criteria_of
 from crln.losses.partial import marginal, mark_partial, without_partial
 from crln.losses.terms import (
-    SHARES,
     SMALLEST,
     Over,
     consistency_loss,
@@ -18,7 +17,6 @@ from crln.losses.terms import (
 )
 
 __all__ = [
-    "SHARES",
     "SMALLEST",
     "Criteria",
     "Over",

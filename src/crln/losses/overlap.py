@@ -6,11 +6,10 @@ that is known. Where nothing is, each loss is 0, and so is its gradient.
 
 from collections.abc import Sequence
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from crln.losses.terms import SHARES, SMALLEST, Over, full_precision
+from crln.losses.terms import SMALLEST, Over, dice_of, full_precision, in_shares
 
 
 def binary_cross_entropy(logits: Tensor, held: Tensor) -> Tensor:
@@ -63,12 +62,9 @@ def soft_dice(
     probability, counted = probability[:, first:], counted[:, first:]
     truth = held[:, first:] & counted
     axes = (2, 3, 4) if over == "sample" else (0, 2, 3, 4)
-    overlap = 2 * (probability * truth).sum(axes)
     size = (probability.square() if squared else probability) * counted
-    dice = (overlap + epsilon) / (size.sum(axes) + truth.sum(axes) + epsilon)
-    if weights is None:
-        return 1 - dice.mean()
-    return 1 - (dice * weights[first:]).sum(-1).mean() / weights[first:].sum()
+    sums = (probability * truth).sum(axes), size.sum(axes), truth.sum(axes)
+    return dice_of(sums, weights, epsilon)
 
 
 def overlapping_loss(
@@ -89,14 +85,11 @@ def overlapping_loss(
     """
     logits = full_precision(logits)
     weights = None if weights is None else weights.to(logits)
-    columns = zip(*(SHARES[name] for name in terms), strict=True)
-    entropy, dice = (sum(column) / len(terms) for column in columns)
-    total = torch.zeros((), device=logits.device)
-    if entropy:
-        total = total + entropy * mean_where(binary_cross_entropy(logits, held), counted, weights)
-    if dice:
-        total = total + dice * soft_dice(logits.sigmoid(), held, counted, weights)
-    return total
+    return in_shares(
+        terms,
+        lambda: mean_where(binary_cross_entropy(logits, held), counted, weights),
+        lambda: soft_dice(logits.sigmoid(), held, counted, weights),
+    )
 
 
 def binary_entropy(probabilities: Tensor) -> Tensor:

@@ -5,7 +5,7 @@ is IGNORE counts nowhere; where every voxel is ignored, each loss is 0, and so i
 one method alone minimises lies with that method.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import torch
@@ -93,19 +93,34 @@ def segmentation_loss(
     """
     log_probability = full_precision(logits).log_softmax(1)  # once for both
     weights = None if weights is None else weights.to(log_probability)
-    total = torch.zeros((), device=target.device)
-    for share, loss in zip(
-        zip(*(SHARES[name] for name in terms), strict=True),
-        (_negative_log_likelihood, _soft_dice),
-        strict=True,
-    ):
-        if any(share):
-            total = total + sum(share) / len(terms) * loss(log_probability, target, weights)
-    return total
+    return in_shares(
+        terms,
+        lambda: _negative_log_likelihood(log_probability, target, weights),
+        lambda: _soft_dice(log_probability, target, weights),
+    )
 
 
 SHARES = {"dice_ce": (0.5, 0.5), "cross_entropy": (1.0, 0.0), "dice": (0.0, 1.0)}
 """What a term of a plan's loss is: shares of cross-entropy and of soft Dice."""
+
+
+def in_shares(
+    terms: Sequence[str], cross_entropy: Callable[[], Tensor], dice: Callable[[], Tensor]
+) -> Tensor:
+    """The mean of a plan's terms; a loss that has no share in them is not computed.
+
+    Args:
+        terms: of `SHARES`, at least one.
+        cross_entropy: computes it.
+        dice: computes soft Dice.
+    """
+    columns = zip(*(SHARES[name] for name in terms), strict=True)
+    first, *more = (
+        sum(column) / len(terms) * loss()
+        for column, loss in zip(columns, (cross_entropy, dice), strict=True)
+        if any(column)
+    )
+    return sum(more, first)
 
 
 def _negative_log_likelihood(
@@ -134,15 +149,27 @@ def _soft_dice(
             sums = tuple(each.sum(0) for each in sums)
     else:
         sums = _few_sums(log_probability, target, squared, first, over)
-    overlap, size, count = sums
-    dice = (2 * overlap + epsilon) / (size + count + epsilon)
-    if weights is None:
-        return 1 - dice.mean()
-    return 1 - (dice * weights[first:]).sum(-1).mean() / weights[first:].sum()
+    return dice_of(sums, weights, epsilon)
 
 
 Sums = tuple[Tensor, ...]
 """Per class, or per sample and class: sum p g, sum p^2 or p, sum g."""
+
+
+def dice_of(sums: Sums, weights: Tensor | None, epsilon: float) -> Tensor:
+    """1 - (2 sum p g + e) / (sum p^2 + sum g^2 + e), averaged over classes.
+
+    Args:
+        sums: of all classes, or of all but the background.
+        weights: (K,), a class's weight in the mean; None: all weigh the same.
+        epsilon: e.
+    """
+    overlap, size, count = sums
+    dice = (2 * overlap + epsilon) / (size + count + epsilon)
+    if weights is None:
+        return 1 - dice.mean()
+    weights = weights[-dice.shape[-1] :]
+    return 1 - (dice * weights).sum(-1).mean() / weights.sum()
 
 
 def _many_sums(log_probability: Tensor, target: Tensor, squared: bool, first: int) -> Sums:
