@@ -230,3 +230,13 @@ def test_a_listener_that_stops_a_member_stops_all(
     )
     assert not found.finished
     assert not found.folder(found.members[1]).exists()
+
+
+def test_an_ensemble_is_not_resumed_with_another_plan(
+    ensemble: EnsembleFolder, cohort: Cohort, tiny_plan: Plan
+) -> None:
+    other = shorter(tiny_plan).updated({"training": {"momentum": 0.5}})
+    with pytest.raises(CrlnError, match=r"another plan: training\.momentum is .*another --out"):
+        train_ensemble(cohort, other, ensemble.path, say=str, resume=True, **THREE)
+    with pytest.raises(CrlnError, match="has 2 steps a member, 1 are asked for; give more"):
+        train_ensemble(cohort, shorter(tiny_plan, 1), ensemble.path, say=str, resume=True, **THREE)

@@ -78,15 +78,33 @@ def keep_inputs(cohort: Cohort, out: Path) -> None:
             raise CrlnError(f"{out}: holds {file}, so it is not replaced; give another --out")
 
 
+def refuse_others(
+    path: Path, had: Mapping[str, Any], asked: Mapping[str, Any], kind: str = "run"
+) -> None:
+    """Refuses to go on with a folder by other settings than its own.
+
+    Args:
+        path: the folder.
+        had: its settings, by name.
+        asked: what is asked for now; None: whatever it has.
+        kind: of folder, for a person.
+
+    Raises:
+        CrlnError: one is another.
+    """
+    for name, value in had.items():
+        if asked[name] not in (None, value):
+            raise CrlnError(
+                f"{path}: the {kind} has {name} {value}, not {asked[name]}; resume it with its own "
+                "settings"
+            )
+
+
 def _resumed(run: RunFolder, plan: Plan, facts: Facts, origin: Origin) -> RunFolder:
     """The run to go on with; with a longer budget or another rate, changed on disk too."""
-    for name in ("labelled", "unlabelled"):
-        ours, theirs = getattr(run.facts, name), getattr(facts, name)
-        if ours != theirs:
-            raise CrlnError(
-                f"{run.path}: the run has {name} {ours}, not {theirs}; "
-                "resume it with its own settings"
-            )
+    names = ("labelled", "unlabelled")
+    had, asked = ({name: getattr(told, name) for name in names} for told in (run.facts, facts))
+    refuse_others(run.path, had, asked)
     learnt, progress = Origin(), Progress()
     if run.checkpoint.exists():
         progress, learnt = read_origin(run.checkpoint)
@@ -115,16 +133,7 @@ def _resumed(run: RunFolder, plan: Plan, facts: Facts, origin: Origin) -> RunFol
 
 def _changes(run: RunFolder, before: Plan, now: Plan, step: int) -> list[Change]:
     """What the plan says otherwise; CrlnError where a run cannot go on with that."""
-    found = plan_differences(before, now)
-    fixed = [name for name in found if name not in MAY_CHANGE]
-    if fixed:
-        name = fixed[0]
-        ours, theirs = found[name]
-        more = f" (and {', '.join(fixed[1:])})" if fixed[1:] else ""
-        raise CrlnError(
-            f"{run.path}: the run was begun with another plan: {name} is {ours}, not {theirs}"
-            f"{more}; resume it with --plan {run.path / PLAN}, or begin another run"
-        )
+    found = allowed_changes(run.path, before, now)
     if "training.iterations" in found and now.training.iterations <= step:
         raise CrlnError(
             f"{run.path}: {step} steps are done, {now.training.iterations} are asked for; "
@@ -134,6 +143,23 @@ def _changes(run: RunFolder, before: Plan, now: Plan, step: int) -> list[Change]
         Change(step=step, field=name, before=ours, now=theirs)
         for name, (ours, theirs) in found.items()
     ]
+
+
+def allowed_changes(path: Path, before: Plan, now: Plan) -> dict[str, tuple[Any, Any]]:
+    """Where the plan to go on with differs from that which a folder was begun with.
+
+    Raises:
+        CrlnError: in a field that a training cannot go on with otherwise.
+    """
+    found = plan_differences(before, now)
+    if fixed := [name for name in found if name not in MAY_CHANGE]:
+        ours, theirs = found[fixed[0]]
+        more = f" (and {', '.join(fixed[1:])})" if fixed[1:] else ""
+        raise CrlnError(
+            f"{path}: was begun with another plan: {fixed[0]} is {ours}, not {theirs}{more}; "
+            f"resume it with --plan {path / PLAN}, or give another --out"
+        )
+    return found
 
 
 def plan_differences(ours: Plan, theirs: Plan) -> dict[str, tuple[Any, Any]]:

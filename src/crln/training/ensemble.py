@@ -15,7 +15,7 @@ from crln.jobs import Jobs, run_tasks, tells_of_a_stop, visible_gpus
 from crln.planning import Plan
 from crln.runs import EnsembleFolder, Member, open_ensemble, open_run
 from crln.runs.folder import ENSEMBLE
-from crln.runs.lifecycle import MAY_CHANGE, keep_inputs, plan_differences, taken
+from crln.runs.lifecycle import allowed_changes, keep_inputs, refuse_others, taken
 from crln.training.listeners import Listener
 from crln.training.options import Training
 from crln.training.resume import settled
@@ -181,12 +181,7 @@ def _resumed(
     had = {"folds": begun.folds, "members": len(begun.members), "method": begun.method,
            "seed": begun.members[0].seed}  # fmt: skip
     asked = {"folds": folds, "members": members, "method": options.method, "seed": options.seed}
-    for name, value in had.items():
-        if asked[name] not in (None, value):
-            raise CrlnError(
-                f"{begun.path}: the ensemble has {name} {value}, not {asked[name]}; resume it with "
-                "its own settings"
-            )
+    refuse_others(begun.path, had, asked, "ensemble")
     if read_split(begun.split) != {p: [case.id for case in getattr(cohort, p)] for p in PARTS}:
         raise CrlnError(
             f"{begun.path}: its members learn from another split, that of {begun.split}; resume "
@@ -194,12 +189,7 @@ def _resumed(
         )
     own = replace(options, method=begun.method, seed=begun.members[0].seed, resume=False)
     _, now = settled(own, plan, begun.path)
-    found = plan_differences(begun.plan, now)
-    if fixed := [name for name in found if name not in MAY_CHANGE]:
-        raise CrlnError(
-            f"{begun.path}: the ensemble was begun with another plan: {fixed[0]} is "
-            f"{found[fixed[0]][0]}, not {found[fixed[0]][1]}; resume it with its own"
-        )
+    allowed_changes(begun.path, begun.plan, now)
     steps = begun.plan.training.iterations
     if now.training.iterations < steps:
         raise CrlnError(

@@ -10,6 +10,7 @@ from crln.planning import Plan
 from crln.planning.plan import TrainingPlan
 from crln.runs import RunFolder, open_run
 from crln.runs.folder import FACTS
+from crln.runs.lifecycle import refuse_others
 from crln.training.optimiser import learning_rate_factor
 from crln.training.options import Training
 
@@ -24,12 +25,9 @@ def settled(options: Training, plan: Plan, out: Path) -> tuple[Training, Plan]:
     """
     if options.resume and (out / FACTS).exists():
         facts = open_run(out).facts
-        for name in ("method", "seed", "precision"):
-            asked, had = getattr(options, name), getattr(facts, name)
-            if asked not in (None, had):
-                raise CrlnError(
-                    f"{out}: the run has {name} {had}, not {asked}; resume it with its own settings"
-                )
+        names = ("method", "seed", "precision")
+        had, asked = ({name: getattr(told, name) for name in names} for told in (facts, options))
+        refuse_others(out, had, asked)
         begun_from = Path(facts.start_from) if facts.start_from else None
         if options.start_from not in (None, begun_from):
             raise CrlnError(f"{out}: is begun already; leave out --start-from, or --resume")
