@@ -11,8 +11,10 @@ import typer
 from typer.core import TyperCommand
 
 from crln.cli.options import (
+    Cache,
     Data,
     Device,
+    Iterations,
     JobCount,
     JobOption,
     Precision,
@@ -93,10 +95,7 @@ def command(
     seeds: Annotated[
         list[int], typer.Option(metavar="S...", min=0, help="A training of each method per seed.")
     ] = [0],  # noqa: B006
-    iterations: Annotated[
-        int | None,
-        typer.Option(metavar="N", min=1, show_default="the plan's", help="Steps of training."),
-    ] = None,
+    iterations: Iterations = None,
     test: Test = 0,
     validation: Validation = 0,
     split: Split = None,
@@ -128,13 +127,7 @@ def command(
     job_option: JobOption = [],  # noqa: B006
     device: Device = "auto",
     precision: Precision = "32",
-    cache: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="DIR", show_default="$CRLN_CACHE or ~/.cache/crln",
-            help="Where prepared scans are kept.",
-        ),
-    ] = None,
+    cache: Cache = None,
 ) -> None:  # fmt: skip
     """Train methods side by side, and compare them.
 

@@ -56,6 +56,10 @@ Preset = Annotated[
         metavar="NAME", help="Start from a preset: la, pancreas, brats19, hippocampus or phantom."
     ),
 ]
+Iterations = Annotated[
+    int | None,
+    typer.Option(metavar="N", min=1, show_default="the plan's", help="Steps of training."),
+]
 Seed = Annotated[int, typer.Option(metavar="S", min=0, help="Of every random draw.")]
 Device = Annotated[
     Literal["auto", "cpu", "cuda", "mps"],

@@ -8,6 +8,7 @@ import typer
 from crln.cli.budget import Hours, Quick, check_hours, planned, within_hours
 from crln.cli.options import (
     Data,
+    Iterations,
     JobCount,
     JobOption,
     Labelled,
@@ -65,10 +66,7 @@ def command(
     plan: Annotated[
         Path | None, typer.Option(metavar="FILE", help="The plan: `crln plan` writes one to edit.")
     ] = None,
-    iterations: Annotated[
-        int | None,
-        typer.Option(metavar="N", min=1, show_default="the plan's", help="Steps of training."),
-    ] = None,
+    iterations: Iterations = None,
     hours: Hours = None,
     quick: Quick = False,
     published: Annotated[

@@ -43,7 +43,7 @@ def check_table(out: Path) -> None:
     Raises:
         CrlnError: it does.
     """
-    if not _heading(out / TABLE)[: len(OWN)] == OWN:
+    if _heading(out / TABLE)[: len(OWN)] != OWN:
         raise CrlnError(f"{out / TABLE}: not written by crln; move it, or give another output")
 
 

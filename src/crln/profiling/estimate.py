@@ -78,7 +78,7 @@ def steps_within(
         method: a name from `crln.methods.METHODS`.
         accelerator: "cpu", "cuda" or "mps".
         precision: as Fabric names it.
-    """  # fmt: skip
+    """
     many = plan.updated({"training": {"iterations": MANY}})
     found = estimate_training(many, method, accelerator=accelerator, precision=precision)
     each = found.seconds / MANY
