@@ -27,7 +27,7 @@ SOME_FAILED = 1
 
 
 def command(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="The run folder.")],
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="The run folder, or an ensemble's.")],
     inputs: Annotated[
         list[Path],
         typer.Argument(metavar="INPUT", help="Scans, folders of scans, DICOM series."),
