@@ -12,6 +12,7 @@ from crln.files import fault_of, from_yaml
 from crln.labels import LabelSpace
 from crln.planning.fingerprint import Fingerprint, make_fingerprint
 from crln.planning.plan import Intensity, NetworkPlan, Plan, Triple
+from crln.planning.room import shorter
 from crln.planning.topology import is_uneven, topology
 
 VOXEL_BUDGET = 112 * 112 * 80
@@ -185,19 +186,14 @@ def _patch_size(size: list[float], spacing: tuple[float, float, float], step: Tr
         spacing: mm of a prepared voxel.
         step: what its sides are multiples of.
     """
-    patch = [
+    x, y, z = (
         every * max(1, ceil((side - min(UNCOVERED, every / 2)) / every))
         for every, side in zip(step, size, strict=True)
-    ]
-    while prod(patch) > VOXEL_BUDGET:
-        extent = [
-            n * side if n > every else 0
-            for n, side, every in zip(patch, spacing, step, strict=True)
-        ]
-        longest = extent.index(max(extent))
-        patch[longest] -= step[longest]
-    x, y, z = patch
-    return x, y, z
+    )
+    patch = (x, y, z)
+    while prod(patch) > VOXEL_BUDGET and (less := shorter(patch, spacing, step)):
+        patch = less
+    return patch
 
 
 def _intensity(fingerprint: Fingerprint, channel: int) -> Intensity:

@@ -60,19 +60,34 @@ def fit_memory(plan: Plan, gib: float) -> Plan:
 def _shrunk(plan: Plan, gib: float, least: int) -> Plan:
     """The plan with the largest patch that fits, of sides not below `least` steps."""
     spacing, step = plan.spacing or (1.0, 1.0, 1.0), plan.step
-    while step_gib(plan) > gib:
-        extent = [
-            side * mm if side > least * every else 0.0
-            for side, mm, every in zip(plan.patch_size, spacing, step, strict=True)
-        ]
-        if not any(extent):
-            break
-        plan = plan.updated({"patch_size": _less(plan.patch_size, step, extent.index(max(extent)))})
+    while step_gib(plan) > gib and (patch := shorter(plan.patch_size, spacing, step, least)):
+        plan = plan.updated({"patch_size": patch})
     return plan
 
 
-def _less(patch: Triple, step: Triple, axis: int) -> Triple:
-    shrunk = list(patch)
-    shrunk[axis] -= step[axis]
-    x, y, z = shrunk
+def shorter(
+    patch: Triple, spacing: tuple[float, float, float], step: Triple, least: int = 1
+) -> Triple | None:
+    """A patch whose side that is longest in mm is a step shorter.
+
+    Args:
+        patch: voxels along X, Y, Z.
+        spacing: mm of a voxel.
+        step: what its sides are multiples of.
+        least: steps that each side keeps.
+
+    Returns:
+        None where no side has more.
+    """
+    extent = [
+        side * mm if side > least * every else 0.0
+        for side, mm, every in zip(patch, spacing, step, strict=True)
+    ]
+    if not any(extent):
+        return None
+    longest = extent.index(max(extent))
+    x, y, z = (
+        side - every if axis == longest else side
+        for axis, (side, every) in enumerate(zip(patch, step, strict=True))
+    )
     return x, y, z
