@@ -12,6 +12,12 @@ from crln.imaging.faults import reading
 SCAN = Path("scan.nii.gz")
 
 
+@pytest.fixture(autouse=True)
+def _scan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    SCAN.touch()
+
+
 @pytest.mark.parametrize(
     ("fault", "told"),
     [

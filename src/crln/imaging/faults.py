@@ -41,6 +41,7 @@ def reading(path: Path) -> Iterator[None]:
             the library says is in the line.
     """
     try:
+        path.stat()  # not every library says that a file is missing
         with _quiet():
             yield
     except CrlnError:
