@@ -52,6 +52,20 @@ def test_a_mask_is_read_back_equal_by_number_and_by_name(
         np.testing.assert_array_equal(label.array[0], mask)
 
 
+@pytest.mark.parametrize("decimals", [0, 1])
+def test_a_mask_of_slices_with_coarse_positions_is_read_back_equal(
+    tmp_path: Path, mask: np.ndarray, dicom: ModuleType, decimals: int
+) -> None:
+    def rounded(made: pydicom.FileDataset, _: int) -> None:
+        made.ImagePositionPatient = [f"{float(v):.{decimals}f}" for v in made.ImagePositionPatient]
+
+    affine = AFFINE if decimals else np.diag([-0.7, -0.9, 2.5, 1])
+    dicom.save_series(tmp_path / "case", np.zeros(SHAPE, np.int16), affine, change=rounded)
+    write_mask(tmp_path / "case.dcm", mask, tmp_path / "case", labels=LABELS)
+    label = read_label(tmp_path / "case.dcm", read_grid(tmp_path / "case"))
+    np.testing.assert_array_equal(label.array[0], mask)
+
+
 def test_the_file_is_valid_dicom(
     tmp_path: Path, series: Path, mask: np.ndarray, dicom: ModuleType
 ) -> None:

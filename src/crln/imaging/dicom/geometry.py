@@ -89,7 +89,7 @@ def _step(positions: np.ndarray) -> np.ndarray:
     return step
 
 
-def _rounding(values: np.ndarray) -> float:
+def rounding(values: np.ndarray) -> float:
     """What the values were rounded to: 0.1 where no more than one decimal is used; 0 if none."""
     for decimals in range(6):
         if np.allclose(values, np.round(values, decimals), rtol=0, atol=1e-9):
@@ -106,7 +106,7 @@ def _check_steps(
     if len(same):
         raise _at_one_place(path, frames, positions @ normal, int(same[0]))
     mean = float(steps.mean())
-    rounded = _rounding(positions) * float(np.abs(normal).sum())
+    rounded = rounding(positions) * float(np.abs(normal).sum())
     # Rounding moves a slice by half of that at most, however many there are.
     straight = np.arange(len(positions)) - (len(positions) - 1) / 2
     moved = np.abs((positions - positions.mean(0)) @ normal - straight * mean).max()
@@ -146,8 +146,8 @@ def _check_tilt(
 ) -> None:
     """Refuses slices that are shifted against each other, more than rounding can make it seem."""
     length = float(np.linalg.norm(positions[-1] - positions[0]))
-    directions = _rounding(axes)
-    rounded = 2 * _rounding(positions) / length
+    directions = rounding(axes)
+    rounded = 2 * rounding(positions) / length
     if directions < 1:  # where all are whole, the slices lie along the scanner's axes
         rounded += 2 * min(directions, _MOST_ROUNDED)
     angle = float(np.arccos(np.clip(along @ normal, -1, 1)))

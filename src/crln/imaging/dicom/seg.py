@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from crln.errors import CrlnError
+from crln.imaging.dicom.geometry import rounding
 from crln.imaging.grid import Grid
 from crln.imaging.itk import ras_affine
 from crln.imaging.overlap import Overlaps
@@ -16,8 +17,9 @@ from crln.imaging.telling import tell_once
 if TYPE_CHECKING:
     from pydicom import Dataset
 
-_APART = 0.1
-"""Share of a voxel that a frame may lie off the scan's voxels: positions are rounded."""
+_APART, _MOST_APART = 0.1, 0.35
+"""Share of a voxel that a frame may lie off the scan's voxels, and where positions are rounded
+coarsely."""
 
 VALUE_NOTE = "label value {}"
 """What the description of a segment says where its number is not the label value."""
@@ -72,10 +74,13 @@ def place(path: Path, dataset: "Dataset", grid: Grid, wanted: Collection[int] | 
     }
     overlaps = Overlaps(grid.shape, dict(segments.values()))
     world_to_voxel = np.linalg.inv(grid.to_world)
+    # Of two rounded positions, the frame's and that of the scan's first slice.
+    rounded = 2 * rounding(np.array([frame[:3, 3] for frame in _frames(path, dataset)]))
+    allowed = min(max(_APART, rounded / min(grid.spacing)), _MOST_APART)
     for number, frame, affine in _planes(path, dataset):
         if number is not None and number not in kept:
             continue
-        where = _on_grid(path, world_to_voxel @ affine)
+        where = _on_grid(path, world_to_voxel @ affine, allowed)
         for of, mask in _masks(number, frame, kept):
             columns = np.argwhere(mask)  # (row, column) of the frame
             if not len(columns):
@@ -181,7 +186,7 @@ def _thickness(dataset: "Dataset") -> float:
     return float(measures.get("SpacingBetweenSlices") or measures.get("SliceThickness") or 1)
 
 
-def _on_grid(path: Path, frame: np.ndarray) -> np.ndarray:
+def _on_grid(path: Path, frame: np.ndarray, allowed: float) -> np.ndarray:
     """A frame's affine to the scan's voxels, rounded: it must map voxels onto voxels.
 
     Raises:
@@ -191,7 +196,7 @@ def _on_grid(path: Path, frame: np.ndarray) -> np.ndarray:
     steps = np.abs(whole[:3, :2])
     apart = np.abs(frame[:3] - whole[:3])
     # the first pixel is where it should be, and so are those 500 further on
-    if (steps.sum(0) != 1).any() or apart[:, 3].max() > _APART or apart[:, :2].max() > 1e-3:
+    if (steps.sum(0) != 1).any() or apart[:, 3].max() > allowed or apart[:, :2].max() > 1e-3:
         raise CrlnError(
             f"{path}: a frame lies between the scan's voxels; segment this scan, or export the "
             "segmentation on its grid"
