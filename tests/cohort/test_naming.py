@@ -14,7 +14,10 @@ TOLD = {
 
 
 @pytest.fixture(autouse=True)
-def _files_that_name_classes(monkeypatch: pytest.MonkeyPatch) -> None:
+def _files_that_name_classes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in TOLD:
+        Path(name).touch()
     monkeypatch.setattr(Nifti, "names", lambda self, path: TOLD[path.name])
 
 
