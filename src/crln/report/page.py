@@ -4,6 +4,7 @@ import base64
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import ClassVar
 
@@ -126,14 +127,25 @@ def write_report(
     """
     path = Path(path)
     _refuse_existing(path, overwrite)
-    environment = Environment(
+    write_text(path, render("page.html", title=title, lead=lead, sections=sections))
+    return path
+
+
+def render(template: str, **values: object) -> str:
+    """A template of this room filled in; what is no markup is escaped.
+
+    Args:
+        template: its file in `templates/`.
+        values: that it names.
+    """
+    return _environment().get_template(template).render(version=__version__, **values)
+
+
+@cache
+def _environment() -> Environment:
+    return Environment(
         loader=PackageLoader("crln.report"), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
-    page = environment.get_template("page.html").render(
-        title=title, lead=lead, sections=sections, version=__version__
-    )
-    write_text(path, page)
-    return path
 
 
 def save_picture(figure: Figure, path: Path, *, overwrite: bool = False) -> Path:
