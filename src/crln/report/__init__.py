@@ -1,19 +1,35 @@
-"""Pictures, charts and pages that show results."""
+"""Pictures, charts and pages that show results.
 
-from crln.report.charts import box_plots, cost_scatter, label_curves, learning_curves, read_log
-from crln.report.page import (
-    Block,
-    Chart,
-    FactList,
-    KeyFigure,
-    KeyFigures,
-    PageSection,
-    Paragraph,
-    Picture,
-    save_picture,
-    write_report,
-)
-from crln.report.pictures import slice_picture
+Names are imported when they are first used: what draws no chart does not load matplotlib.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from crln.report.charts import box_plots, cost_scatter, label_curves, learning_curves, read_log
+    from crln.report.page import (
+        Block,
+        Chart,
+        FactList,
+        KeyFigure,
+        KeyFigures,
+        PageSection,
+        Paragraph,
+        Picture,
+        save_picture,
+        write_report,
+    )
+    from crln.report.pictures import slice_picture
+
+_FILES = {
+    "charts": ("box_plots", "cost_scatter", "label_curves", "learning_curves", "read_log"),
+    "page": (
+        "Block", "Chart", "FactList", "KeyFigure", "KeyFigures", "PageSection", "Paragraph",
+        "Picture", "save_picture", "write_report",
+    ),
+    "pictures": ("slice_picture",),
+}  # fmt: skip
 
 __all__ = [
     "Block",
@@ -33,3 +49,11 @@ __all__ = [
     "slice_picture",
     "write_report",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Imports a public name from its file (PEP 562)."""
+    file = next((file for file, names in _FILES.items() if name in names), None)
+    if file is None:
+        raise AttributeError(f"module 'crln.report' has no attribute {name!r}")
+    return getattr(import_module(f"crln.report.{file}"), name)

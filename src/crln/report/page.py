@@ -4,20 +4,18 @@ import base64
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import ClassVar
 
 import matplotlib as mpl
-from jinja2 import Environment, PackageLoader
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from crln._version import __version__
 from crln.errors import CrlnError
 from crln.evaluation.tables import ResultTable
 from crln.files import write_bytes, write_text
 from crln.report.style import CHART, INK
+from crln.report.template import render
 
 
 @dataclass(frozen=True)
@@ -129,23 +127,6 @@ def write_report(
     _refuse_existing(path, overwrite)
     write_text(path, render("page.html", title=title, lead=lead, sections=sections))
     return path
-
-
-def render(template: str, **values: object) -> str:
-    """A template of this room filled in; what is no markup is escaped.
-
-    Args:
-        template: its file in `templates/`.
-        values: that it names.
-    """
-    return _environment().get_template(template).render(version=__version__, **values)
-
-
-@cache
-def _environment() -> Environment:
-    return Environment(
-        loader=PackageLoader("crln.report"), autoescape=True, trim_blocks=True, lstrip_blocks=True
-    )
 
 
 def save_picture(figure: Figure, path: Path, *, overwrite: bool = False) -> Path:

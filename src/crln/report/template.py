@@ -1,0 +1,24 @@
+"""Fills in the templates of the pages."""
+
+from functools import cache
+
+from jinja2 import Environment, PackageLoader
+
+from crln._version import __version__
+
+
+def render(template: str, **values: object) -> str:
+    """A template of this room filled in; what is no markup is escaped.
+
+    Args:
+        template: its file in `templates/`.
+        values: that it names.
+    """
+    return _environment().get_template(template).render(version=__version__, **values)
+
+
+@cache
+def _environment() -> Environment:
+    return Environment(
+        loader=PackageLoader("crln.report"), autoescape=True, trim_blocks=True, lstrip_blocks=True
+    )
