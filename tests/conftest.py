@@ -3,10 +3,11 @@
 import importlib.util
 import os
 import signal
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 import torch
@@ -26,16 +27,28 @@ def small_scans() -> Path:
     return Path(__file__).parent / "data"
 
 
-@pytest.fixture(scope="session")
-def dicom() -> ModuleType:
-    """Writers of DICOM files, see tests/dicom_files.py."""
-    path = Path(__file__).with_name("dicom_files.py")
-    spec = importlib.util.spec_from_file_location("dicom_files", path)
+def _beside(name: str) -> ModuleType:
+    """A module of helpers in this folder."""
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
     assert spec
     assert spec.loader
     module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # dataclasses look their module up
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="session")
+def dicom() -> ModuleType:
+    """Writers of DICOM files, see tests/dicom_files.py."""
+    return _beside("dicom_files")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Opens pages in a real browser, see tests/browser.py."""
+    with _beside("browser").started() as browser:
+        yield browser
 
 
 @pytest.fixture(scope="session")

@@ -9,18 +9,22 @@ INK = "#010203"
 TRUTH, PREDICTION = "#ffd21f", "#21b6ff"
 """Outlines on a grey scan; told apart with any kind of colour vision."""
 
-SERIES = (
-    "#2f7fe0",
-    "#e0752d",
-    "#1f9e78",
-    "#b05fd0",
-    "#d8484f",
-    "#1ba0b5",
-    "#a97b35",
-    "#d0609a",
-    "#7f9a2b",
-    "#858c99",
+_CLASSES = (
+    "#2a93f9",
+    "#b08d15",
+    "#c5146a",
+    "#1350ff",
+    "#1c7b24",
+    "#ed646f",
+    "#8f49a4",
+    "#d26caf",
+    "#a44d16",
+    "#02a671",
+    "#f55e07",
+    "#aa71fc",
 )
+"""Each of a luminance that reads on white, on black and on grey scans. The first eight, any few of
+them from the first on, are as far apart as can be with full, red-, green- and blue-blind vision."""
 
 CHART: Any = {
     "figure.facecolor": "none",
@@ -56,4 +60,15 @@ CHART: Any = {
 
 def colours(names: Iterable[str]) -> dict[str, str]:
     """A colour per name, by its place; the same names in the same order keep theirs."""
-    return {name: SERIES[i % len(SERIES)] for i, name in enumerate(names)}
+    return {name: class_colour(place) for place, name in enumerate(names)}
+
+
+def class_colour(index: int) -> str:
+    """The one hue of a class in all charts, pictures and pages, such as "#2a93f9".
+
+    Told apart with any colour vision up to eight classes; after the twelfth they start again.
+
+    Args:
+        index: the class's place among the classes without the background, from 0.
+    """
+    return _CLASSES[index % len(_CLASSES)]
