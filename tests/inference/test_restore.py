@@ -115,3 +115,22 @@ def test_entropy_is_0_where_certain_and_1_where_undecided() -> None:
     np.testing.assert_allclose(found.uncertainty.ravel(), [0, 1], atol=1e-6)
     assert found.classes[0, 0, 0] == 2
     assert found.probabilities is None
+
+
+@pytest.mark.parametrize("codes", [(1, 2, 3), (-1, -2, 3), (3, 1, -2), (-2, 3, 1)])
+def test_doubt_is_how_many_voxels_of_a_slice_may_be_wrong(codes: tuple[int, int, int]) -> None:
+    volume = turned_scan(codes, (1, 1, 2), (9, 12, 7))
+    _, placement = prepare_image(volume, Plan())
+    scores = probabilities(placement.shape)
+    found = outline(cut(scores, 1, 3), placement, labels_of(3))
+    wrong = turned_back(1 - scores.amax(0).numpy(), volume.grid)
+    for axis, others in enumerate([(1, 2), (0, 2), (0, 1)]):
+        np.testing.assert_allclose(found.doubt[axis], wrong.sum(others), rtol=1e-5)
+
+
+def test_doubt_of_overlapping_classes_is_that_of_each() -> None:
+    labels = LabelSpace((0, 1, 2), ("background", "liver", "tumour"), exclusive=False)
+    scores = torch.tensor([0.5, 0.8, 0.3]).reshape(3, 1, 1, 1)
+    placement = Placement(Grid((1, 1, 1)), (1, 1, 1))
+    found = outline(cut(scores, 0, 1), placement, labels)
+    np.testing.assert_allclose(found.doubt, [[0.5]] * 3, rtol=1e-6)

@@ -13,6 +13,7 @@ from crln.imaging import Grid, Volume
 from crln.inference import Prediction
 from crln.inference.table import TABLE, add_rows, check_table, headings, rows_of
 from crln.labels import LabelSpace
+from crln.quality import Appraisal, Score
 
 LABELS = LabelSpace((0, 3, 7), ("background", "liver", "tumour"))
 NOTHING = Measures(0, 0.0, float("nan"), (float("nan"),), 0, False)
@@ -33,10 +34,22 @@ def test_a_line_tells_a_structure_and_nothing_of_what_is_not_there(tmp_path: Pat
     add_rows(tmp_path, {"a": row("a", 1.5)}, COLUMNS)
     assert lines(tmp_path) == [
         ["case", "value", "class", "voxels", "volume_ml", "diameter_mm", "mean", "pieces",
-         "at_border"],
-        ["a", "3", "liver", "8", "1.5", "2.5", "40", "1", "yes"],
-        ["a", "7", "tumour", "0", "0", "", "", "0", "no"],
+         "at_border", "score", "low", "high", "flags"],
+        ["a", "3", "liver", "8", "1.5", "2.5", "40", "1", "yes", "", "", "", ""],
+        ["a", "7", "tumour", "0", "0", "", "", "0", "no", "", "", "", ""],
     ]  # fmt: skip
+
+
+def test_a_line_tells_its_structure_s_score_and_what_concerns_it() -> None:
+    appraisal = Appraisal(
+        {"liver": Score(0.9, 0.8, 0.95, 0.5)}, ("unlike",), {"tumour": ("is missing",)}
+    )
+    measures = {"liver": NOTHING, "tumour": NOTHING}
+    liver, tumour = rows_of("a", measures, LABELS, appraisal)
+    assert liver[-4:] == [0.9, 0.8, 0.95, "unlike"]
+    assert np.isnan(tumour[-4:-1]).all()
+    assert tumour[-1] == "unlike; is missing"
+    assert appraisal.flags == ("unlike", "tumour is missing")
 
 
 def test_cases_of_a_later_prediction_are_added_or_take_the_place_of_theirs(tmp_path: Path) -> None:

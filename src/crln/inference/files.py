@@ -15,6 +15,7 @@ from crln.inference.predictor import Predictor
 from crln.inference.table import TABLE, Rows, add_rows, check_table, headings, rows_of
 from crln.labels import LabelSpace
 from crln.planning import Plan
+from crln.quality import Appraisal
 
 PROBABILITIES, UNCERTAINTY, CLAIMS = "probabilities", "uncertainty", ".claims"
 
@@ -29,6 +30,7 @@ class Outcome:
         error: one line that says why it failed; None if it did not.
         seconds: that it took.
         measures: of each structure, by its name.
+        appraisal: how good the outline is likely to be, and what is strange.
     """
 
     case: str
@@ -36,6 +38,7 @@ class Outcome:
     error: str | None
     seconds: float
     measures: Mapping[str, Measures] = field(default_factory=dict)
+    appraisal: Appraisal = field(default_factory=Appraisal)
 
 
 @dataclass(frozen=True)
@@ -144,7 +147,8 @@ def predict_files(
 
 def _tell_measures(plan: Plan, outcome: Outcome, out: Path, share: bool) -> None:
     if outcome.mask:
-        rows: Rows = {outcome.case: rows_of(outcome.case, outcome.measures, plan.labels)}
+        of_case = rows_of(outcome.case, outcome.measures, plan.labels, outcome.appraisal)
+        rows: Rows = {outcome.case: of_case}
         add_rows(out, rows, headings(plan.channels), out / CLAIMS / TABLE if share else None)
 
 
@@ -179,7 +183,7 @@ def _predict_one(
     start = time.perf_counter()
     scan = files.case.images[0]
     written: list[Path] = []
-    error, measures = None, {}
+    error, measures, appraisal = None, {}, Appraisal()
     try:
         readable_names([scan])
         prediction = predictor.predict(
@@ -191,7 +195,7 @@ def _predict_one(
         for name, path in files.maps.items():
             write_scalar(path, getattr(prediction, name), scan, overwrite=overwrite)
             written.append(path)
-        measures = prediction.measures()
+        measures, appraisal = prediction.measures(), prediction.appraisal
         prediction.save(files.out / files.mask.name, overwrite=overwrite)
     except CrlnError as fault:
         error = str(fault)
@@ -201,7 +205,7 @@ def _predict_one(
         for path in written:
             path.unlink(missing_ok=True)
     mask, seconds = None if error else files.mask, time.perf_counter() - start
-    return Outcome(files.case.id, mask, error, seconds, measures)
+    return Outcome(files.case.id, mask, error, seconds, measures, appraisal)
 
 
 def _claimed(outputs: Sequence[Outputs], claims: Path) -> Iterator[Outputs]:

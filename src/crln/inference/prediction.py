@@ -1,7 +1,8 @@
 """The outline of one scan: to look at, to compute with, to save."""
 
 import io
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ from crln.imaging import (
     written_labels,
 )
 from crln.labels import LabelSpace
+from crln.quality import Appraisal, Score
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -38,6 +40,9 @@ class Prediction:
         grid: where the voxels lie.
         labels: values and names of the classes.
         scan: the scan's files, one per channel, or the scan itself where that was given.
+        doubt: (X,), (Y,) and (Z,) float32: how many voxels of each slice along each axis are
+            expected to be wrong, if the probabilities hold.
+        appraisal: how good the outline is likely to be, and what is strange.
 
     Examples:
         >>> predictor = crln.load_predictor("run")
@@ -53,6 +58,28 @@ class Prediction:
     grid: Grid
     labels: LabelSpace
     scan: tuple[Path, ...] | Volume
+    doubt: tuple[np.ndarray, np.ndarray, np.ndarray] = field(
+        default_factory=lambda: (np.zeros(0, np.float32),) * 3
+    )
+    appraisal: Appraisal = field(default_factory=Appraisal)
+
+    @property
+    def scores(self) -> Mapping[str, Score]:
+        """How good each structure's outline is likely to be, by its name.
+
+        Empty where the model has no record to tell by, as that of an older version.
+
+        Examples:
+            >>> prediction = crln.load_predictor("run").predict("scan.nii.gz")
+            >>> {name: score.known for name, score in prediction.scores.items()}
+            {}
+        """
+        return self.appraisal.scores
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """What is strange about the scan or its outline, each a short part of a sentence."""
+        return self.appraisal.flags
 
     def save(self, path: Path | str, *, overwrite: bool = False) -> Path:
         """Writes the mask; it opens on top of its scan in any viewer.

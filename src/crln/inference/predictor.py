@@ -21,6 +21,7 @@ from crln.inference.sliding import Network, Precision, score_slabs
 from crln.planning import Plan
 from crln.preparation import prepare_image, remarks
 from crln.preparation.likeness import Looks
+from crln.quality import Appraisal
 from crln.runs import RunFolder
 from crln.runs.ensemble import predicting_runs
 
@@ -92,7 +93,8 @@ class Predictor:
             name = source[0]
             scan = read_image(source)
         image, placement = prepare_image(scan, self.plan, name)
-        if strange := remarks(scan, image, self.plan, self.seen):
+        strange = remarks(scan, image, self.plan, self.seen)
+        if strange:
             told = "; ".join(strange)
             _log.warning(
                 "%s: unlike the training scans: %s; look at its mask", name or "scan", told
@@ -106,7 +108,9 @@ class Predictor:
         classes = self.plan.labels.cleaned(found.classes, cleaned) if cleaned else found.classes
         return Prediction(
             self.plan.labels.decode(classes), found.probabilities, found.uncertainty,
-            placement.grid, self.plan.labels, source,
+            placement.grid, self.plan.labels, source, found.doubt, Appraisal(
+                of_scan=tuple(f"unlike the training scans: {each}" for each in strange)
+            ),
         )  # fmt: skip
 
     def classes_to_clean(self, largest_component: bool | Sequence[str]) -> list[int]:

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from crln.imaging import Grid
 from crln.inference.sliding import Slab
 from crln.labels import LabelSpace
 from crln.planning.plan import Triple
@@ -80,11 +81,13 @@ class Restored:
         probabilities: (K, X, Y, Z) float32, or None.
         uncertainty: (X, Y, Z) float32, or None: entropy of the probabilities over log K, so that
             0 is certain and 1 undecided; of overlapping classes the mean over each one's, in bits.
+        doubt: (X,), (Y,) and (Z,) float32, wrong voxels to expect in each slice along each axis.
     """
 
     classes: np.ndarray
     probabilities: np.ndarray | None
     uncertainty: np.ndarray | None
+    doubt: tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 def outline(
@@ -108,9 +111,14 @@ def outline(
     classes = np.empty(shape, np.min_scalar_type(labels.highest))
     scores = np.empty((labels.classes, *shape), np.float32) if probabilities else None
     entropy = np.empty((1, *shape), np.float32) if uncertainty else None
+    doubt = [np.zeros(side, np.float32) for side in shape]
     for slab in resample_slabs(slabs, placement.shape, shape):
         everywhere = (slice(None), *slab.index)
         classes[slab.index] = labels.decide(slab.scores, 0).cpu().numpy()
+        wrong = _wrong(slab.scores, labels)
+        for axis, (total, planes) in enumerate(zip(doubt, slab.index, strict=True)):
+            others = [other for other in range(3) if other != axis]
+            total[planes] += wrong.sum(others).cpu().numpy()
         if scores is not None:
             scores[everywhere] = slab.scores.cpu().numpy()
         if entropy is not None:
@@ -120,7 +128,25 @@ def outline(
         np.ascontiguousarray(back(classes)),
         None if scores is None else np.ascontiguousarray(back(scores)),
         None if entropy is None else np.ascontiguousarray(back(entropy[0])),
+        _turned_back(doubt, placement.grid),
     )
+
+
+def _wrong(scores: Tensor, labels: LabelSpace) -> Tensor:
+    """Of probabilities (K, X, Y, Z), (X, Y, Z): how probable it is that the decision is wrong.
+
+    Of overlapping classes the sum over each one's.
+    """
+    if labels.exclusive:
+        return 1 - scores.amax(0)
+    each = scores[1:]
+    return torch.minimum(each, 1 - each).sum(0)
+
+
+def _turned_back(sums: list[np.ndarray], grid: Grid) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """One array along each axis of RAS -> along each axis of the scan, in its direction."""
+    x, y, z = (sums[axis][::flip].copy() for axis, flip in grid.turn)
+    return x, y, z
 
 
 def _disorder(scores: Tensor, labels: LabelSpace) -> Tensor:

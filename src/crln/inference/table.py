@@ -11,6 +11,7 @@ from crln.evaluation.measures import Measures
 from crln.evaluation.text import csv_text
 from crln.files import claim, read_text, write_text
 from crln.labels import LabelSpace
+from crln.quality import Appraisal, Score
 
 TABLE = "cases.csv"
 OWN = ["case", "value", "class", "voxels", "volume_ml", "diameter_mm"]
@@ -20,21 +21,28 @@ Rows = dict[str, list[list[Any]]]
 """Case id to its lines."""
 
 
-def rows_of(case: str, measures: Mapping[str, Measures], labels: LabelSpace) -> list[list[Any]]:
+def rows_of(
+    case: str,
+    measures: Mapping[str, Measures],
+    labels: LabelSpace,
+    appraisal: Appraisal = Appraisal(),  # noqa: B008  frozen
+) -> list[list[Any]]:
     """A line a structure; without voxels it has no diameter and no intensity."""
-    return [
-        [
+    rows = []
+    for (value, name), m in zip(labels.structures.items(), measures.values(), strict=True):
+        score = appraisal.scores.get(name, Score())
+        rows.append([
             case, value, name, m.voxels, m.volume_ml, m.diameter_mm, *m.intensity, m.pieces,
-            "yes" if m.border else "no",
-        ]
-        for (value, name), m in zip(labels.structures.items(), measures.values(), strict=True)
-    ]  # fmt: skip
+            "yes" if m.border else "no", score.dice, score.low, score.high,
+            "; ".join(appraisal.flags_of(name)),
+        ])  # fmt: skip
+    return rows
 
 
 def headings(channels: Sequence[str]) -> list[str]:
     """The columns."""
     means = ["mean"] if len(channels) == 1 else [f"mean {channel}" for channel in channels]
-    return [*OWN, *means, "pieces", "at_border"]
+    return [*OWN, *means, "pieces", "at_border", "score", "low", "high", "flags"]
 
 
 def check_table(out: Path) -> None:
