@@ -19,6 +19,7 @@ from crln.cohort.saved import (
 )
 from crln.cohort.separate import check_structures, mask_as_label, read_separate
 from crln.cohort.split import split_cohort, unlabelled_pool
+from crln.cohort.write import write_description
 
 __all__ = [
     "NEW",
@@ -49,5 +50,6 @@ __all__ = [
     "unlabelled_pool",
     "with_names",
     "without_labels",
+    "write_description",
     "write_held",
 ]
