@@ -53,6 +53,16 @@ class Interrupted(KeyboardInterrupt):
         self.code = 128 + signal
 
 
+def counted(count: int, noun: str) -> str:
+    """A number of things in words.
+
+    Examples:
+        >>> counted(1, "voxel"), counted(2, "voxel")
+        ('1 voxel', '2 voxels')
+    """
+    return f"{count} {noun}{'s' * (count != 1)}"
+
+
 def reason(error: BaseException) -> str:
     """What a library says of a fault, in one short line; SimpleITK tells it in its last."""
     told = str(getattr(error, "strerror", None) or error).strip()

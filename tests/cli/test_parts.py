@@ -48,7 +48,7 @@ def test_what_plan_draws_train_keeps_when_labels_come_and_goes_on_with(
     data: Path, train: Train, tmp_path: Path, command_line: CommandLine
 ) -> None:
     planned = command_line("plan", data, "--test", 1, "--out", tmp_path / "p", "--no-estimate")
-    assert f"{data / 'split.yaml'}: keeps these 1 test cases" in planned.out
+    assert f"{data / 'split.yaml'}: keeps 1 test case for later" in planned.out
     label(data, "z")
     first = train("run", "--test", 1)
     assert first.code == 0, first.err

@@ -77,7 +77,7 @@ def test_another_test_than_the_kept_one_is_refused_with_the_remedy(
 ) -> None:
     draw(data, test=2)
     with pytest.raises(
-        CrlnError, match=rf"split\.yaml: keeps 2 test cases, other ones than --test {asked}; leave"
+        CrlnError, match=rf"split\.yaml: keeps 2 test cases, other than --test {asked}; leave"
     ):
         draw(data, test=asked)
     new = split_cohort(load_cohort(data, split="new"), test=asked)
@@ -167,6 +167,26 @@ def test_test_cases_are_learnt_from_where_they_are_named(data: Path) -> None:
         load_cohort(data, learn_test=("a",))
     with pytest.raises(CrlnError, match="no split keeps cases for a test"):
         load_cohort(data, split="new", learn_test=("g",))
+
+
+@pytest.mark.parametrize("ordered", [False, True])
+def test_test_cases_of_a_list_too_are_learnt_from_where_that_is_asked_for(
+    data: Path, tmp_path: Path, ordered: bool
+) -> None:
+    (data / "test.list").write_text("g\nh")
+    if ordered:
+        (data / "train.list").write_text("c\na\nb")
+    drawn = split_cohort(load_cohort(data), labelled=2)
+    save_split(drawn, tmp_path / "split.yaml")
+    cohort = load_cohort(data, split=tmp_path, learn_test=("g",))
+    assert ids(cohort, "test") == ["h"]
+    assert "g" in ids(cohort, "labelled")
+    assert not load_cohort(data, split=tmp_path, learn_test=("all",)).test
+    with pytest.raises(CrlnError, match="no split keeps cases for a test; correct its list"):
+        load_cohort(data, learn_test=("g",))
+    (data / "test.list").write_text("f\ng\nh")
+    with pytest.raises(CrlnError, match="keeps other test cases than the lists of"):
+        load_cohort(data, split=tmp_path, learn_test=("g",))
 
 
 def test_the_test_cases_of_the_run_to_start_from_are_refused_unless_named(

@@ -353,6 +353,18 @@ def test_a_cohort_tells_what_its_labels_know(folders, tmp_path):
     }
 
 
+def test_a_cohorts_names_are_those_of_the_rows_and_every_value_found_is_measured(folders, tmp_path):
+    predictions, labels = folders
+    (tmp_path / "images").mkdir()
+    for label in labels.iterdir():
+        (tmp_path / "images" / label.name).touch()
+    names = {"labels": {"background": 0, "liver": 1, "cyst": 7}}
+    (tmp_path / "dataset.json").write_text(json.dumps(names))
+    found = evaluate(predictions, tmp_path)
+    assert found.class_names == {1: "liver", 2: "class 2"}
+    assert found.values("dice") == evaluate(predictions, labels).values("dice")
+
+
 def test_a_cohort_is_listed_once_and_tells_what_it_takes_once(folders, tmp_path, caplog):
     masks, labels = folders
     (tmp_path / "images").mkdir()

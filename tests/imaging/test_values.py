@@ -70,3 +70,11 @@ def test_voxels_that_no_scan_measures_are_counted(value: float) -> None:
     array[0, 0, :3] = value
     with pytest.raises(CrlnError, match=r"a\.nii\.gz: 3 voxels are beyond what a scan measures"):
         check_intensities(PATH, array)
+
+
+def test_one_voxel_is_told_as_one() -> None:
+    array = np.arange(8.0).reshape(2, 2, 2)
+    for value, told in ((np.nan, "1 voxel is NaN"), (1e30, "1 voxel is beyond what a scan")):
+        array[0, 0, 0] = value
+        with pytest.raises(CrlnError, match=rf"a\.nii\.gz: {told}"):
+            check_intensities(PATH, array)

@@ -7,7 +7,7 @@ import typer
 
 from crln.cli.options import Overwrite, Sparse
 from crln.cli.screen import console, examples, show
-from crln.errors import CrlnError
+from crln.errors import CrlnError, counted
 
 EXAMPLES = examples(
     "crln evaluate masks data/labels --out results",
@@ -73,11 +73,10 @@ def command(
         tolerance=_tolerances(tolerance), **(_of_run(run) if run else {}),
     )  # fmt: skip
     written = evaluation.save(out, overwrite=overwrite)
-    cases = len(evaluation.cases)
     component = ", largest component" if largest_component else ""
     show(case_table(evaluation))
     console.print()
-    show(evaluation_table(evaluation), f"{cases} case{'s' * (cases != 1)}{component}")
+    show(evaluation_table(evaluation), counted(len(evaluation.cases), "case") + component)
     for line in evaluation.left_out.lines:
         console.print(line)
     console.print(f"written: {', '.join(str(path) for path in written)}")

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from crln.cohort.case import Case, Cohort
 from crln.cohort.parts import change_cases, check_groups
-from crln.errors import CrlnError
+from crln.errors import CrlnError, counted
 
 _log = logging.getLogger("crln")
 
@@ -62,8 +62,8 @@ def group_by(cohort: Cohort, pattern: str) -> Cohort:
         )
     if alone:
         _log.warning(
-            "%s: --group %s is not found in %d names, such as %s; each is a group of its own",
-            cohort.root, pattern, len(alone), alone[0],
+            "%s: --group %s is not found in %s, such as %s; each is a group of its own",
+            cohort.root, pattern, counted(len(alone), "name"), alone[0],
         )  # fmt: skip
     return parted
 

@@ -9,7 +9,7 @@ from crln.cohort.case import Case, Cohort
 from crln.cohort.groups import group_by
 from crln.cohort.parts import check_groups, without_labels
 from crln.cohort.saved import SPLIT, Split, check_case, open_split, write_held
-from crln.errors import CrlnError
+from crln.errors import CrlnError, counted
 
 _log = logging.getLogger("crln")
 
@@ -56,29 +56,32 @@ def with_split(
     if kept:
         return _parted(cohort, kept, learn_test)
     if learn_test:
+        remedy = "correct its list of them" if cohort.test else "leave out --learn-test"
         raise CrlnError(
-            f"{cohort.root}: no split keeps cases for a test; leave out --learn-test, or give "
-            "--split"
+            f"{cohort.root}: no split keeps cases for a test; {remedy}, or give --split"
         )
     return cohort
 
 
 def _parted(cohort: Cohort, kept: Split, learn_test: Sequence[str]) -> Cohort:
-    test = _released(kept, learn_test)
-    held = {"test": test, "validation": kept.of("validation")}
     cases = {case.id: case for case in cohort}
     for part, ids in kept.parts.items():
         for id in ids:
             check_case(kept.path, cohort, part, cases.get(id), id)
-    for part, ids in held.items():
-        own = {case.id for case in getattr(cohort, part)}
-        if own and part in kept.parts and own != set(ids):
+    held: dict[str, tuple[Case, ...]] = {}
+    for part in ("test", "validation"):
+        own = getattr(cohort, part)
+        if own and part in kept.parts and {case.id for case in own} != set(kept.of(part)):
             raise CrlnError(
                 f"{kept.path}: keeps other {part} cases than the lists of {cohort.root}; remove one"
             )
-    out = {*test, *held["validation"]}
+        held[part] = own or tuple(cases[id] for id in kept.of(part))
+    released = _released(kept, learn_test)
+    held["test"] = tuple(case for case in held["test"] if case.id not in released)
+    out = {case.id for case in held["test"] + held["validation"]}
     groups = {cases[id].group for id in out} - {None}
-    pool = [case for case in cohort.training if case.id not in out]
+    listed = tuple(case for case in cohort.test if case.id in released)
+    pool = [case for case in cohort.training + listed if case.id not in out]
     together = [case for case in pool if case.group in groups]
     _tell_left_out(kept.path, together)
     left, withheld = {case.id for case in together}, set(kept.of("unlabelled"))
@@ -87,25 +90,25 @@ def _parted(cohort: Cohort, kept: Split, learn_test: Sequence[str]) -> Cohort:
         cohort,
         labelled=tuple(case for case in rest if case.label and case.id not in withheld),
         unlabelled=without_labels([case for case in rest if not case.label or case.id in withheld]),
-        validation=cohort.validation or tuple(cases[id] for id in held["validation"]),
-        test=cohort.test or tuple(cases[id] for id in test),
+        validation=held["validation"],
+        test=held["test"],
         kept=kept.path,
     )
     check_groups(parted)
     return parted
 
 
-def _released(kept: Split, learn_test: Sequence[str]) -> tuple[str, ...]:
-    """The test cases without those that are asked for by name."""
+def _released(kept: Split, learn_test: Sequence[str]) -> frozenset[str]:
+    """The test cases that are asked for by name, to learn from after all."""
     test = kept.of("test")
     if tuple(learn_test) == ("all",):
-        return ()
+        return frozenset(test)
     if unknown := [id for id in learn_test if id not in test]:
         raise CrlnError(
             f"{kept.path}: --learn-test names {unknown[0]}, which is no test case of it; correct "
             "the name"
         )
-    return tuple(id for id in test if id not in learn_test)
+    return frozenset(learn_test)
 
 
 def _tell_left_out(path: Path, cases: Sequence[Case]) -> None:
@@ -139,7 +142,7 @@ def keep_split(whole: Cohort, cohort: Cohort) -> str | None:
     except CrlnError as error:
         fault = str(error).partition(";")[0]
         return f"{fault}, so run folders alone keep the split; give later commands --split RUN"
-    return f"{path}: keeps these {len(cohort.test)} test cases for later commands"
+    return f"{path}: keeps {counted(len(cohort.test), 'test case')} for later commands"
 
 
 def check_never_tested(cohort: Cohort, earlier: Path, named: Collection[str] = ()) -> None:

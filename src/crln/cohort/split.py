@@ -6,7 +6,7 @@ from dataclasses import replace
 from crln.cohort.case import Case, Cohort
 from crln.cohort.held_out import Held, held_out, means_same, shown
 from crln.cohort.parts import check_groups, group_of, without_drafts, without_labels
-from crln.errors import CrlnError
+from crln.errors import CrlnError, counted
 from crln.seeding import numpy_generator
 
 
@@ -52,9 +52,10 @@ def split_cohort(
                 f"{cohort.root}: has its own {part} cases; leave out --{part}, or their list"
             )
         if not means_same(cohort, part, asked):
+            count = counted(len(getattr(cohort, part)), f"{part} case")
             raise CrlnError(
-                f"{cohort.kept}: keeps {len(getattr(cohort, part))} {part} cases, other ones than "
-                f"--{part} {shown(asked)}; leave out --{part}, or draw anew with --split new"
+                f"{cohort.kept}: keeps {count}, other than --{part} {shown(asked)}; leave out "
+                f"--{part}, or draw anew with --split new"
             )
     if not cohort.labelled:
         raise CrlnError(f"{cohort.root}: no labelled case; add a label file for some of the scans")

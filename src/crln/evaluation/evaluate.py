@@ -52,7 +52,7 @@ def evaluate(
         unit: distances in millimetres, or in voxels as this field's papers give them.
         classes: label value to name, or a plan's labels; other values count as background. None
             measures the regions or structures of a cohort that says that they overlap, else every
-            value but 0 that is found in any of the files.
+            value but 0 that is found in any of the files, by the cohort's or the files' names.
         largest_component: keep only each predicted class's largest connected component.
         cases: the ids to measure, such as those of the test split; each must have a mask and a
             label. None measures all.
@@ -73,15 +73,16 @@ def evaluate(
         1.0
     """
     cohort = find_cohort(labels, sparse=sparse)
+    names: Mapping[int, str] = {}
     if classes is None and cohort:
-        classes = cohort.overlapping
+        classes, names = cohort.overlapping, cohort.class_names
     separate = classes if isinstance(classes, LabelSpace) and classes.separate else None
     paired = pair_masks(
         predictions, cohort or labels, separate, cases=cases, partial=partial, sparse=sparse
     )
-    found = evaluate_pairs(
-        paired.pairs, unit=unit, classes=classes, largest_component=largest_component,
-        tolerance=tolerance, ignore=paired.ignore if ignore is None else ignore,
+    (found,) = _evaluate(
+        paired.pairs, unit, classes, (largest_component,), tolerance,
+        paired.ignore if ignore is None else ignore, names,
     )  # fmt: skip
     left = replace(
         found.left_out, without_label=paired.without_label, without_mask=paired.without_mask
@@ -123,15 +124,19 @@ def _evaluate(
     components: Sequence[bool],
     tolerance: Tolerances,
     ignore: int | None,
+    names: Mapping[int, str] | None = None,
 ) -> list[Evaluation]:
-    """An evaluation for each entry of `components`; every file is read once."""
+    """An evaluation for each entry of `components`; every file is read once.
+
+    `names` is what a cohort calls the values that are found, where `classes` is None.
+    """
     if unit not in get_args(Unit):
         raise CrlnError(f"unit {unit!r}: choose one of {', '.join(get_args(Unit))}")
     labelled = {case: (_as_label(mask), _as_label(at)) for case, (mask, at) in pairs.items()}
     if isinstance(classes, LabelSpace) and not classes.exclusive:
         found = measure_overlapping(labelled, classes, unit, components, tolerance)
         return _assembled(unit, components, found, classes.structures, tolerance)
-    names, background = _named(labelled, classes), 0
+    names, background = _named(labelled, classes or names), 0
     if isinstance(classes, LabelSpace):
         background, ignore, classes = classes.values[0], classes.ignore, classes.structures
     measured = Findings([{} for _ in components])

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from crln.errors import counted
 from crln.imaging.grid import Shape
 from crln.imaging.telling import tell_once
 
@@ -49,7 +50,7 @@ class Overlaps:
         for (outer, inner), count in told.items():
             names = self._names[outer], self._names[inner]
             tell_once(
-                f"{path}: {names[0]} and {names[1]} overlap in {count} voxels; they count as "
-                f"{names[1]}, the smaller one"
+                f"{path}: {names[0]} and {names[1]} overlap in {counted(count, 'voxel')}; "
+                f"taken for {names[1]}, the smaller one"
             )
         return self._array

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from crln.errors import CrlnError
+from crln.errors import CrlnError, counted
 from crln.labels import HIGHEST, LOWEST
 
 ROUNDED = 1e-3
@@ -27,15 +27,19 @@ def check_intensities(path: Path, array: np.ndarray) -> None:
     low, high = array.min(), array.max()
     if not np.isfinite([low, high]).all():
         count = array.size - int(np.isfinite(array).sum())
-        raise CrlnError(f"{path}: {count} voxels are NaN or infinite; replace them or leave it out")
+        raise CrlnError(f"{path}: {_voxels(count)} NaN or infinite; replace them or leave it out")
     if max(-low, high) > ABSURD:
         count = int(np.count_nonzero(np.abs(array) > ABSURD))
         raise CrlnError(
-            f"{path}: {count} voxels are beyond what a scan measures ({low:.3g} to {high:.3g}); "
+            f"{path}: {_voxels(count)} beyond what a scan measures ({low:.3g} to {high:.3g}); "
             "replace them or leave it out"
         )
     if low == high:
         raise CrlnError(f"{path}: every voxel is {low:g}; export the scan again or leave it out")
+
+
+def _voxels(count: int) -> str:
+    return f"{counted(count, 'voxel')} {'is' if count == 1 else 'are'}"
 
 
 def whole_numbers(path: Path, voxels: np.ndarray) -> np.ndarray:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from crln.errors import CrlnError
+from crln.errors import CrlnError, counted
 from crln.imaging import Volume
 from crln.labels import IGNORE
 from crln.planning.plan import Intensity, Plan
@@ -97,8 +97,8 @@ def _tamed(channel: np.ndarray, low: float, high: float, name: Path | str) -> np
         return channel
     below, above = channel < least - reach, channel > most + reach
     _log.warning(
-        "%s: %d voxels are as far out as %.4g, nearly all others between %.4g and %.4g; they are "
-        "cut to these", name, np.count_nonzero(below | above), high if high > most else low,
+        "%s: holds %s as far out as %.4g, nearly all others between %.4g and %.4g; cut to these",
+        name, counted(int(np.count_nonzero(below | above)), "voxel"), high if high > most else low,
         least, most,
     )  # fmt: skip
     cut: np.ndarray = np.where(below, least, np.where(above, most, channel)).astype(channel.dtype)

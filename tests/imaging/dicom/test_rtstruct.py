@@ -83,7 +83,7 @@ def test_where_structures_overlap_the_smaller_one_has_the_voxel_and_that_is_told
     with caplog.at_level(logging.WARNING, "crln"):
         for _ in range(2):
             np.testing.assert_array_equal(read_label(path, GRID).array[0], expected)
-    told = "liver and tumour overlap in 8 voxels; they count as tumour, the smaller one"
+    told = "liver and tumour overlap in 8 voxels; taken for tumour, the smaller one"
     assert caplog.text.count(told) == 1
 
 

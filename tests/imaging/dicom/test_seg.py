@@ -89,7 +89,7 @@ def test_overlapping_segments_are_told(
     with caplog.at_level(logging.WARNING, "crln"):
         found = read_label(path, GRID).array[0]
     assert (found[masks["tumour"] > 0] == 3).all()
-    assert "Liver and tumour overlap in 4 voxels; they count as tumour" in caplog.text
+    assert "Liver and tumour overlap in 4 voxels; taken for tumour" in caplog.text
 
 
 def test_segments_of_another_grid_are_refused(
