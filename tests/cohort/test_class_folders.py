@@ -5,6 +5,7 @@ import pytest
 
 from crln.cohort import Case, Label, Slices, load_cohort, split_cohort
 from crln.errors import CrlnError
+from crln.imaging import list_folder
 
 
 def lay(root: Path, *files: str) -> Path:
@@ -97,3 +98,17 @@ def test_sparse_labels_tell_of_the_slices_that_hold_anything(root: Path) -> None
     cohort = load_cohort(root, sparse=True)
     assert {case.label.slices for case in cohort if case.label} == {Slices()}
     assert [case.id for case in cohort.test] == ["c"]
+
+
+def test_every_folder_of_labels_is_listed_once(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder may hold tens of thousands of files, on a drive far away."""
+    lay(root, "drafts/d.nii.gz")
+    listed = []
+
+    def entries(folder: Path) -> list[Path]:
+        listed.append(folder.name)
+        return list_folder(folder)
+
+    monkeypatch.setattr("crln.cohort.listing.list_folder", entries)
+    assert cases(root)["d"].draft
+    assert sorted(listed) == ["drafts", "images", "labels-liver", "labels-spleen"]

@@ -138,11 +138,11 @@ def test_a_large_cohort_is_sampled(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_large_scans_are_fewer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "VOXEL_BUDGET", 6 * 960)
+    monkeypatch.setattr(module, "MOST_VOXELS", 6 * 960)
     labelled = tuple(make_case(tmp_path, f"l{i}", block(1)) for i in range(9))
     found = make_fingerprint(Cohort(tmp_path, "folders", labelled))
     assert (found.scans_read, found.labels_read) == (6, 6)
-    monkeypatch.setattr(module, "VOXEL_BUDGET", 10)
+    monkeypatch.setattr(module, "MOST_VOXELS", 10)
     assert make_fingerprint(Cohort(tmp_path, "folders", labelled)).scans_read == module.FEWEST
 
 

@@ -11,7 +11,7 @@ from crln.errors import CrlnError
 from crln.methods import build_method
 from crln.planning import Fingerprint, Plan, make_plan, plan_for, preset_names, read_preset
 from crln.planning.fingerprint import Statistics
-from crln.planning.planner import VOXEL_BUDGET
+from crln.planning.planner import LARGEST_PATCH
 
 PAPER = ("la", "pancreas", "brats19")
 
@@ -70,14 +70,14 @@ def test_the_patch_of_a_large_scan_is_a_cube_in_millimetres() -> None:
     patch = plan_for(fingerprint(size=(512, 512, 300), spacing=(0.8, 0.8, 1.6))).patch_size
     extent = [n * s for n, s in zip(patch, (0.8, 0.8, 1.6), strict=True)]
     assert max(extent) - min(extent) <= 16 * 1.6
-    assert prod(patch) > 0.75 * VOXEL_BUDGET
+    assert prod(patch) > 0.75 * LARGEST_PATCH
 
 
 @settings(max_examples=50, deadline=None)
 @given(st.tuples(*[st.integers(1, 700)] * 3), st.tuples(*[st.floats(0.1, 10, allow_nan=False)] * 3))
 def test_every_patch_is_possible(size: tuple[int, ...], spacing: tuple[float, ...]) -> None:
     plan = plan_for(fingerprint(size=size, spacing=spacing))
-    assert prod(plan.patch_size) <= VOXEL_BUDGET
+    assert prod(plan.patch_size) <= LARGEST_PATCH
     assert all(
         side >= every and side % every == 0
         for side, every in zip(plan.patch_size, plan.step, strict=True)

@@ -5,11 +5,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from crln.cohort.case import Case, Label
-from crln.cohort.listing import assign_labels, find_labels
+from crln.cohort.listing import assign_labels
 from crln.errors import CrlnError
 from crln.imaging.naming import plain
 
 DRAFTS = "drafts"
+
+Files = tuple[dict[str, Path], list[Path]]
+"""What a folder of labels holds: label files by name, and files of no kind that is read."""
 
 
 def class_folders(entries: list[Path], labels: str) -> dict[str, Path]:
@@ -58,20 +61,25 @@ def named_classes(
 
 
 def with_class_folders(
-    cases: dict[str, Case], folders: Mapping[str, Path], names: Mapping[int, str]
+    cases: dict[str, Case], found: Mapping[str, Files], names: Mapping[int, str]
 ) -> dict[str, Case]:
     """The cases with the outlines of single classes, united; whoever outlined one looked for it.
+
+    Args:
+        cases: by id.
+        found: name of a class to what `find_labels` found in its folder.
+        names: label value to name of every class.
 
     Raises:
         CrlnError: an outline has no scan, or a case has a label of all classes too.
     """
     values = {plain(name): value for value, name in names.items()}
     parts: dict[str, list[tuple[int, Path]]] = {}
-    for name, folder in folders.items():
-        for id, path in assign_labels(cases, *find_labels(folder)).items():
+    for name, files in found.items():
+        for id, path in assign_labels(cases, *files).items():
             parts.setdefault(id, []).append((values[plain(name)], path))
     every = {value for value in names if value}
-    found = dict(cases)
+    outlined = dict(cases)
     for id, of_case in parts.items():
         whole, first = cases[id].label, min(of_case)[1]
         if whole:
@@ -81,19 +89,17 @@ def with_class_folders(
         looked = tuple(sorted(value for value, _ in of_case))
         classes = None if set(looked) == every else looked
         label = Label(first, classes, parts=tuple(sorted(of_case)))
-        found[id] = replace(cases[id], label=label)
-    return found
+        outlined[id] = replace(cases[id], label=label)
+    return outlined
 
 
-def with_drafts(cases: dict[str, Case], folder: Path | None) -> dict[str, Case]:
-    """The cases with their drafts, if there is a folder of them.
+def with_drafts(cases: dict[str, Case], found: Files) -> dict[str, Case]:
+    """The cases with their drafts, as `find_labels` found them.
 
     Raises:
         CrlnError: a draft has no scan.
     """
-    if folder is None:
-        return cases
-    drafts = assign_labels(cases, *find_labels(folder))
+    drafts = assign_labels(cases, *found)
     return {
         id: replace(case, draft=Label(drafts[id], kind="draft")) if id in drafts else case
         for id, case in cases.items()

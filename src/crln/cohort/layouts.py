@@ -115,13 +115,15 @@ def _load_pairs(
     scans = find_scans(folders)
     outlines = _entry(entries, stem)
     labels, unread = find_labels(outlines) if outlines else ({}, [])
-    by_class, drafts = class_folders(entries, stem), _entry(entries, DRAFTS)
-    beside = [*by_class.values(), *([drafts] if drafts else [])]
-    images = group_channels(scans, {*labels}.union(*(find_labels(at)[0] for at in beside)))
+    by_class, drafted = class_folders(entries, stem), _entry(entries, DRAFTS)
+    parts = {name: find_labels(folder) for name, folder in by_class.items()}
+    drafts = find_labels(drafted) if drafted else ({}, [])
+    named = {*labels, *drafts[0]}.union(*(files for files, _ in parts.values()))
+    images = group_channels(scans, named)
     names = read_names(root / "dataset.json")
     classes = named_classes(by_class, names.classes, outlines if labels else None)
     cases = pair_labels(images, assign_labels(images, labels, unread))
-    cases = with_drafts(with_class_folders(cases, by_class, classes), drafts)
+    cases = with_drafts(with_class_folders(cases, parts, classes), drafts)
     count = len(next(iter(images.values()), ()))
     cohort = Cohort(
         root, layout, channels=_channel_names(root, names, count), class_names=classes,

@@ -21,7 +21,7 @@ MOST_SCANS = 32
 MOST_LABELS = 200
 """Labels that are read for the classes and their volumes."""
 
-VOXEL_BUDGET = 2 * 10**9
+MOST_VOXELS = 2 * 10**9
 """Voxels read of scans, and of labels: under a minute, however large the scans are."""
 
 FEWEST = 4
@@ -113,7 +113,7 @@ def make_fingerprint(cohort: Cohort) -> Fingerprint:
     grids = [read_grid(case.images[0]) for case in _spread(cohort.training, MOST_HEADERS)]
     spacings = np.array([grid.in_ras(grid.spacing) for grid in grids])
     sizes = np.array([grid.in_ras(grid.shape) for grid in grids])
-    affordable = VOXEL_BUDGET // int(np.median(sizes.prod(1)))
+    affordable = MOST_VOXELS // int(np.median(sizes.prod(1)))
     voxels = _read_voxels(cohort, affordable)
     found = sorted(voxels.volumes)
     if len(found) < 2:

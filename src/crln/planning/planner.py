@@ -15,7 +15,7 @@ from crln.planning.plan import Intensity, NetworkPlan, Plan, Triple
 from crln.planning.room import shorter
 from crln.planning.topology import is_uneven, topology
 
-VOXEL_BUDGET = 112 * 112 * 80
+LARGEST_PATCH = 112 * 112 * 80
 """Most voxels in a patch: the paper's LA patch. 2 + 2 of them train the default V-Net in float32 in
 some 6 GiB, of a GPU or of the machine; who has less edits `patch_size` or the batch."""
 
@@ -169,7 +169,7 @@ def _network(size: list[float], spacing: tuple[float, float, float]) -> NetworkP
     if not is_uneven(spacing, size):
         return NetworkPlan()
     seen = list(size)
-    while (excess := prod(seen) / VOXEL_BUDGET) > 1:
+    while (excess := prod(seen) / LARGEST_PATCH) > 1:
         extent = [n * side for n, side in zip(seen, spacing, strict=True)]
         longest = extent.index(max(extent))
         seen[longest] /= min(excess, SHRINKING)
@@ -191,7 +191,7 @@ def _patch_size(size: list[float], spacing: tuple[float, float, float], step: Tr
         for every, side in zip(step, size, strict=True)
     )
     patch = (x, y, z)
-    while prod(patch) > VOXEL_BUDGET and (less := shorter(patch, spacing, step)):
+    while prod(patch) > LARGEST_PATCH and (less := shorter(patch, spacing, step)):
         patch = less
     return patch
 
