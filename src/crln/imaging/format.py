@@ -1,8 +1,9 @@
 """What a kind of file can do: read its grid, read its voxels, write a mask or a map."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -77,6 +78,10 @@ class Format(ABC):
 
         Of a file of several channels (X, Y, Z, C).
         """
+
+    def scan(self, path: Path) -> tuple[Grid, Callable[[], np.ndarray]]:
+        """The grid, and what reads the voxels of the image after it, for headers read once."""
+        return self.grid(path), partial(self.voxels, path, "image")
 
     def channels(self, path: Path) -> int:
         """How many a file holds, without reading voxels."""

@@ -1,14 +1,13 @@
 """Reads scans, labels and grids of every format."""
 
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from crln.errors import CrlnError
 from crln.imaging.faults import reading
-from crln.imaging.format import Content
 from crln.imaging.formats import label_format, scan_format
 from crln.imaging.grid import Grid, Volume, check_grid, check_same_grid
 from crln.imaging.naming import moved, plain, renamed, values_by_name
@@ -22,11 +21,7 @@ def read_grid(path: Path) -> Grid:
     Raises:
         CrlnError: the file is missing, truncated, no image, not 3D, or of an absurd voxel size.
     """
-    path = Path(path)
-    format = scan_format(path)
-    sys.audit("crln.read", str(path), "header")  # some libraries open files unheard by Python
-    with reading(path):
-        return check_grid(path, format.grid(path))
+    return _open_scan(Path(path))[0]
 
 
 def read_label_grid(path: Path) -> Grid:
@@ -55,12 +50,15 @@ def read_image(paths: Sequence[Path]) -> Volume:
             the same; the voxel size is absurd; the channels lie on different grids.
     """
     paths = [Path(path) for path in paths]
-    grid = read_grid(paths[0])
+    grid, read = _open_scan(paths[0])
     array = np.empty((0, *grid.shape), np.float32)
     for place, path in enumerate(paths):
         if place:
-            check_same_grid(paths[0], grid, path, read_grid(path))
-        voxels = _read_voxels(path, "image")
+            other, read = _open_scan(path)
+            check_same_grid(paths[0], grid, path, other)
+        sys.audit("crln.read", str(path), "image")
+        with reading(path):
+            voxels = read()
         found = voxels[..., None] if voxels.ndim == 3 else voxels
         if not place:
             array = np.empty((found.shape[3] * len(paths), *grid.shape), np.float32)
@@ -141,8 +139,10 @@ def label_names(path: Path) -> dict[int, str]:
         return {value: name for value, name in format.names(path).items() if plain(name)}
 
 
-def _read_voxels(path: Path, content: Content) -> np.ndarray:
+def _open_scan(path: Path) -> tuple[Grid, Callable[[], np.ndarray]]:
+    """The grid of a scan, and what reads its voxels."""
     format = scan_format(path)
-    sys.audit("crln.read", str(path), content)
+    sys.audit("crln.read", str(path), "header")  # some libraries open files unheard by Python
     with reading(path):
-        return format.voxels(path, content)
+        grid, read = format.scan(path)
+        return check_grid(path, grid), read

@@ -36,6 +36,21 @@ def test_a_missing_slice_is_noticed(series: Path) -> None:
         read_image([series])
 
 
+def test_every_header_of_a_series_is_read_once(
+    series: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a slow drive, hundreds of headers are what takes the time."""
+    read, opened = pydicom.dcmread, []
+
+    def counted(file: Path, **how: object) -> pydicom.Dataset:
+        opened.append(file)
+        return read(file, **how)
+
+    monkeypatch.setattr(pydicom, "dcmread", counted)
+    read_image([series])
+    assert sorted(opened) == sorted(series.iterdir())
+
+
 def test_two_series_are_refused(series: Path, dicom: ModuleType) -> None:
     first = next(series.iterdir())
     dicom.edit(first, SeriesInstanceUID=pydicom.uid.generate_uid())

@@ -1,5 +1,7 @@
 """One DICOM series as a scan: the slices in a folder, or those that one slice belongs to."""
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -44,11 +46,16 @@ class Series(Format):
         Raises:
             CrlnError: not one series of two or more evenly spaced slices; what is wrong is named.
         """
-        return arrange(path, _frames(path))[1]
+        return self.scan(path)[0]
 
     def voxels(self, path: Path, content: Content) -> np.ndarray:
         """Rescaled, slices in the order of their places."""
-        return read_values(arrange(path, _frames(path))[0])
+        return self.scan(path)[1]()
+
+    def scan(self, path: Path) -> tuple[Grid, Callable[[], np.ndarray]]:
+        """Both from one reading of the headers, of which a series has hundreds."""
+        frames, grid = arrange(path, _frames(path))
+        return grid, partial(read_values, frames)
 
 
 def slice_files(path: Path) -> list[Path]:
