@@ -7,6 +7,7 @@ from scipy import ndimage
 
 from crln.cohort import load_cohort, make_phantom
 from crln.cohort.anatomy import Phantom, draw_phantom
+from crln.cohort.fine_anatomy import draw_fine_phantom
 from crln.errors import CrlnError
 from crln.imaging import check_same_grid, read_image, read_label
 
@@ -95,3 +96,22 @@ def test_edges_are_soft_and_voxels_noisy(drawn: list[Phantom]) -> None:
         rim = organ & ~ndimage.binary_erosion(organ)
         assert phantom.image[deep].mean() > phantom.image[rim].mean()
         assert phantom.image[deep].std() > 20
+
+
+def test_fine_structures_are_thin_down_to_one_and_a_half_voxels_and_none_touches_another() -> None:
+    for seed in range(6):
+        label = draw_fine_phantom((32, 32, 32), np.random.default_rng(seed)).label
+        vessels, sheet = label == 1, label == 2
+        assert min(vessels.sum(), sheet.sum()) > 200
+        assert not (ndimage.binary_dilation(vessels) & sheet).any()
+        depth = ndimage.distance_transform_edt(np.pad(vessels, 1, "edge"))[1:-1, 1:-1, 1:-1]
+        assert depth.max() > 2.5  # the trunk
+        lowest = np.flatnonzero(vessels.any((0, 1)))[:3]
+        assert depth[:, :, lowest].max() < 2  # the twigs: no voxel but has an outside neighbour
+        heights = np.argmax(sheet, 2)[sheet.any(2)]
+        assert np.ptp(heights) > 5  # folds deeper than the sheet is thick
+
+
+def test_a_cohort_of_fine_structures_names_them(tmp_path: Path) -> None:
+    root = make_phantom(tmp_path, labelled=1, unlabelled=1, test=0, shape=(24, 24, 24), fine=True)
+    assert load_cohort(root).class_names == {0: "background", 1: "vessels", 2: "sheet"}

@@ -8,7 +8,9 @@ import typer
 from crln.cli.options import Overwrite, Seed
 from crln.cli.screen import console, examples
 
-EXAMPLES = examples("crln demo", "crln demo --out elsewhere --seed 1")
+EXAMPLES = examples(
+    "crln demo", "crln demo --out elsewhere --seed 1", "crln demo --fine --out fine-demo"
+)
 
 
 def command(
@@ -18,6 +20,9 @@ def command(
         int | None,
         typer.Option(metavar="N", min=1, show_default="the preset's", help="Steps of training."),
     ] = None,
+    fine: Annotated[
+        bool, typer.Option("--fine", help="Thin vessels and folded sheets, where Dice is blind.")
+    ] = False,
     overwrite: Overwrite = False,
 ) -> None:
     """See it work on scans that it makes itself.
@@ -26,5 +31,7 @@ def command(
     """
     from crln.comparison.demo import run_demo
 
-    page = run_demo(out, seed=seed, iterations=iterations, overwrite=overwrite, say=console.print)
+    page = run_demo(
+        out, seed=seed, fine=fine, iterations=iterations, overwrite=overwrite, say=console.print
+    )
     console.print(f"look at {page}")

@@ -48,8 +48,8 @@ def draw_phantom(shape: tuple[int, int, int], rng: np.random.Generator) -> Phant
     organ, part = _bent_organ(points, rng)
     inside = expit(-np.minimum(organ, _neighbours(points, rng)) / EDGE)
     body = expit((1.05 - np.linalg.norm(points, axis=0)) / EDGE)
-    image = body * (TISSUE + _smooth_field(shape, rng, 2.0, 0.04)) + inside * (ORGAN - TISSUE)
-    image *= np.exp(_smooth_field(shape, rng, min(shape) / 4, 0.18))  # bias field
+    image = body * (TISSUE + smooth_field(shape, rng, 2.0, 0.04)) + inside * (ORGAN - TISSUE)
+    image *= np.exp(smooth_field(shape, rng, min(shape) / 4, 0.18))  # bias field
     image += rng.normal(0, 0.07, shape)
     label = np.where(organ < 0, 1 + part, 0).astype(np.uint8)
     return Phantom((SCALE * image).astype(np.int16), label)
@@ -62,10 +62,10 @@ def _deformed_grid(shape: tuple[int, int, int], rng: np.random.Generator) -> np.
     turn = Rotation.from_euler("xyz", rng.uniform(-0.4, 0.4, 3)).as_matrix()
     moved = np.tensordot(turn * rng.uniform(0.8, 1.2, 3), grid, 1)
     moved += rng.uniform(-0.15, 0.15, 3)[:, None, None, None]
-    return moved + np.stack([_smooth_field(shape, rng, min(shape) / 6, 0.09) for _ in range(3)])
+    return moved + np.stack([smooth_field(shape, rng, min(shape) / 6, 0.09) for _ in range(3)])
 
 
-def _smooth_field(
+def smooth_field(
     shape: tuple[int, int, int], rng: np.random.Generator, scale: float, size: float
 ) -> np.ndarray:
     """A random field of standard deviation `size` that varies over about `scale` voxels."""

@@ -20,6 +20,7 @@ def make_phantom(
     test: int = 4,
     shape: tuple[int, int, int] = (32, 32, 32),
     seed: int = 0,
+    fine: bool = False,
 ) -> Path:
     """Writes a cohort of anatomy-like scans as `images/`, `labels/` and `test.list`.
 
@@ -34,6 +35,8 @@ def make_phantom(
         test: cases with a label that `test.list` keeps for evaluation.
         shape: voxels along X, Y and Z.
         seed: of every draw.
+        fine: a tree of vessels down to one and a half voxels and a folded sheet, in place of a
+            bent organ.
 
     Returns:
         `root`, which `load_cohort` reads.
@@ -41,8 +44,11 @@ def make_phantom(
     Raises:
         CrlnError: `root` holds images already, or cannot be written.
     """
-    from crln.cohort.anatomy import CLASSES, draw_phantom  # its filters are slow to import
+    from crln.cohort import anatomy, fine_anatomy  # their filters are slow to import
 
+    draw, classes = anatomy.draw_phantom, anatomy.CLASSES
+    if fine:
+        draw, classes = fine_anatomy.draw_fine_phantom, fine_anatomy.CLASSES
     root = Path(root)
     if (root / "images").exists():
         raise CrlnError(f"{root / 'images'}: exists; give another folder for the phantom")
@@ -55,11 +61,11 @@ def make_phantom(
     }
     for part, ids in parts.items():
         for index, id in enumerate(ids):
-            phantom = draw_phantom(shape, numpy_generator(seed, index, f"phantom {part}"))
+            phantom = draw(shape, numpy_generator(seed, index, f"phantom {part}"))
             _save(root / "images" / f"{id}.nii.gz", phantom.image, affine)
             if part != "unlabelled":
                 _save(root / "labels" / f"{id}.nii.gz", phantom.label, affine)
-    names = {"modality": {"0": "MRI"}, "labels": {str(v): name for v, name in CLASSES.items()}}
+    names = {"modality": {"0": "MRI"}, "labels": {str(v): name for v, name in classes.items()}}
     write_text(root / "dataset.json", json.dumps(names, indent=1), overwrite=False)
     write_text(root / "test.list", "".join(f"{id}\n" for id in tested))
     return root

@@ -26,6 +26,7 @@ def run_demo(
     out: Path,
     *,
     seed: int = 0,
+    fine: bool = False,
     iterations: int | None = None,
     changes: Mapping[str, Any] | None = None,
     overwrite: bool = False,
@@ -39,6 +40,7 @@ def run_demo(
     Args:
         out: the folder to make.
         seed: of the cohort and of the trainings.
+        fine: of thin vessels and folded sheets, in place of a bent organ.
         iterations: steps of each training; default the preset's.
         changes: other changes of the preset's plan.
         overwrite: replace the demo that is in `out`.
@@ -56,7 +58,7 @@ def run_demo(
     _make_room(out, overwrite)
     say(f"{LABELLED} labelled, {UNLABELLED} unlabelled and {TEST} test scans in {out / COHORT}")
     data = make_phantom(
-        out / COHORT, labelled=LABELLED, unlabelled=UNLABELLED, test=TEST, seed=seed
+        out / COHORT, labelled=LABELLED, unlabelled=UNLABELLED, test=TEST, seed=seed, fine=fine
     )
     plan = make_plan(load_cohort(data), preset="phantom", changes=dict(changes or {}))
     if iterations is not None:
