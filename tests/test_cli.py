@@ -272,6 +272,11 @@ def test_predict_goes_on_after_a_scan_that_fails(
     assert result.code == 1
     assert "torn.nii.gz" in result.err
     assert [path.name for path in (tmp_path / "masks").glob("*.nii.gz")] == [good.name]
+    words = ["predict", run, good, "--out", tmp_path / "masks", "--skip-existing"]
+    assert command_line(*words).out == "1 mask was there\n"
+    result = command_line(*words[:2], torn, *words[2:])
+    assert result.code == 1
+    assert "1 mask was there\n0 of 1 masks in" in result.out
 
 
 def test_a_name_that_is_not_utf8_is_told_in_one_line(

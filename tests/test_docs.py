@@ -51,8 +51,8 @@ def test_pages_of_figures_are_what_their_files_give() -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_no_page_is_too_long(page: Path) -> None:
-    """The faults are looked up, not read."""
-    most = 2000 if page.stem == "faults" else 1800
+    """Faults and verbs are looked up, not read."""
+    most = 2600 if page.stem in ("faults", "verbs") else 1800
     assert words(page.read_text(encoding="utf-8")) <= most
 
 

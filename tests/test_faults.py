@@ -558,6 +558,12 @@ def _(place: Place) -> list[object]:
     return predicting(place)
 
 
+@fault("masks that exist are to stay and to go")
+def _(place: Place) -> list[object]:
+    trained(place)
+    return [*predicting(place), "--skip-existing", "--overwrite"]
+
+
 @fault("a mask for PACS of a scan that is no DICOM series")
 def _(place: Place) -> list[object]:
     trained(place)

@@ -322,3 +322,100 @@ def test_regions_are_written_as_values(scans: list[Path], tmp_path: Path) -> Non
     found = predictor.predict(scans[0]).structures
     assert np.array_equal(found["whole"], mask > 0)
     assert np.array_equal(found["core"], mask == 5)
+
+
+def stamps(folder: Path) -> dict[str, tuple[int, bytes]]:
+    """Time of change and content of each file of a folder, but the table of measures."""
+    return {
+        name: ((folder / name).stat().st_mtime_ns, (folder / name).read_bytes())
+        for name in tree(folder)
+    }
+
+
+def cases_of(table: Path) -> dict[str, str]:
+    """The lines of each case."""
+    lines = table.read_text("utf-8").splitlines()[1:]
+    return {case: "".join(x for x in lines if x.split(",")[0] == case) for case in "abc"}
+
+
+def test_of_a_folder_that_grows_the_new_scans_alone_are_outlined(
+    predictor: Predictor, scans: list[Path], tmp_path: Path
+) -> None:
+    out = tmp_path / "masks"
+    predict_files(predictor, scans[:2], out)
+    (out / "a.nii.gz").write_bytes((out / "b.nii.gz").read_bytes())  # as a person's correction
+    before, lines = stamps(out), cases_of(out / TABLE)
+    worked: list[tuple[str, int]] = []
+    outcomes = predict_files(
+        predictor, scans, out, skip_existing=True,
+        progress=lambda outcome, total: worked.append((outcome.case, total)),
+    )  # fmt: skip
+    assert worked == [("c", 1)]
+    assert [(o.case, o.kept, o.error) for o in outcomes] == [
+        ("a", True, None), ("b", True, None), ("c", False, None),
+    ]  # fmt: skip
+    assert {name: stamps(out)[name] for name in before} == before
+    after = cases_of(out / TABLE)
+    assert (after["a"], after["b"]) == (lines["a"], lines["b"])
+    assert after["c"]
+    again = predict_files(predictor, scans, out, skip_existing=True)
+    assert [o.kept for o in again] == [True] * 3
+
+
+def test_maps_that_a_kept_mask_lacks_are_made_and_those_without_a_mask_anew(
+    predictor: Predictor, scans: list[Path], tmp_path: Path
+) -> None:
+    out = tmp_path / "masks"
+    predict_files(predictor, scans[:1], out)
+    (out / "a.nii.gz").write_text("drawn by hand")
+    predict_files(predictor, scans[1:2], out, uncertainty=True)
+    (out / "b.nii.gz").unlink()
+    (out / "uncertainty" / "b.nii.gz").write_text("of a process that was killed")
+    outcomes = predict_files(predictor, scans, out, skip_existing=True, uncertainty=True)
+    assert {o.case: o.kept for o in outcomes} == {"a": True, "b": False, "c": False}
+    assert (out / "a.nii.gz").read_text() == "drawn by hand"
+    for name, path in zip("abc", scans, strict=True):
+        found = predictor.predict(path, uncertainty=True).uncertainty
+        written = nib.load(out / "uncertainty" / f"{name}.nii.gz").get_fdata()
+        np.testing.assert_allclose(written, found, atol=1e-6)
+    before = stamps(out)
+    predict_files(predictor, scans, out, skip_existing=True, uncertainty=True)
+    assert stamps(out) == before
+
+
+def test_of_masks_that_exist_either_all_stay_or_all_go(
+    predictor: Predictor, scans: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(predictor, "predict", lambda *_, **__: pytest.fail("worked"))
+    with pytest.raises(CrlnError, match=r"--skip-existing leaves .* --overwrite replaces .* one"):
+        predict_files(predictor, scans, tmp_path / "out", skip_existing=True, overwrite=True)
+    with pytest.raises(CrlnError, match=r"a\.nii\.gz: is a scan to outline"):
+        predict_files(predictor, scans, scans[0].parent, skip_existing=True)
+
+
+def test_a_series_whose_segmentation_is_there_is_skipped(
+    predictor: Predictor, small_scans: Path, tmp_path: Path
+) -> None:
+    series, out = small_scans / "series", tmp_path / "out"
+    predict_files(predictor, [series], out, format="dicom-seg")
+    before = stamps(out)
+    (outcome,) = predict_files(predictor, [series], out, format="dicom-seg", skip_existing=True)
+    assert outcome.kept
+    assert outcome.mask == out / "series.dcm"
+    assert stamps(out) == before
+
+
+def test_structures_with_files_of_their_own_are_skipped_together(
+    scans: list[Path], tmp_path: Path
+) -> None:
+    labels = LabelSpace.of([0, 1, 2], {1: "liver", 2: "kidney"}, exclusive=False)
+    predictor = Predictor(nn.Conv3d(1, 3, 1), Plan(patch_size=(16, 16, 16), labels=labels))
+    out = tmp_path / "out"
+    predict_files(predictor, scans[:1], out)
+    outcomes = predict_files(predictor, scans[:2], out, skip_existing=True)
+    assert [o.kept for o in outcomes] == [True, False]
+    (out / "kidney" / "a.nii.gz").unlink()
+    kept = (out / "liver" / "a.nii.gz").read_bytes()
+    with pytest.raises(CrlnError, match=r"liver/a\.nii\.gz: exists, and .* remove it, or"):
+        predict_files(predictor, scans, out, skip_existing=True)
+    assert (out / "liver" / "a.nii.gz").read_bytes() == kept

@@ -67,6 +67,25 @@ def test_the_table_of_a_model_with_other_channels_is_written_anew(tmp_path: Path
     assert [line[0] for line in lines(tmp_path)] == ["case", "b", "b"]
 
 
+def test_lines_of_masks_that_stay_outlive_other_columns(tmp_path: Path) -> None:
+    add_rows(tmp_path, {"a": row("a", 1.0)}, headings(("T1",)))
+    had, *before = lines(tmp_path)
+    add_rows(tmp_path, {"b": [["b", 1]]}, ["case", "other"], keep=True)
+    columns, *after = lines(tmp_path)
+    assert columns == ["case", "other", *had[1:]]
+    assert after == [
+        ["a", "", *before[0][1:]],
+        ["a", "", *before[1][1:]],
+        ["b", "1", *[""] * (len(had) - 1)],
+    ]
+
+
+def test_the_table_of_an_older_version_with_fewer_columns_is_kept(tmp_path: Path) -> None:
+    add_rows(tmp_path, {"a": [line[:6] for line in row("a", 1.0)]}, COLUMNS[:6])
+    add_rows(tmp_path, {"b": row("b", 2.0)}, COLUMNS)
+    assert [line[0] for line in lines(tmp_path)] == ["case", "a", "a", "b", "b"]
+
+
 @pytest.mark.parametrize("ending", ["\n", "\n\n", "\nb\n"])
 def test_an_edited_table_is_no_traceback(tmp_path: Path, ending: str) -> None:
     add_rows(tmp_path, {"a": row("a", 1.0)}, COLUMNS)

@@ -19,6 +19,7 @@ EXAMPLES = examples(
     "crln predict run scan.nii.gz --out masks --mirror x,y --overlap 0.75",
     "crln predict run dicom-series other.nrrd --out masks --uncertainty",
     "crln predict run dicom-series --out masks --format dicom-seg",
+    "crln predict run data/images --out masks --skip-existing  # the new scans alone",
     "crln predict run data/images --out masks --share  # in several processes",
 )
 
@@ -71,6 +72,12 @@ def command(
     device: Device = "auto",
     precision: Precision = "32",
     overwrite: Overwrite = False,
+    skip_existing: Annotated[
+        bool,
+        typer.Option(
+            "--skip-existing", help="Leave masks that exist as they are, and outline the others."
+        ),
+    ] = False,
     share: Annotated[
         bool,
         typer.Option(
@@ -100,7 +107,7 @@ def command(
         crln.load_predictor(run, device, precision, inference=changes), inputs, out,
         probabilities=probabilities, uncertainty=uncertainty,
         largest_component=largest_component or largest_component_of or False,
-        format=format, overwrite=overwrite, share=share, progress=show,
+        format=format, overwrite=overwrite, skip_existing=skip_existing, share=share, progress=show,
     )  # fmt: skip
     _tell(outcomes, f"{out} by this process" if share else str(out))
 
@@ -112,10 +119,16 @@ def _tell(outcomes: "list[Outcome]", where: str) -> None:
         CrlnError: the only scan failed.
         typer.Exit: some of many failed.
     """
+    kept = sum(outcome.kept for outcome in outcomes)
+    fresh = [outcome for outcome in outcomes if not outcome.kept]
     errors = [outcome.error for outcome in outcomes if outcome.error]
     if errors and len(outcomes) == 1:
         raise CrlnError(errors[0])
-    console.print(f"{len(outcomes) - len(errors)} of {len(outcomes)} masks in {where}")
+    if kept:
+        console.print(f"{kept} {'mask was' if kept == 1 else 'masks were'} there")
+    if fresh or not kept:
+        done = sum(outcome.mask is not None for outcome in fresh)
+        console.print(f"{done} of {len(fresh)} masks in {where}")
     for error in errors:
         complain(error)
     if errors:

@@ -31,6 +31,7 @@ class Outcome:
         seconds: that it took.
         measures: of each structure, by its name.
         appraisal: how good the outline is likely to be, and what is strange.
+        kept: whether its mask was there before, and stays as it is.
     """
 
     case: str
@@ -39,6 +40,7 @@ class Outcome:
     seconds: float
     measures: Mapping[str, Measures] = field(default_factory=dict)
     appraisal: Appraisal = field(default_factory=Appraisal)
+    kept: bool = False
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,16 @@ class Outputs:
         return self.masks[-1]
 
     @property
+    def outlined(self) -> bool:
+        """Whether the case has its mask, or all of its masks."""
+        return all(mask.exists() for mask in self.masks)
+
+    @property
+    def done(self) -> bool:
+        """Whether it has all that is asked for."""
+        return self.outlined and all(file.exists() for file in self.maps.values())
+
+    @property
     def maps(self) -> dict[str, Path]:
         """Name of each further output asked for, to its file."""
         wanted = {PROBABILITIES: self.probabilities, UNCERTAINTY: self.uncertainty}
@@ -87,6 +99,7 @@ def predict_files(
     largest_component: bool | Sequence[str] = False,
     format: str | None = None,
     overwrite: bool = False,
+    skip_existing: bool = False,
     share: bool = False,
     progress: Callable[[Outcome, int], None] | None = None,
 ) -> list[Outcome]:
@@ -102,12 +115,15 @@ def predict_files(
         format: of the masks: "nifti", "nrrd", "metaimage", "dicom-seg" or "rtstruct"; None: the
             scan's own, or NIfTI where that is a DICOM series.
         overwrite: replace masks that exist.
+        skip_existing: scans whose mask exists are not outlined again, and their lines in
+            `cases.csv` stay. Maps that they lack are made; one without a mask is made anew.
         share: other processes predict the same inputs into the same folder. Each case is done
             once; masks that exist count as done, and those of a process that died are taken over.
-        progress: called after each case with its outcome and the number of cases.
+        progress: called after each case with its outcome and the number of cases to outline.
 
     Returns:
-        An outcome for each case that this process worked on.
+        An outcome for each case that this process worked on; with `skip_existing` first those for
+        cases that had everything.
 
     Raises:
         CrlnError: before any work: an input holds no scan, a mask exists or would be written onto
@@ -128,28 +144,36 @@ def predict_files(
         check_option(format, [case.images[0] for case in cases])
     if share and overwrite:
         raise CrlnError("sharing takes masks that exist as done; remove them, or do not overwrite")
+    if skip_existing and overwrite:
+        raise CrlnError(
+            "--skip-existing leaves masks that exist, --overwrite replaces them; give one"
+        )
     predictor.classes_to_clean(largest_component)  # a name that is wrong is told at once
     _refuse_inputs(outputs, found)
     check_table(out)
     if not share and not overwrite:
-        _refuse_existing(outputs)
+        _refuse_existing(outputs, skip_existing)
     fresh = [f for f in (out / PROBABILITIES, out / UNCERTAINTY, out) if not f.exists()]
-    outcomes: list[Outcome] = []
-    for files in _claimed(outputs, out / CLAIMS) if share else outputs:
-        outcome = _predict_one(predictor, files, largest_component, overwrite or share)
-        _tell_measures(predictor.plan, outcome, out, share)
+    skip = skip_existing and not share  # sharing does so by itself
+    done = {files.case.id: files.mask for files in outputs if skip and files.done}
+    todo = [files for files in outputs if files.case.id not in done]
+    outcomes = [Outcome(case, mask, None, 0.0, kept=True) for case, mask in done.items()]
+    for files in _claimed(todo, out / CLAIMS) if share else todo:
+        outcome = _predict_one(predictor, files, largest_component, overwrite or share, skip)
+        _tell_measures(predictor.plan, outcome, out, share, keep=share or skip_existing)
         outcomes.append(outcome)
         if progress:
-            progress(outcome, len(cases))
+            progress(outcome, len(todo))
     _remove_empty(fresh)
     return outcomes
 
 
-def _tell_measures(plan: Plan, outcome: Outcome, out: Path, share: bool) -> None:
-    if outcome.mask:
+def _tell_measures(plan: Plan, outcome: Outcome, out: Path, share: bool, keep: bool) -> None:
+    if outcome.mask and not outcome.kept:
         of_case = rows_of(outcome.case, outcome.measures, plan.labels, outcome.appraisal)
         rows: Rows = {outcome.case: of_case}
-        add_rows(out, rows, headings(plan.channels), out / CLAIMS / TABLE if share else None)
+        lock = out / CLAIMS / TABLE if share else None
+        add_rows(out, rows, headings(plan.channels), lock, keep=keep)
 
 
 def _remove_empty(folders: Sequence[Path]) -> None:
@@ -167,11 +191,19 @@ def _refuse_inputs(outputs: Sequence[Outputs], found: Sequence[Case]) -> None:
                 raise CrlnError(f"{path}: is {what}; give another output")
 
 
-def _refuse_existing(outputs: Sequence[Outputs]) -> None:
+def _refuse_existing(outputs: Sequence[Outputs], skip: bool) -> None:
+    """Refuses what is there; where masks that are there are kept, those that lack their like."""
     for files in outputs:
-        for path in (*files.masks, *files.maps.values()):
+        if skip and files.outlined:
+            continue
+        for path in (*files.masks, *({} if skip else files.maps).values()):
             if path.exists():
-                raise CrlnError(f"{path}: exists; give another output, or --overwrite")
+                raise CrlnError(
+                    f"{path}: exists, and masks of other structures of the scan do not; remove it, "
+                    "or give --overwrite"
+                    if skip
+                    else f"{path}: exists; give another output, or --overwrite"
+                )
 
 
 def _predict_one(
@@ -179,11 +211,14 @@ def _predict_one(
     files: Outputs,
     largest_component: bool | Sequence[str],
     overwrite: bool,
+    skip: bool,
 ) -> Outcome:
+    """Outlines a scan; with `skip`, of one whose mask is there only the maps that it lacks."""
     start = time.perf_counter()
     scan = files.case.images[0]
     written: list[Path] = []
     error, measures, appraisal = None, {}, Appraisal()
+    kept = skip and files.outlined
     try:
         readable_names([scan])
         prediction = predictor.predict(
@@ -193,10 +228,14 @@ def _predict_one(
             largest_component=largest_component,
         )
         for name, path in files.maps.items():
-            write_scalar(path, getattr(prediction, name), scan, overwrite=overwrite)
+            if kept and path.exists():
+                continue
+            # beside a mask that is missing, a map is of a process that came to no end
+            write_scalar(path, getattr(prediction, name), scan, overwrite=overwrite or skip)
             written.append(path)
-        measures, appraisal = prediction.measures(), prediction.appraisal
-        prediction.save(files.out / files.mask.name, overwrite=overwrite)
+        if not kept:
+            measures, appraisal = prediction.measures(), prediction.appraisal
+            prediction.save(files.out / files.mask.name, overwrite=overwrite)
     except CrlnError as fault:
         error = str(fault)
     except Exception as fault:  # whatever it is, the other scans can be outlined
@@ -205,7 +244,7 @@ def _predict_one(
         for path in written:
             path.unlink(missing_ok=True)
     mask, seconds = None if error else files.mask, time.perf_counter() - start
-    return Outcome(files.case.id, mask, error, seconds, measures, appraisal)
+    return Outcome(files.case.id, mask, error, seconds, measures, appraisal, kept)
 
 
 def _claimed(outputs: Sequence[Outputs], claims: Path) -> Iterator[Outputs]:

@@ -61,28 +61,52 @@ def _heading(path: Path) -> list[str]:
     return next(csv.reader(io.StringIO(text)), OWN)
 
 
-def add_rows(out: Path, fresh: Rows, columns: Sequence[str], lock: Path | None = None) -> None:
+def add_rows(
+    out: Path,
+    fresh: Rows,
+    columns: Sequence[str],
+    lock: Path | None = None,
+    *,
+    keep: bool = False,
+) -> None:
     """Writes `cases.csv`, with the lines of other cases that are there already, sorted by case.
 
-    A table of other columns, as of another model, is written anew.
+    A table that has columns of another model, such as those of other channels, is written anew;
+    one that lacks some, as an older version's does, is kept.
 
     Args:
         out: the folder of the masks.
         fresh: lines of the cases that were outlined.
         columns: their headings.
         lock: where other processes write to the same table: a file to take turns by.
+        keep: the lines that are there whatever their columns, which then stand behind the others.
     """
     if not fresh:
         return
     if lock:
         with claim(lock, wait=True):
-            add_rows(out, fresh, columns)
+            add_rows(out, fresh, columns, keep=keep)
         return
-    path = out / TABLE
-    kept: Rows = {}
-    if path.exists():
-        lines = [line for line in csv.reader(io.StringIO(read_text(path, "remove it"))) if line]
-        for line in lines[1:] if lines[:1] == [list(columns)] else ():
-            kept.setdefault(line[0], []).append(line)
-    merged = kept | fresh
-    write_text(path, csv_text(columns, (line for case in sorted(merged) for line in merged[case])))
+    path, own = out / TABLE, list(columns)
+    had, kept = _read(path) if path.exists() else ([], {})
+    if keep:
+        own += [column for column in had if column not in own]
+    elif not set(had) <= set(own):
+        kept = {}
+    rows: Rows = {
+        case: [[line.get(column, "") for column in own] for line in lines]
+        for case, lines in kept.items()
+    }
+    blank = [""] * (len(own) - len(columns))
+    rows |= {case: [[*line, *blank] for line in lines] for case, lines in fresh.items()}
+    write_text(path, csv_text(own, (line for case in sorted(rows) for line in rows[case])))
+
+
+def _read(path: Path) -> tuple[list[str], dict[str, list[dict[str, str]]]]:
+    """The columns of a table, and the lines of each case."""
+    lines = [line for line in csv.reader(io.StringIO(read_text(path, "remove it"))) if line]
+    had = lines[0] if lines else []
+    kept: dict[str, list[dict[str, str]]] = {}
+    for line in lines[1:]:
+        kept.setdefault(line[0], []).append(dict(zip(had, line, strict=False)))
+    return had, kept
