@@ -71,3 +71,18 @@ def test_an_empty_margin_may_lie_beyond_the_scan_but_no_outline() -> None:
     assert placed(array, Grid((5, 5, 5), beyond), like)[0][0, 0, 0] == 4
     array[0, 0, 0] = 4
     assert placed(array, Grid((5, 5, 5), beyond), like)[0].shape == (5, 5, 5)
+
+
+def test_a_label_where_another_program_reads_an_ambiguous_scan_stays_as_it_is(
+    tmp_path: Path, voxels: np.ndarray
+) -> None:
+    scan = nib.Nifti1Image(voxels.astype(np.int16), None)
+    scan.set_sform(None, code=0)
+    scan.set_qform(None, code=0)
+    nib.save(scan, tmp_path / "scan.nii.gz")
+    theirs = nib.load(tmp_path / "scan.nii.gz").affine  # a default of nibabel's own, not ITK's
+    nib.save(nib.Nifti1Image((voxels % 5).astype(np.uint8), theirs), tmp_path / "label.nii.gz")
+    grid = read_grid(tmp_path / "scan.nii.gz")
+    read = read_label(tmp_path / "label.nii.gz", grid)
+    check_same_grid(tmp_path / "scan.nii.gz", grid, tmp_path / "label.nii.gz", read.grid)
+    np.testing.assert_array_equal(read.array[0], voxels % 5)

@@ -29,7 +29,14 @@ from crln.imaging.formats import (
 from crln.imaging.grid import Grid, Shape, Spacing, Volume, check_same_grid
 from crln.imaging.listing import group_channels, list_folder, readable_names, scans_by_name
 from crln.imaging.near import match_names, nearest
-from crln.imaging.read import count_channels, label_names, read_grid, read_image, read_label
+from crln.imaging.read import (
+    count_channels,
+    label_names,
+    read_grid,
+    read_image,
+    read_label,
+    read_stored,
+)
 from crln.imaging.separate import folder_name, mask_files, written_labels
 from crln.imaging.write import refuse_input, write_mask, write_scalar
 
@@ -69,6 +76,7 @@ __all__ = [
     "read_grid",
     "read_image",
     "read_label",
+    "read_stored",
     "readable_names",
     "refuse_input",
     "scan_format",

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from crln.imaging.grid import Grid
+from crln.imaging.grid import Grid, apart
 
 _WHOLE = 0.1
 """Of a voxel: how far from the scan's own voxels those of a label may lie."""
@@ -14,7 +14,7 @@ def reordered(array: np.ndarray, grid: Grid, like: Grid) -> tuple[np.ndarray, Gr
     Nothing is interpolated: where the axes of the two are not the same but for order and
     direction, or a grid is unknown, all stays as it is.
     """
-    if grid.affine is None or like.affine is None:
+    if grid.affine is None or like.affine is None or _where_read_otherwise(grid, like):
         return array, grid
     steps = np.linalg.inv(like.affine)[:3, :3] @ grid.affine[:3, :3]
     turn = np.rint(steps)
@@ -30,6 +30,13 @@ def reordered(array: np.ndarray, grid: Grid, like: Grid) -> tuple[np.ndarray, Gr
         to_old[order[axis], 3] = array.shape[order[axis]] - 1
     turned: np.ndarray = np.flip(array.transpose(order), tuple(back))
     return turned, Grid((turned.shape[0], turned.shape[1], turned.shape[2]), grid.affine @ to_old)
+
+
+def _where_read_otherwise(grid: Grid, like: Grid) -> bool:
+    """Whether a label lies where another program reads the scan, whose header is ambiguous."""
+    if like.other is None or grid.affine is None or grid.shape != like.shape:
+        return False
+    return apart(grid.shape, grid.affine, like.other) <= _WHOLE * min(grid.spacing)
 
 
 def placed(array: np.ndarray, grid: Grid, like: Grid) -> tuple[np.ndarray, Grid]:

@@ -71,6 +71,23 @@ def read_image(paths: Sequence[Path]) -> Volume:
     return Volume(array, grid)
 
 
+def read_stored(path: Path) -> tuple[np.ndarray, Grid]:
+    """The voxels of a scan as its file has them, whatever they are: to look at, not to learn from.
+
+    Returns:
+        (X, Y, Z), or (X, Y, Z, C) of a file of several channels, of the file's own type where it
+        has no scaling; and the grid that they lie on.
+
+    Raises:
+        CrlnError: the file is missing, truncated, no image, not 3D, or of an absurd voxel size.
+    """
+    path = Path(path)
+    grid, read = _open_scan(path)
+    sys.audit("crln.read", str(path), "image")
+    with reading(path):
+        return read(), grid
+
+
 def count_channels(paths: Sequence[Path]) -> int:
     """How many channels some files hold together, by their headers.
 
