@@ -20,6 +20,7 @@ from crln.labels import LabelSpace
 from crln.methods.supervised import Supervised
 from crln.planning import Plan
 from crln.runs import open_run
+from crln.runs.share import share
 
 pytestmark = pytest.mark.slow
 
@@ -586,6 +587,19 @@ def _(place: Place) -> list[object]:
 
     place.monkeypatch.setattr(nib.Nifti1Image, "to_filename", full)
     return predicting(place)
+
+
+@fault("a shared model is resumed")
+def _(place: Place) -> list[object]:
+    share(trained(place), place.root / "model")
+    return [*place.train()[:3], place.root / "model", *place.planned, "--resume"]
+
+
+@fault("a model is shared before its training has finished")
+def _(place: Place) -> list[object]:
+    run = trained(place)
+    (run / "weights.safetensors").unlink()
+    return ["share", run, "--out", place.root / "model"]
 
 
 def trained(place: Place) -> Path:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from crln.inference import Prediction, Predictor, load_predictor, predict_files
     from crln.planning import Plan, make_fingerprint, make_plan
     from crln.runs import EnsembleFolder, RunFolder, open_ensemble, open_run
+    from crln.runs.share import share
     from crln.training import (
         Course,
         Listener,
@@ -68,6 +69,7 @@ _ROOMS = {
     "out_of_fold": "training",
     "predict_files": "inference",
     "read_evaluation": "evaluation",
+    "share": "runs.share",
     "split_cohort": "cohort",
     "train": "training",
     "train_ensemble": "training",
@@ -103,6 +105,7 @@ __all__ = [
     "out_of_fold",
     "predict_files",
     "read_evaluation",
+    "share",
     "split_cohort",
     "train",
     "train_ensemble",

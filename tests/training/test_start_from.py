@@ -8,8 +8,9 @@ import torch
 from crln.errors import CrlnError
 from crln.methods import Method, build_method
 from crln.planning import Plan
-from crln.runs import Facts, RunFolder
+from crln.runs import Facts, RunFolder, open_run
 from crln.runs.checkpoint import Progress, save_checkpoint
+from crln.runs.share import share
 from crln.training.start_from import take_weights
 
 pytestmark = pytest.mark.slow
@@ -99,8 +100,23 @@ def test_what_cannot_be_started_from_is_said(
     wider = tiny_plan.updated({"network": {"widths": [16, 32, 32, 32, 32]}})
     with pytest.raises(CrlnError, match="none of its weights fits"):
         take_weights(built("mean_teacher", wider, 2), path)
-    (path / "checkpoint.safetensors").unlink()
+    (path / "checkpoint.safetensors").unlink()  # of a training that has not finished
     with pytest.raises(CrlnError, match=r"checkpoint\.safetensors is missing"):
         take_weights(built("mean_teacher", tiny_plan, 2), path)
     with pytest.raises(CrlnError, match="no such run folder"):
         take_weights(built("mean_teacher", tiny_plan, 2), tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("method", ["supervised", "mean_teacher", "crln"])
+def test_of_a_model_that_was_handed_on_the_predictor_is_taken(
+    method: str, tiny_plan: Plan, tmp_path: Path
+) -> None:
+    path, theirs = left(tiny_plan, tmp_path / "run", method)
+    open_run(path).save_weights(dict(theirs.predictor().state_dict()))
+    ours = built("mean_teacher", tiny_plan, 2)
+    said = take_weights(ours, share(path, tmp_path / "model"))
+    assert "model, which has those of its predictor alone" in said
+    backbone = theirs.predictor().backbone.state_dict()
+    for name, tensor in backbone.items():
+        assert torch.equal(ours.student.backbone.state_dict()[name], tensor)
+        assert torch.equal(ours.teacher.network.backbone.state_dict()[name], tensor)

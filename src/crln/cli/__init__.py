@@ -10,7 +10,18 @@ from typing import Annotated
 import typer
 
 from crln._version import __version__
-from crln.cli import bench, cache, compare, demo, evaluate, export_nnunet, plan, predict, train
+from crln.cli import (
+    bench,
+    cache,
+    compare,
+    demo,
+    evaluate,
+    export_nnunet,
+    plan,
+    predict,
+    share,
+    train,
+)
 from crln.cli.screen import complain, examples
 from crln.errors import CrlnError
 from crln.memory import keep_freed_memory
@@ -33,7 +44,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for verb in (plan, train, predict, evaluate, bench, cache, demo):
+for verb in (plan, train, predict, evaluate, share, bench, cache, demo):
     app.command(verb.__name__.rpartition(".")[2], epilog=verb.EXAMPLES)(verb.command)
 app.command("compare", cls=compare.ListCommand, epilog=compare.EXAMPLES)(compare.command)
 app.command("export-nnunet", epilog=export_nnunet.EXAMPLES)(export_nnunet.command)

@@ -158,7 +158,9 @@ def _begun(out: Path) -> _Begun | None:
     """The run or the ensemble in a folder, if there is one."""
     from crln.runs import is_ensemble, open_ensemble, open_run
     from crln.runs.folder import FACTS
+    from crln.runs.lifecycle import refuse_shared
 
+    refuse_shared(out)
     if is_ensemble(out):
         found = open_ensemble(out)
         parts = found.folds, len(found.members)

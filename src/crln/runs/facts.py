@@ -49,6 +49,7 @@ class Facts(BaseModel):
         peak_memory_gib: the most memory held, of the GPU if there is one.
         parameters: of the network that predicts.
         seen: what the training scans are like, so that another can be told from them.
+        shared: whether the folder is a model to hand on, without what else a training leaves.
     """
 
     model_config = ConfigDict(extra="allow", frozen=True, coerce_numbers_to_str=True)
@@ -81,6 +82,7 @@ class Facts(BaseModel):
     peak_memory_gib: float | None = None
     parameters: int | None = None
     seen: Looks | None = None
+    shared: bool | None = None
 
     def updated(self, **changes: Any) -> Self:
         """A copy with other values."""

@@ -104,6 +104,21 @@ class RunFolder:
         Raises:
             CrlnError: a file of the folder is missing, truncated or not what was sealed.
         """
+        return self._loaded(device)[1].to(device).eval()
+
+    def predictor_weights(self) -> dict[str, Tensor]:
+        """The weights of the network that predicts, by the names that its method has for them.
+
+        Raises:
+            CrlnError: a file of the folder is missing, truncated or not what was sealed.
+        """
+        method, network = self._loaded("cpu")
+        own = {id(tensor) for tensor in network.state_dict(keep_vars=True).values()}
+        every = method.state_dict(keep_vars=True).items()
+        return {name: tensor.detach() for name, tensor in every if id(tensor) in own}
+
+    def _loaded(self, device: torch.device | str) -> tuple[nn.Module, nn.Module]:
+        """The method, and its network that predicts with the trained weights."""
         self.check_seal()
         tensors, _ = read_tensors(self.weights, device)
         method = build_method(self.facts.method, self.plan)
@@ -115,7 +130,7 @@ class RunFolder:
             raise CrlnError(
                 f"{self.weights}: the weights do not fit {PLAN}; restore the folder or train again"
             ) from error
-        return network.to(device).eval()
+        return method, network
 
     def check_seal(self) -> None:
         """Raises CrlnError where a file is missing or is not the one that training wrote."""

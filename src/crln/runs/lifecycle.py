@@ -15,6 +15,7 @@ from crln.memory import GIB, peak_gib
 from crln.methods import Method, spelled_out
 from crln.planning import Plan
 from crln.runs.checkpoint import Origin, Progress, read_origin
+from crln.runs.ensemble import is_ensemble, open_ensemble
 from crln.runs.facts import FORMAT, Change, Facts
 from crln.runs.folder import FACTS, PLAN, RunFolder, open_run
 from crln.runs.provenance import environment_facts
@@ -98,6 +99,21 @@ def refuse_others(
                 f"{path}: the {kind} has {name} {value}, not {asked[name]}; resume it with its own "
                 "settings"
             )
+
+
+def refuse_shared(path: Path) -> None:
+    """Refuses to go on with a model that was made to be handed on.
+
+    Raises:
+        CrlnError: the folder is one.
+    """
+    members = open_ensemble(path).members if is_ensemble(path) else ()
+    files = [path / FACTS, *(path / member.folder / FACTS for member in members)]
+    if any(Facts.read(file).shared for file in files if file.exists()):
+        raise CrlnError(
+            f"{path}: a shared model, which holds what prediction needs and no more; begin "
+            f"another run with --start-from {path}"
+        )
 
 
 def _resumed(run: RunFolder, plan: Plan, facts: Facts, origin: Origin) -> RunFolder:

@@ -15,7 +15,7 @@ from crln.jobs import Jobs, run_tasks, tells_of_a_stop, visible_gpus
 from crln.planning import Plan
 from crln.runs import EnsembleFolder, Member, open_ensemble, open_run
 from crln.runs.folder import ENSEMBLE
-from crln.runs.lifecycle import allowed_changes, keep_inputs, refuse_others, taken
+from crln.runs.lifecycle import allowed_changes, keep_inputs, refuse_others, refuse_shared, taken
 from crln.training.listeners import Listener
 from crln.training.options import Training
 from crln.training.resume import settled
@@ -181,6 +181,7 @@ def _resumed(
     had = {"folds": begun.folds, "members": len(begun.members), "method": begun.method,
            "seed": begun.members[0].seed}  # fmt: skip
     asked = {"folds": folds, "members": members, "method": options.method, "seed": options.seed}
+    refuse_shared(begun.path)
     refuse_others(begun.path, had, asked, "ensemble")
     if read_split(begun.split) != {p: [case.id for case in getattr(cohort, p)] for p in PARTS}:
         raise CrlnError(

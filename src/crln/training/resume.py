@@ -10,7 +10,7 @@ from crln.planning import Plan
 from crln.planning.plan import TrainingPlan
 from crln.runs import RunFolder, open_run
 from crln.runs.folder import FACTS
-from crln.runs.lifecycle import refuse_others
+from crln.runs.lifecycle import refuse_others, refuse_shared
 from crln.training.optimiser import learning_rate_factor
 from crln.training.options import Training
 
@@ -24,6 +24,7 @@ def settled(options: Training, plan: Plan, out: Path) -> tuple[Training, Plan]:
         CrlnError: the run to resume has another method, seed or precision than is asked for.
     """
     if options.resume and (out / FACTS).exists():
+        refuse_shared(out)
         facts = open_run(out).facts
         names = ("method", "seed", "precision")
         had, asked = ({name: getattr(told, name) for name in names} for told in (facts, options))

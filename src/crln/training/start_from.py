@@ -30,7 +30,7 @@ def take_weights(learner: nn.Module, path: Path) -> str:
     Raises:
         CrlnError: the run has no weights, or none that fits.
     """
-    theirs = _weights_of(path)
+    theirs, alone = _weights_of(path)
     state = learner.state_dict()
     fitting: dict[str, Tensor] = {}
     anew: dict[str, None] = {}  # in order, each once
@@ -49,7 +49,7 @@ def take_weights(learner: nn.Module, path: Path) -> str:
     learner.load_state_dict(fitting, strict=False)
     named = f"; begun anew: {', '.join([*anew][:MOST])}" if anew else ""
     more = f" and {len(anew) - MOST} more" if len(anew) > MOST else ""
-    return f"{len(fitting)} of {len(state)} weights taken from {path}{named}{more}"
+    return f"{len(fitting)} of {len(state)} weights taken from {path}{alone}{named}{more}"
 
 
 def _part(name: str) -> str:
@@ -57,13 +57,18 @@ def _part(name: str) -> str:
     return ".".join(name.split(".")[: 3 if name.startswith(TEACHER) else 2])
 
 
-def _weights_of(path: Path) -> dict[str, Tensor]:
-    """All networks' weights, from the checkpoint or from a folder of format 0."""
+def _weights_of(path: Path) -> tuple[dict[str, Tensor], str]:
+    """All networks' weights, of a checkpoint or a folder of format 0; of others the predictor's.
+
+    Also a few words that say where it is that.
+    """
     run = open_run(path)
     if run.checkpoint.exists():
-        return method_weights(read_tensors(run.checkpoint)[0])
+        return method_weights(read_tensors(run.checkpoint)[0]), ""
     if run.facts.format == 0 and run.weights.exists():
-        return read_tensors(run.weights)[0]
+        return read_tensors(run.weights)[0], ""
+    if run.finished:
+        return run.predictor_weights(), ", which has those of its predictor alone"
     raise CrlnError(
         f"--start-from {path}: {run.checkpoint.name} is missing, which holds the weights of its "
         "student and teacher; give a run that has it"
