@@ -65,6 +65,18 @@ def test_contours_lie_within_a_voxel_of_the_mask_in_its_slices(
         assert reference.ReferencedSOPInstanceUID == uids[near[0, 2]]
 
 
+def test_a_contour_has_a_point_where_its_direction_changes_and_nowhere_else(
+    tmp_path: Path, series: Path
+) -> None:
+    """Around a block of voxels: a cut corner each, however long the sides."""
+    mask = np.zeros(SHAPE, np.uint8)
+    mask[10:30, 5:20, 4] = 3
+    write_mask(tmp_path / "case.rtstruct.dcm", mask, series, labels=LABELS)
+    found = pydicom.dcmread(tmp_path / "case.rtstruct.dcm")
+    (contour,) = found.ROIContourSequence[0].ContourSequence
+    assert contour.NumberOfContourPoints == len(contour.ContourData) / 3 == 8
+
+
 def test_patient_study_place_and_codes_are_told(
     tmp_path: Path, series: Path, mask: np.ndarray
 ) -> None:

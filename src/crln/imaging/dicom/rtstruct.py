@@ -16,6 +16,7 @@ from crln.imaging.telling import tell_once
 if TYPE_CHECKING:
     from pydicom import Dataset
 
+CONTOUR_DATA = 0x30060050
 CLOSED = ("CLOSED_PLANAR", "CLOSEDPLANAR_XOR", "CLOSED_PLANAR_XOR")
 """Kinds of contour that enclose something; points and open lines do not."""
 
@@ -84,7 +85,7 @@ def _structures(dataset: "Dataset") -> dict[int, tuple[str, list["Dataset"]]]:
         closed = [
             contour
             for contour in roi.get("ContourSequence", None) or []
-            if contour.get("ContourGeometricType") in CLOSED and contour.get("ContourData")
+            if contour.get("ContourGeometricType") in CLOSED and _numbers(contour).size
         ]
         if closed:
             drawn.setdefault(int(roi.ReferencedROINumber), []).extend(closed)
@@ -96,7 +97,18 @@ def _structures(dataset: "Dataset") -> dict[int, tuple[str, list["Dataset"]]]:
     }
 
 
+def _numbers(contour: "Dataset") -> np.ndarray:
+    """Its data; from the bytes of the file, as pydicom makes an object of every number."""
+    if CONTOUR_DATA not in contour:
+        return np.empty(0)
+    element = contour.get_item(CONTOUR_DATA)
+    value = element.value
+    if isinstance(value, bytes):
+        value = value.rstrip(b"\0 ").split(b"\\") if value.strip(b"\0 ") else []
+    return np.array([] if value is None else value, float).ravel()
+
+
 def _in_voxels(contour: "Dataset", world_to_voxel: np.ndarray) -> np.ndarray:
     """The points of a contour (n, 3), in voxels of the grid."""
-    points = np.array(contour.ContourData, float).reshape(-1, 3) @ LPS_TO_RAS
+    points = _numbers(contour).reshape(-1, 3) @ LPS_TO_RAS
     return points @ world_to_voxel[:3, :3].T + world_to_voxel[:3, 3]

@@ -10,6 +10,7 @@ import numpy as np
 
 from crln._version import __version__
 from crln.errors import needs
+from crln.imaging.dicom.rtstruct import CONTOUR_DATA
 from crln.imaging.dicom.source import (
     OF_NONE,
     OF_STUDY,
@@ -23,6 +24,7 @@ from crln.imaging.itk import LPS_TO_RAS
 
 if TYPE_CHECKING:
     from pydicom import Dataset
+    from pydicom.dataelem import RawDataElement
 
 KIND = "RTSTRUCT"
 _SERIES = 2000
@@ -129,10 +131,8 @@ def _drawn(structure: Structure, output: Output, slices: "list[Dataset]") -> "Da
     contours = []
     for z, points in _contours(output.array == structure.value):
         world = points @ output.grid.to_world[:3, :3].T + output.grid.to_world[:3, 3]
-        contour = _item(
-            ContourGeometricType="CLOSED_PLANAR", NumberOfContourPoints=len(points),
-            ContourData=[f"{side:.3f}" for side in (world @ LPS_TO_RAS).ravel()],
-        )  # fmt: skip
+        contour = _item(ContourGeometricType="CLOSED_PLANAR", NumberOfContourPoints=len(points))
+        contour[CONTOUR_DATA] = _numbers((world @ LPS_TO_RAS).ravel())
         if matched:
             contour.ContourImageSequence = [_reference(slices[z])]
         contours.append(contour)
@@ -145,13 +145,31 @@ def _drawn(structure: Structure, output: Output, slices: "list[Dataset]") -> "Da
 
 def _contours(mask: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
     """Each contour of a mask (X, Y, Z): its slice and its points (n, 3), in voxels."""
-    from skimage.measure import approximate_polygon, find_contours
+    from skimage.measure import find_contours
 
     for z in np.flatnonzero(mask.any((0, 1))):
         padded = np.pad(mask[:, :, z], 1).astype(np.float32)
         for contour in find_contours(padded, 0.5):
-            corners = approximate_polygon(contour, 1e-3)[:-1] - 1  # the last point is the first
+            corners = _corners(contour[:-1]) - 1  # the last point is the first
             yield int(z), np.insert(corners, 2, float(z), axis=1)
+
+
+def _corners(points: np.ndarray) -> np.ndarray:
+    """The points (n, 2) of a closed line at which its direction changes."""
+    ahead = np.roll(points, -1, axis=0) - points
+    behind = np.roll(ahead, 1, axis=0)
+    corners: np.ndarray = points[ahead[:, 0] * behind[:, 1] != ahead[:, 1] * behind[:, 0]]
+    return corners
+
+
+def _numbers(values: np.ndarray) -> "RawDataElement":
+    """Contour data as the bytes of a file: pydicom checks each number, of which there are many."""
+    from pydicom.dataelem import RawDataElement
+    from pydicom.tag import Tag
+
+    text = "\\".join(f"{value:.3f}" for value in values).encode()
+    text += b" " * (len(text) % 2)
+    return RawDataElement(Tag(CONTOUR_DATA), "DS", len(text), text, 0, True, True)
 
 
 def _item(**values: object) -> "Dataset":
