@@ -23,6 +23,7 @@ from crln.evaluation import (
     evaluation_table,
     find_masks,
     pair_masks,
+    read_evaluation,
 )
 from crln.imaging import Volume, read_label
 from crln.labels import LabelSpace
@@ -382,3 +383,19 @@ def test_labels_of_near_names_are_paired(folders):
     (label,) = [path for path in labels.iterdir() if path.name.startswith("a.")]
     label.rename(label.with_name("A_seg.nii.gz"))
     assert "a" in pair_masks(masks, labels).pairs
+
+
+def test_fine_figures_are_measured_where_they_are_asked_for(tmp_path: Path) -> None:
+    truth = np.zeros((20, 20, 20), np.uint8)
+    truth[5:8, 5:8, 3:17] = 1
+    gap = truth.copy()
+    gap[:, :, 8:12] = 0
+    for folder, mask in (("masks", gap), ("labels", truth)):
+        save(tmp_path / folder / "a.nii.gz", mask)
+    plain = evaluate(tmp_path / "masks", tmp_path / "labels")
+    assert "betti" not in {metric.key for metric in plain.metrics}
+    found = evaluate(tmp_path / "masks", tmp_path / "labels", fine=True)
+    assert found.values("betti", 1) == {"a": 1}
+    assert found.values("cldice", 1)["a"] < 0.9
+    file = found.save(tmp_path / "results")[2]
+    assert read_evaluation(file).values("betti", 1) == {"a": 1}

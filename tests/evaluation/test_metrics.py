@@ -104,7 +104,11 @@ def test_a_perfect_prediction():
     truth = blobs(1, (12, 12, 12))
     found = case_metrics(truth, truth, (1, 1, 1), [1])[1]
     perfect = dict.fromkeys(("dice", "jaccard", "nsd"), 1.0)
-    assert found.figures == dict.fromkeys((m.key for m in METRICS), 0.0) | perfect
+    keys = [metric.key for metric in METRICS]
+    assert found.figures == dict.fromkeys(keys[:8], 0.0) | perfect
+    fine = case_metrics(truth, truth, (1, 1, 1), [1], fine=True)[1]
+    perfect |= dict.fromkeys(("cldice", "thin_dice", "nsd_fine"), 1.0)
+    assert fine.figures == dict.fromkeys(keys, 0.0) | perfect
 
 
 @pytest.mark.parametrize("empty", ["prediction", "truth"])

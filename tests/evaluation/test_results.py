@@ -10,7 +10,6 @@ import pytest
 
 from crln.errors import CrlnError
 from crln.evaluation import (
-    METRICS,
     ClassMetrics,
     Evaluation,
     LeftOut,
@@ -60,7 +59,7 @@ def test_summary(evaluation):
     assert (missed.mean, missed.cases, missed.undefined) == (4.0, 1, 2)
     assert math.isnan(missed.std)
     assert evaluation.summarised("hd95").undefined == 2
-    assert len(evaluation.summary) == 3 * len(METRICS)
+    assert len(evaluation.summary) == 3 * len(evaluation.metrics)
     with pytest.raises(KeyError):
         evaluation.summarised("dicee")
 

@@ -14,6 +14,7 @@ EXAMPLES = examples(
     "crln evaluate masks data/labels --run run --out results",
     "crln evaluate masks data/labels --out results --unit voxel",
     "crln evaluate masks data/labels --out results --tolerance 2,3=0.5",
+    "crln evaluate masks data/labels --out results --fine",
 )
 
 
@@ -53,6 +54,10 @@ def command(
             "class of value 3.",
         ),
     ] = "1",
+    fine: Annotated[
+        bool,
+        typer.Option("--fine", help="Measure thin parts, surfaces and topology too; slower."),
+    ] = False,
     partial: Annotated[
         bool, typer.Option("--partial", help="With --run: leave out test cases without a mask.")
     ] = False,
@@ -69,7 +74,7 @@ def command(
 
     evaluation = crln.evaluate(
         predictions, labels, unit=unit, largest_component=largest_component, partial=partial,
-        sparse=sparse,
+        sparse=sparse, fine=fine,
         tolerance=_tolerances(tolerance), **(_of_run(run) if run else {}),
     )  # fmt: skip
     written = evaluation.save(out, overwrite=overwrite)

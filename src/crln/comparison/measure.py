@@ -13,13 +13,13 @@ from crln.comparison.cell import Cell
 from crln.comparison.rows import Cost, Measured
 from crln.errors import CrlnError
 from crln.evaluation import (
-    METRICS,
     Evaluation,
     Unit,
     evaluate_both,
     find_masks,
     read_evaluation,
 )
+from crln.evaluation.metrics import measured_metrics
 from crln.files import checked, checksum, read_json
 from crln.imaging import read_label, write_mask
 from crln.labels import LabelSpace
@@ -145,7 +145,7 @@ def _kept(cell: Cell, test: Sequence[Case], unit: Unit) -> tuple[Evaluation, Eva
 
 def _up_to_date(kept: Evaluation) -> bool:
     """Whether it was measured by this version: each metric, of files known by their content."""
-    return kept.metrics == METRICS and set(kept.read) == set(kept.cases)
+    return set(measured_metrics()) <= set(kept.metrics) and set(kept.read) == set(kept.cases)
 
 
 def _changed(

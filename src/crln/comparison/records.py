@@ -14,11 +14,15 @@ from crln.comparison.tables import (
     main_table,
     published_table,
 )
-from crln.evaluation import FOREGROUND, METRICS
+from crln.evaluation import FOREGROUND
+from crln.evaluation.metrics import measured_metrics
 from crln.evaluation.text import csv_text, without_nan
 
 _STATISTICS = ("mean", "std", "low", "high", "undefined")
 _DIFFERENCES = ("mean", "low", "high", "p", "p_holm")
+
+
+_METRICS = measured_metrics()
 
 
 def to_markdown(comparison: Comparison) -> str:
@@ -43,7 +47,7 @@ def to_csv(comparison: Comparison) -> str:
     """A line per row and class, the mean over classes last (it has no value); shares are 0..1."""
     names = ["method", "labelled", "value", "class", "seeds", "checkpoint"]
     for component in ("", "_largest_component"):
-        names += [f"{m.key}{component}_{s}" for m in METRICS for s in _STATISTICS]
+        names += [f"{m.key}{component}_{s}" for m in _METRICS for s in _STATISTICS]
     names += [f"{m.key}_difference_{s}" for m in COMPARED for s in _DIFFERENCES]
     names += ["seconds_per_step", "peak_memory_gib", "parameters"]
     names += ["published_dice_percent", "published_source"]
@@ -55,7 +59,7 @@ def to_csv(comparison: Comparison) -> str:
             cells: list[Any] = [row.method, row.labelled, value, name]
             cells += [" ".join(map(str, row.seeds)), row.checkpoint]
             for largest in (False, True):
-                for metric in METRICS:
+                for metric in _METRICS:
                     figure = row.figure(metric.key, value, largest=largest)
                     cells += [getattr(figure, s) for s in _STATISTICS]
             for metric in COMPARED:
@@ -72,7 +76,7 @@ def to_csv(comparison: Comparison) -> str:
 
 def cases_csv(comparison: Comparison) -> str:
     """A line per row, seed, case and class; shares are 0..1."""
-    keys = [metric.key for metric in METRICS]
+    keys = [metric.key for metric in _METRICS]
     names = ["method", "labelled", "seed", "largest_component", "case", "value", "class", *keys]
     lines = [
         [
@@ -127,7 +131,7 @@ def _row_record(row: Row) -> dict[str, Any]:
     """Figures by class (a plan's names are all different), and of the mean over classes."""
 
     def figures(value: int | None, *, largest: bool) -> dict[str, Any]:
-        return {m.key: asdict(row.figure(m.key, value, largest=largest)) for m in METRICS}
+        return {m.key: asdict(row.figure(m.key, value, largest=largest)) for m in _METRICS}
 
     names = row.last[0].class_names.items()
     return {
@@ -142,6 +146,6 @@ def _row_record(row: Row) -> dict[str, Any]:
         "largest_component": {name: figures(value, largest=True) for value, name in names},
         "differences": {key: asdict(d) for key, d in (row.differences or {}).items()},
         "cost": asdict(row.cost) if row.cost else None,
-        "cases": [{m.key: evaluation.values(m.key) for m in METRICS} for evaluation in row.last],
+        "cases": [{m.key: evaluation.values(m.key) for m in _METRICS} for evaluation in row.last],
         "published": [asdict(entry) for entry in row.published],
     }

@@ -11,16 +11,16 @@ from crln.comparison.cell import Cell
 from crln.comparison.published import PublishedRow
 from crln.comparison.variant import EVERY_LABEL
 from crln.evaluation import (
-    METRICS,
     Evaluation,
     Metric,
     PairedDifference,
     bootstrap_interval,
     paired_differences,
 )
+from crln.evaluation.metrics import measured_metrics
 from crln.runs import RunFolder
 
-COMPARED = tuple(metric for metric in METRICS if metric.compared)
+COMPARED = tuple(metric for metric in measured_metrics() if metric.compared)
 """What tables of comparisons show; shares are 0..1 here."""
 
 

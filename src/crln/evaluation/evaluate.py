@@ -10,9 +10,17 @@ import numpy as np
 
 from crln.cohort import Label, read_outline, settle_told
 from crln.components import largest_components
-from crln.errors import CrlnError
+from crln.errors import CrlnError, needs
 from crln.evaluation.left_out import LeftOut
-from crln.evaluation.metrics import TOLERANCE, ClassMetrics, Tolerances, Unit, tolerance_of
+from crln.evaluation.metrics import (
+    TOLERANCE,
+    ClassMetrics,
+    Measuring,
+    Tolerances,
+    Unit,
+    tolerance_of,
+    undefined,
+)
 from crln.evaluation.overlap import Findings, measure_overlapping
 from crln.evaluation.pairing import Pair, find_cohort, pair_masks
 from crln.evaluation.results import Evaluation, Measurement
@@ -37,6 +45,7 @@ def evaluate(
     cases: Collection[str] | None = None,
     partial: bool = False,
     tolerance: Tolerances = TOLERANCE,
+    fine: bool = False,
     ignore: int | None = None,
     sparse: bool = False,
 ) -> Evaluation:
@@ -59,6 +68,7 @@ def evaluate(
         partial: leave out those of `cases` that have no mask, too, rather than refuse them.
         tolerance: of normalised surface Dice, in `unit`; or label value to it, None
             for the other classes.
+        fine: measure thin parts, surfaces and topology too; takes up to seconds a case.
         ignore: the label value that means that nobody knows; its voxels are not measured. A plan's
             labels say it themselves.
         sparse: of every label only the slices that hold anything were outlined, and are measured.
@@ -81,7 +91,7 @@ def evaluate(
         predictions, cohort or labels, separate, cases=cases, partial=partial, sparse=sparse
     )
     (found,) = _evaluate(
-        paired.pairs, unit, classes, (largest_component,), tolerance,
+        paired.pairs, Measuring(unit, tolerance, fine), classes, (largest_component,),
         paired.ignore if ignore is None else ignore, names,
     )  # fmt: skip
     left = replace(
@@ -97,10 +107,12 @@ def evaluate_pairs(
     classes: Classes | None = None,
     largest_component: bool = False,
     tolerance: Tolerances = TOLERANCE,
+    fine: bool = False,
     ignore: int | None = None,
 ) -> Evaluation:
     """As `evaluate`, for files that are already paired: case id to (prediction, label)."""
-    (found,) = _evaluate(pairs, unit, classes, (largest_component,), tolerance, ignore)
+    how = Measuring(unit, tolerance, fine)
+    (found,) = _evaluate(pairs, how, classes, (largest_component,), ignore)
     return found
 
 
@@ -110,19 +122,20 @@ def evaluate_both(
     unit: Unit = "mm",
     classes: Classes | None = None,
     tolerance: Tolerances = TOLERANCE,
+    fine: bool = False,
     ignore: int | None = None,
 ) -> tuple[Evaluation, Evaluation]:
     """`evaluate_pairs` of the masks as they are, and of their largest components, read once."""
-    last, largest = _evaluate(pairs, unit, classes, (False, True), tolerance, ignore)
+    how = Measuring(unit, tolerance, fine)
+    last, largest = _evaluate(pairs, how, classes, (False, True), ignore)
     return last, largest
 
 
 def _evaluate(
     pairs: Mapping[str, Pair],
-    unit: Unit,
+    how: Measuring,
     classes: Classes | None,
     components: Sequence[bool],
-    tolerance: Tolerances,
     ignore: int | None,
     names: Mapping[int, str] | None = None,
 ) -> list[Evaluation]:
@@ -130,12 +143,15 @@ def _evaluate(
 
     `names` is what a cohort calls the values that are found, where `classes` is None.
     """
-    if unit not in get_args(Unit):
-        raise CrlnError(f"unit {unit!r}: choose one of {', '.join(get_args(Unit))}")
+    if how.unit not in get_args(Unit):
+        raise CrlnError(f"unit {how.unit!r}: choose one of {', '.join(get_args(Unit))}")
+    if how.fine:
+        with needs("fine", "centrelines"):
+            import skimage  # noqa: F401
     labelled = {case: (_as_label(mask), _as_label(at)) for case, (mask, at) in pairs.items()}
     if isinstance(classes, LabelSpace) and not classes.exclusive:
-        found = measure_overlapping(labelled, classes, unit, components, tolerance)
-        return _assembled(unit, components, found, classes.structures, tolerance)
+        found = measure_overlapping(labelled, classes, how, components)
+        return _assembled(how, components, found, classes.structures)
     names, background = _named(labelled, classes or names), 0
     if isinstance(classes, LabelSpace):
         background, ignore, classes = classes.values[0], classes.ignore, classes.structures
@@ -156,13 +172,20 @@ def _evaluate(
             wanted = sorted(set(wanted).intersection(label.classes))
         for value in sorted(in_truth.difference(wanted)):
             measured.others.setdefault(value, []).append(case)
-        size = spacing if unit == "mm" else None
+        size = spacing if how.unit == "mm" else None
         for of_case, largest in zip(measured.figures, components, strict=True):
             kept = predicted
             if largest:
                 kept = _where_known(largest_components(prediction), known, background)
             of_case[case] = case_metrics(
-                kept, truth, size, wanted, voxel_ml=voxel_ml, tolerance=tolerance, known=known
+                kept,
+                truth,
+                size,
+                wanted,
+                voxel_ml=voxel_ml,
+                tolerance=how.tolerance,
+                known=known,
+                fine=how.fine,
             )
     if classes is None:
         classes = {
@@ -172,7 +195,7 @@ def _evaluate(
     if not classes:
         (_, first), *_ = labelled.values()
         raise CrlnError(f"{first.path}: no class but 0 in any of the files")
-    return _assembled(unit, components, measured, classes, tolerance)
+    return _assembled(how, components, measured, classes)
 
 
 def _as_label(at: Path | Label) -> Label:
@@ -180,20 +203,19 @@ def _as_label(at: Path | Label) -> Label:
 
 
 def _assembled(
-    unit: Unit,
+    how: Measuring,
     components: Sequence[bool],
     found: Findings,
     classes: Mapping[int, str],
-    tolerance: Tolerances,
 ) -> list[Evaluation]:
     """An evaluation for each entry of `components`."""
     others = {value: tuple(cases) for value, cases in found.others.items()}
     return [
         Evaluation(
-            unit=unit,
+            unit=how.unit,
             largest_component=largest,
-            rows=_rows(of_case, classes, found.unsought),
-            tolerances={value: tolerance_of(tolerance, value) for value in classes},
+            rows=_rows(of_case, classes, found.unsought, undefined(fine=how.fine)),
+            tolerances={value: tolerance_of(how.tolerance, value) for value in classes},
             left_out=LeftOut(values=others),
             read=found.read,
         )
@@ -210,13 +232,14 @@ def _rows(
     measured: Mapping[str, Mapping[int, ClassMetrics]],
     classes: Mapping[int, str],
     unsought: Mapping[str, set[int]],
+    lacking: ClassMetrics,
 ) -> tuple[Measurement, ...]:
-    """Every class of every case; one that the case does not have is undefined there.
+    """Every class of every case; one that the case does not have is undefined there, `lacking`.
 
     One that nobody looked for in the case was not measured there, and has no figures.
     """
     return tuple(
-        Measurement(case, value, name, metrics.get(value, ClassMetrics()))
+        Measurement(case, value, name, metrics.get(value, lacking))
         if value not in unsought.get(case, ())
         else Measurement(case, value, name, ClassMetrics({}))
         for case, metrics in measured.items()

@@ -13,6 +13,7 @@ from typing import Literal
 import numpy as np
 
 from crln.errors import CrlnError
+from crln.evaluation import fine
 
 Unit = Literal["mm", "voxel"]
 """Of distances."""
@@ -22,6 +23,21 @@ TOLERANCE = 1.0
 
 Tolerances = float | Mapping[int | None, float]
 """Of all classes; or label value to that of one class, None to that of all others."""
+
+
+@dataclass(frozen=True)
+class Measuring:
+    """How masks are measured.
+
+    Attributes:
+        unit: of distances.
+        tolerance: of normalised surface Dice, in that unit; or label value to it.
+        fine: measure thin parts, surfaces and topology too.
+    """
+
+    unit: Unit = "mm"
+    tolerance: Tolerances = TOLERANCE
+    fine: bool = False
 
 
 def tolerance_of(tolerances: Tolerances, value: int) -> float:
@@ -48,6 +64,10 @@ class ClassPair:
             where the prediction lacks the class.
         voxel_ml: volume of a voxel in ml; NaN where nobody knows it.
         tolerance: of normalised surface Dice, in the unit of the distances.
+        size: voxel size along X, Y, Z, in the unit of the distances.
+        prediction: (X, Y, Z) bool, the class around where either mask has it; None where fine
+            metrics are not asked for, or cannot be told, as the truth is known in part only.
+        truth: (X, Y, Z) bool, likewise.
     """
 
     both: int
@@ -57,6 +77,9 @@ class ClassPair:
     to_predicted: np.ndarray
     voxel_ml: float = math.nan
     tolerance: float = TOLERANCE
+    size: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    prediction: np.ndarray | None = None
+    truth: np.ndarray | None = None
 
     @cached_property
     def pooled(self) -> np.ndarray:
@@ -77,21 +100,24 @@ class Metric:
         key: its name in files and in Python.
         name: what a text calls it.
         heading: what a table calls it, without the unit.
-        unit: "%" (a share, shown times 100), "distance" (`Unit` says of what) or "ml".
+        unit: "%" (a share, shown times 100), "distance" (`Unit` says of what), "ml" or "count".
         better: where a good figure lies: "high", "low", or at "zero" from either side.
         measure: computes it; NaN marks what is undefined, which is never scored as 0 or 1.
         plotted: whether pages draw it case by case.
         compared: whether comparisons of methods show it.
+        fine: of thin parts, surfaces or topology: measured only where asked for, as it takes up to
+            seconds a case.
     """
 
     key: str
     name: str
     heading: str
-    unit: Literal["%", "distance", "ml"]
+    unit: Literal["%", "distance", "ml", "count"]
     better: Literal["high", "low", "zero"]
     measure: Callable[[ClassPair], float]
     plotted: bool = False
     compared: bool = True
+    fine: bool = False
 
     @property
     def scale(self) -> int:
@@ -100,6 +126,8 @@ class Metric:
 
     def title(self, unit: Unit) -> str:
         """Heading and unit, such as "95HD mm"."""
+        if self.unit == "count":
+            return self.heading
         return f"{self.heading} {unit if self.unit == 'distance' else self.unit}"
 
     def shown(self, figure: float, digits: int = 2, *, sign: bool = False) -> str:
@@ -131,6 +159,21 @@ def _surface_dice(pair: ClassPair) -> float:
 
 def _relative_volume(pair: ClassPair) -> float:
     return (pair.predicted - pair.true) / pair.true if pair.true else math.nan
+
+
+def _fine(measure: Callable[..., float], *, sized: bool = False) -> Callable[[ClassPair], float]:
+    """A figure of the two masks, and of the voxel size where it is `sized`."""
+
+    def figure(pair: ClassPair) -> float:
+        if pair.prediction is None or pair.truth is None:
+            return math.nan
+        return measure(pair.prediction, pair.truth, *([pair.size] if sized else []))
+
+    return figure
+
+
+def _fine_surface_dice(pair: ClassPair) -> float:
+    return float((pair.pooled <= min(pair.size)).mean())
 
 
 METRICS = (
@@ -167,10 +210,35 @@ METRICS = (
         "volume_relative", "relative volume difference", "Vol. diff.", "%", "zero",
         _relative_volume, compared=False,
     ),
+    Metric(
+        "cldice", "centreline Dice", "clDice", "%", "high", _fine(fine.centreline_dice), fine=True
+    ),
+    # where local thickness is below `fine.THIN` edges of the finest voxel
+    Metric(
+        "thin_dice", "Dice of thin parts", "Thin Dice", "%", "high",
+        _fine(fine.thin_dice, sized=True), fine=True,
+    ),
+    # at a tolerance of the finest voxel's edge
+    Metric(
+        "nsd_fine", "surface Dice within a voxel", "NSD 1 voxel", "%", "high", _fine_surface_dice,
+        fine=True,
+    ),
+    Metric(
+        "curvature", "difference in the spread of curvature", "Curvature", "%", "zero",
+        _fine(fine.curvature_difference, sized=True), fine=True,
+    ),
+    Metric(
+        "betti", "Betti error", "Betti error", "count", "low", _fine(fine.betti_error), fine=True
+    ),
 )  # fmt: skip
 """Every metric, in the order in which tables show them. Volume differences are predicted - true."""
 
 BY_KEY = {metric.key: metric for metric in METRICS}
+
+
+def measured_metrics(*, fine: bool = False) -> tuple[Metric, ...]:
+    """Those that are measured: all, or all but the fine ones."""
+    return tuple(metric for metric in METRICS if fine or not metric.fine)
 
 
 @dataclass(frozen=True)
@@ -185,7 +253,7 @@ class ClassMetrics:
     """
 
     figures: Mapping[str, float] = field(
-        default_factory=lambda: {metric.key: math.nan for metric in METRICS}
+        default_factory=lambda: {metric.key: math.nan for metric in measured_metrics()}
     )
     predicted: int = 0
     true: int = 0
@@ -195,9 +263,14 @@ class ClassMetrics:
         return self.figures.get(key, math.nan)
 
 
-def class_metrics(pair: ClassPair) -> ClassMetrics:
+def undefined(*, fine: bool = False) -> ClassMetrics:
+    """Of a class that neither mask has."""
+    return ClassMetrics({metric.key: math.nan for metric in measured_metrics(fine=fine)})
+
+
+def class_metrics(pair: ClassPair, *, fine: bool = False) -> ClassMetrics:
     """All metrics of a class; undefined altogether where neither mask has it."""
     if not pair.predicted and not pair.true:
-        return ClassMetrics()
-    figures = {metric.key: float(metric.measure(pair)) for metric in METRICS}
+        return undefined(fine=fine)
+    figures = {m.key: float(m.measure(pair)) for m in measured_metrics(fine=fine)}
     return ClassMetrics(figures, pair.predicted, pair.true)

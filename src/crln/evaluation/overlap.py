@@ -8,7 +8,7 @@ import numpy as np
 
 from crln.cohort import Label, read_outline, read_separate
 from crln.components import largest_components
-from crln.evaluation.metrics import ClassMetrics, Tolerances, Unit, tolerance_of
+from crln.evaluation.metrics import ClassMetrics, Measuring, tolerance_of
 from crln.evaluation.surfaces import case_metrics
 from crln.files import checksum
 from crln.imaging import Grid, check_same_grid
@@ -36,18 +36,16 @@ class Findings:
 def measure_overlapping(
     pairs: Mapping[str, tuple[Label, Label]],
     space: LabelSpace,
-    unit: Unit,
+    how: Measuring,
     components: Sequence[bool],
-    tolerance: Tolerances,
 ) -> Findings:
     """Metrics of every class of every case.
 
     Args:
         pairs: case to the label files of its prediction and of its truth.
         space: of classes that overlap.
-        unit: of distances.
+        how: to measure.
         components: whether only each class's largest component is measured, for each entry.
-        tolerance: of normalised surface Dice.
     """
     found = Findings([{} for _ in components])
     for case, (mask, label) in pairs.items():
@@ -61,7 +59,7 @@ def measure_overlapping(
         grid = grid if grid.known else own
         for figures, largest in zip(found.figures, components, strict=True):
             figures[case] = {
-                k: _class(prediction, truth, space, k, grid, unit, tolerance, largest)
+                k: _class(prediction, truth, space, k, grid, how, largest)
                 for k in range(1, space.classes)
             }
         found.unsought[case] = {
@@ -76,8 +74,7 @@ def _class(
     space: LabelSpace,
     k: int,
     grid: Grid,
-    unit: Unit,
-    tolerance: Tolerances,
+    how: Measuring,
     largest: bool,
 ) -> ClassMetrics:
     """Of one class of one case, where it is known."""
@@ -87,9 +84,10 @@ def _class(
         mask = largest_components(mask)
     metrics = case_metrics(
         mask * known, space.holds(truth, k).astype(np.uint8),
-        grid.spacing if unit == "mm" else None, [1],
+        grid.spacing if how.unit == "mm" else None, [1],
         voxel_ml=math.prod(grid.spacing) / 1000 if grid.known else math.nan,
-        tolerance=tolerance_of(tolerance, k), known=None if known.all() else known,
+        tolerance=tolerance_of(how.tolerance, k),
+        known=None if known.all() else known, fine=how.fine,
     )  # fmt: skip
     return metrics[1]
 

@@ -23,6 +23,7 @@ from crln.evaluation.metrics import (
     Tolerances,
     class_metrics,
     tolerance_of,
+    undefined,
 )
 
 
@@ -35,6 +36,7 @@ def case_metrics(
     voxel_ml: float | None = None,
     tolerance: Tolerances = TOLERANCE,
     known: np.ndarray | None = None,
+    fine: bool = False,
 ) -> dict[int, ClassMetrics]:
     """Metrics of every class of one case.
 
@@ -50,6 +52,8 @@ def case_metrics(
             knows it.
         tolerance: of normalised surface Dice, in the unit of the distances; or label value to it.
         known: (X, Y, Z) bool, where somebody knows the truth; None: everywhere.
+        fine: measure thin parts, surfaces and topology too; undefined where `known` is given, since
+            what ends at something unknown has no end there.
 
     Returns:
         Label value to its metrics, in the order of `classes`.
@@ -65,7 +69,7 @@ def case_metrics(
     everything = 0 in classes or known is not None
     box = (...,) if everything else bounding_box((prediction != 0) | (truth != 0))
     if box is None:
-        return {value: ClassMetrics() for value in classes}
+        return {value: undefined(fine=fine) for value in classes}
     predicted, true = (_class_indices(mask[box], classes) for mask in (prediction, truth))
     if known is not None:
         predicted, true = predicted * known, true * known
@@ -79,7 +83,9 @@ def case_metrics(
         _surfaces(predicted, size, n, known), _surfaces(true, size, n, known), strict=True
     )
     measured = {}
+    whole = fine and known is None
     for k, (value, (ours, theirs)) in enumerate(zip(classes, surfaces, strict=True), start=1):
+        masks = _around(predicted == k, true == k) if whole else (None, None)
         measured[value] = class_metrics(
             ClassPair(
                 both=int(confusion[k, k]),
@@ -89,9 +95,19 @@ def case_metrics(
                 to_predicted=_nearest(ours, theirs),
                 voxel_ml=voxel_ml,
                 tolerance=tolerance_of(tolerance, value),
-            )
+                size=(float(size[0]), float(size[1]), float(size[2])),
+                prediction=masks[0],
+                truth=masks[1],
+            ),
+            fine=fine,
         )
     return measured
+
+
+def _around(prediction: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Both masks in the box that holds them."""
+    box = bounding_box(prediction | truth) or (slice(0),) * 3
+    return prediction[box], truth[box]
 
 
 def _class_indices(mask: np.ndarray, classes: Sequence[int]) -> np.ndarray:
