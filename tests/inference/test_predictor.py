@@ -15,6 +15,7 @@ from crln.labels import LabelSpace
 from crln.methods import build_method
 from crln.planning import Plan
 from crln.preparation import prepare_cohort, prepare_image, what_was_seen
+from crln.quality import what_was_outlined
 from crln.runs import Facts, RunFolder
 
 pytestmark = pytest.mark.slow
@@ -242,3 +243,22 @@ def test_a_scan_far_from_the_training_scans_is_told(
         assert not caplog.records
         predictor.predict(Volume(scan.array, thick))
     assert "scan: unlike the training scans: voxels of" in caplog.text
+
+
+def test_an_outline_far_from_the_labels_has_a_flag(run: RunFolder, phantom: Path) -> None:
+    prepared = prepare_cohort(load_cohort(phantom).labelled, run.plan)
+    outlined = what_was_outlined(prepared, run.plan)
+    RunFolder(run.path, run.plan, run.facts.updated(outlined=outlined)).write_facts()
+    run.seal()
+    scan = read_image(load_cohort(phantom).test[0].images)
+    network, plan = load_predictor(run.path), run.plan
+    names = plan.labels.names[1:]
+
+    def nothing(windows: torch.Tensor) -> torch.Tensor:
+        logits = torch.zeros(len(windows), plan.classes, *windows.shape[2:])
+        logits[:, 0] = 1
+        return logits
+
+    found = Predictor(nothing, plan, appraiser=network.appraiser).predict(scan)
+    assert found.flags == tuple(f"{name} is missing, which every label has" for name in names)
+    assert Predictor(nothing, plan).predict(scan).flags == ()

@@ -21,7 +21,7 @@ from crln.inference.sliding import Network, Precision, score_slabs
 from crln.planning import Plan
 from crln.preparation import prepare_image, remarks
 from crln.preparation.likeness import Looks
-from crln.quality import Appraisal
+from crln.quality import Appraiser
 from crln.runs import RunFolder
 from crln.runs.ensemble import predicting_runs
 
@@ -38,6 +38,7 @@ class Predictor:
         device: where to compute.
         precision: of the network's arithmetic: "32", "bf16" or "16".
         seen: what the training scans were like; a scan far from that is told.
+        appraiser: tells how good an outline is likely to be.
 
     Examples:
         >>> predictor = crln.load_predictor("run")
@@ -53,9 +54,11 @@ class Predictor:
         device: torch.device | str = "cpu",
         precision: Precision = "32",
         seen: Looks | None = None,
+        appraiser: Appraiser | None = None,
     ) -> None:
         self.plan = plan
         self.seen = seen
+        self.appraiser = appraiser or Appraiser()
         self.device = torch.device(device)
         self.precision = precision
         self.network = network
@@ -108,9 +111,8 @@ class Predictor:
         classes = self.plan.labels.cleaned(found.classes, cleaned) if cleaned else found.classes
         return Prediction(
             self.plan.labels.decode(classes), found.probabilities, found.uncertainty,
-            placement.grid, self.plan.labels, source, found.doubt, Appraisal(
-                of_scan=tuple(f"unlike the training scans: {each}" for each in strange)
-            ),
+            placement.grid, self.plan.labels, source, found.doubt,
+            self.appraiser.appraise(classes, self.plan.labels, placement.grid, strange),
         )  # fmt: skip
 
     def classes_to_clean(self, largest_component: bool | Sequence[str]) -> list[int]:
@@ -169,11 +171,11 @@ def predictor_of(
     plan = _overlaid(runs[0].plan, dict(inference or {}))
     place = settle_device(device)
     networks = [run.load_network(place) for run in runs]
-    seen = runs[0].facts.seen
+    seen, appraiser = runs[0].facts.seen, Appraiser(runs[0].facts.outlined)
     if len(networks) == 1:
-        return Predictor(networks[0], plan, place, precision, seen)
+        return Predictor(networks[0], plan, place, precision, seen, appraiser)
     fast = [accelerate(network, place, exact=precision != "32") for network in networks]
-    return Predictor(averaged(fast, plan.labels), plan, place, precision, seen)
+    return Predictor(averaged(fast, plan.labels), plan, place, precision, seen, appraiser)
 
 
 def _overlaid(plan: Plan, inference: dict[str, Any]) -> Plan:

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from crln.errors import CrlnError
 from crln.files import read_yaml, to_yaml, write_text
 from crln.preparation.likeness import Looks
+from crln.quality import Outlines
 from crln.runs.packages import Needed
 
 FORMAT = 1
@@ -50,6 +51,7 @@ class Facts(BaseModel):
         parameters: of the network that predicts.
         seen: what the training scans are like, so that another can be told from them.
         shared: whether the folder is a model to hand on, without what else a training leaves.
+        outlined: what their labels are like, for the same.
     """
 
     model_config = ConfigDict(extra="allow", frozen=True, coerce_numbers_to_str=True)
@@ -83,6 +85,7 @@ class Facts(BaseModel):
     parameters: int | None = None
     seen: Looks | None = None
     shared: bool | None = None
+    outlined: Outlines | None = None
 
     def updated(self, **changes: Any) -> Self:
         """A copy with other values."""

@@ -18,6 +18,7 @@ from crln.parallel.launch import by_first
 from crln.planning import Plan
 from crln.planning.bounds import check_batch
 from crln.preparation import PreparedCase, what_was_seen
+from crln.quality import what_was_outlined
 from crln.runs import RunFolder
 from crln.runs.checkpoint import Origin, Progress, load_checkpoint, save_checkpoint
 from crln.runs.lifecycle import finish_run, keep_best, run_facts, start_run
@@ -128,6 +129,7 @@ def _begin(fabric: Fabric, task: Task, told: Sequence[Listener], stop: Stop) -> 
         transductive=options.transductive, processes=fabric.world_size,
         start_from=str(options.start_from) if options.start_from else None,
         packages=needed(method, plan), seen=what_was_seen([*labelled, *unlabelled]),
+        outlined=by_first(fabric, lambda: what_was_outlined(labelled, plan)),
     )  # fmt: skip
     how = {"resume": options.resume, "overwrite": options.overwrite}
     run = by_first(fabric, lambda: start_run(task.out, plan, facts, origin, **how))

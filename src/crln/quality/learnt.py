@@ -1,0 +1,41 @@
+"""What the labels of a training are like."""
+
+from collections.abc import Iterable
+
+from crln.planning import Plan
+from crln.preparation import PreparedCase
+from crln.preparation.store import read_notes
+from crln.quality.outlines import Outlines
+from crln.quality.shape import Shape, shapes_of
+
+
+def label_shapes(case: PreparedCase, plan: Plan) -> dict[str, Shape | None]:
+    """The shape of each structure in a label, by its name.
+
+    A structure of which the label leaves voxels open, or that nobody looked for, is left out.
+
+    Args:
+        case: with its label.
+        plan: that it was prepared for.
+    """
+    _, classes, _ = case.read((0, 0, 0), case.shape)
+    spacing = plan.spacing or _spacing(case)
+    found = shapes_of(classes, plan.labels, spacing)
+    told = {
+        name
+        for k, name in enumerate(plan.labels.names)
+        if plan.labels.knows(classes, k).all() and (case.known is None or case.known[k])
+    }
+    return {name: shape for name, shape in found.items() if name in told}
+
+
+def what_was_outlined(cases: Iterable[PreparedCase], plan: Plan) -> Outlines | None:
+    """What labels are like; None where none tells of a whole structure."""
+    return Outlines.of([label_shapes(case, plan) for case in cases if case.labelled])
+
+
+def _spacing(case: PreparedCase) -> tuple[float, float, float]:
+    """Of the scan, mm along the axes of RAS; 1 where an older cache does not know."""
+    notes = read_notes(case.folder)
+    x, y, z = (notes.made.get("look", {}) if notes else {}).get("spacing", (1.0, 1.0, 1.0))
+    return x, y, z
