@@ -589,6 +589,11 @@ def _(place: Place) -> list[object]:
     return predicting(place)
 
 
+@fault("no scan is left to suggest")
+def _(place: Place) -> list[object]:
+    return ["suggest", trained(place), place.data, "--among", "validation"]
+
+
 @fault("a shared model is resumed")
 def _(place: Place) -> list[object]:
     share(trained(place), place.root / "model")

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from crln.planning import Plan, make_fingerprint, make_plan
     from crln.runs import EnsembleFolder, RunFolder, open_ensemble, open_run
     from crln.runs.share import share
+    from crln.suggestion import Suggestion, suggest
     from crln.training import (
         Course,
         Listener,
@@ -55,6 +56,7 @@ _ROOMS = {
     "Predictor": "inference",
     "RunFolder": "runs",
     "Settings": "comparison",
+    "Suggestion": "suggestion",
     "Training": "training",
     "Volume": "imaging",
     "compare": "comparison",
@@ -71,6 +73,7 @@ _ROOMS = {
     "read_evaluation": "evaluation",
     "share": "runs.share",
     "split_cohort": "cohort",
+    "suggest": "suggestion",
     "train": "training",
     "train_ensemble": "training",
     "write_results": "comparison",
@@ -90,6 +93,7 @@ __all__ = [
     "Predictor",
     "RunFolder",
     "Settings",
+    "Suggestion",
     "Training",
     "Volume",
     "__version__",
@@ -107,6 +111,7 @@ __all__ = [
     "read_evaluation",
     "share",
     "split_cohort",
+    "suggest",
     "train",
     "train_ensemble",
     "write_results",

@@ -118,7 +118,7 @@ def outlined(path: Path, slices: Slices, held: np.ndarray, grid: Grid) -> np.nda
         others = tuple(a for a in range(3) if a != axis)
         at = held.any(axis=others)
     else:
-        axis = _usual_axis(grid) if axis is None else axis
+        axis = usual_axis(grid) if axis is None else axis
         side = held.shape[axis]
         if beyond := [number for number in slices.at if not 0 <= number < side]:
             raise CrlnError(
@@ -138,14 +138,14 @@ def _axis_of(held: np.ndarray, grid: Grid) -> int:
         filled = np.any(held, axis=tuple(a for a in range(3) if a != axis))
         begins = filled[0] + np.count_nonzero(filled[1:] & ~filled[:-1])
         runs.append(np.count_nonzero(filled) / begins)
-    usual = _usual_axis(grid)
+    usual = usual_axis(grid)
     shortest = min(runs)
     if shortest > STANDING_ALONE:
         return usual
     return usual if runs[usual] == shortest else runs.index(shortest)
 
 
-def _usual_axis(grid: Grid) -> int:
+def usual_axis(grid: Grid) -> int:
     """The axis of the thickest slices; of equal ones the last."""
     longest = max(grid.spacing)
     return max(axis for axis in range(3) if grid.spacing[axis] * ALIKE >= longest)

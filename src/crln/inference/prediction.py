@@ -121,7 +121,7 @@ class Prediction:
     def structures(self) -> dict[str, np.ndarray]:
         """Where each class but the background is: its name to (X, Y, Z) bool."""
         names = self.labels.names
-        return {name: self._inside(k) for k, name in enumerate(names) if k}
+        return {name: self.inside(k) for k, name in enumerate(names) if k}
 
     def measures(self) -> dict[str, Measures]:
         """Volume, largest diameter, mean intensity and pieces of each structure, by its name.
@@ -133,12 +133,12 @@ class Prediction:
         """
         scan = self.scan if isinstance(self.scan, Volume) else read_image(self.scan)
         return {
-            name: measure(self._inside(k), self.grid, scan.array)
+            name: measure(self.inside(k), self.grid, scan.array)
             for k, name in enumerate(self.labels.names)
             if k
         }
 
-    def _inside(self, k: int) -> np.ndarray:
+    def inside(self, k: int) -> np.ndarray:
         """Where class k is, (X, Y, Z) bool."""
         if self.labels.separate:
             return self.mask[k]

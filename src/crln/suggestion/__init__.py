@@ -1,0 +1,5 @@
+"""Which scans, and which of their slices, are worth a person's next hour."""
+
+from crln.suggestion.suggest import Suggestion, suggest
+
+__all__ = ["Suggestion", "suggest"]
