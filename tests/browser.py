@@ -25,13 +25,18 @@ _LOOK = """
 () => {
   const cut = [], small = [], crowded = [], charts = new Map();
   const root = document.documentElement, width = root.clientWidth;
+  const heard = element => {  // not seen, by the usual means
+    for (; element; element = element.parentElement)
+      if (getComputedStyle(element).clipPath === "inset(50%)") return true;
+    return false;
+  };
   const told = node => node.textContent.trim().replace(/\\s+/g, " ").slice(0, 60);
   const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   for (let node = walker.nextNode(); node; node = walker.nextNode()) {
     const element = node.parentElement, style = getComputedStyle(element);
     if (!node.textContent.trim() || /^(SCRIPT|STYLE|TITLE|DESC|OPTION)$/i.test(element.tagName))
       continue;
-    if (style.visibility === "hidden" || element.closest("[data-for-screen-readers]")) continue;
+    if (style.visibility === "hidden" || heard(element)) continue;
     const range = document.createRange();
     range.selectNodeContents(node);
     const boxes = [...range.getClientRects()].filter(box => box.width > 0 && box.height > 0);

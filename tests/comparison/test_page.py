@@ -3,6 +3,7 @@
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -26,6 +27,7 @@ def test_the_page_shows_everything(comparison: Comparison) -> None:
     worst = (cases + 1) // 2
     for title in (
         "Result",
+        "Every structure",
         "Every test case",
         "Cost",
         "Trainings",
@@ -37,7 +39,8 @@ def test_the_page_shows_everything(comparison: Comparison) -> None:
     assert "Published" not in text
     rows = len(comparison.rows)
     assert text.count("data:image/png") == rows * worst
-    assert text.count("<svg") == 2 + 1 + 1  # boxes, cost, losses
+    charts = 1 + 2 + 1 + 1  # structures, cases, cost, losses
+    assert text.count("<svg") == 2 * charts  # for a page and for a telephone
     assert "no test label opened" in text
     names = {path.name for path in comparison.out.iterdir()}
     assert names == {*FILES, "index.html"}
@@ -87,3 +90,25 @@ def test_a_folder_that_cannot_be_written_is_told(comparison: Comparison) -> None
     (comparison.out / "file").write_text("in the way")
     with pytest.raises(CrlnError, match="cannot be written"):
         write_results(replace(comparison, out=comparison.out / "file"))
+
+
+def test_seeds_are_counted_and_a_dice_is_explained(comparison: Comparison) -> None:
+    text = write_results(replace(comparison, test=())).read_text(encoding="utf-8")
+    assert "<dd>2 seeds (0, 1)</dd>" in text
+    assert "A Dice of 70 % means" in text
+    few = replace(comparison, settings=replace(comparison.settings, seeds=(3,)), test=())
+    assert "<dd>1 seed (3)</dd>" in write_results(few).read_text(encoding="utf-8")
+
+
+def test_it_reads_in_a_browser(comparison: Comparison, browser: Any) -> None:
+    first = comparison.rows[0]
+    long = replace(first, method="crln[positive_weight=0, strong_views=0, network.prototypes=1]")
+    bound = Row("supervised_all", 3, first.cells, first.measured, first.cost, "last")
+    shown = replace(
+        comparison, rows=(*comparison.rows, long, bound), published=read_published("la")
+    )
+    page = write_results(shown)
+    for width, scheme in ((400, "dark"), (1200, "light")):
+        opened = browser.open(page, width, scheme)
+        opened.page.evaluate("document.querySelectorAll('details').forEach(e => e.open = true)")
+        assert opened.faults() == []

@@ -2,6 +2,7 @@
 
 import base64
 import re
+from functools import partial
 from html.parser import HTMLParser
 from xml.etree import ElementTree
 
@@ -13,6 +14,7 @@ from crln.errors import CrlnError
 from crln.evaluation.tables import Column, ResultTable, TableCell
 from crln.report import (
     Chart,
+    Details,
     FactList,
     KeyFigure,
     KeyFigures,
@@ -64,7 +66,8 @@ def page(tmp_path) -> str:
         PageSection("More", [
             Paragraph("1 < 2"), Paragraph(Markup("<em>so</em>")),
             FactList({"commit": "abc", "seconds": 12}),
-            Chart(box_plots({"a": [1, 2, 3]}, "Dice"), "a chart"), Picture(figure(), "a picture"),
+            Chart(partial(box_plots, {"a": [1, 2, 3]}, "Dice"), "a chart", "three dots"),
+            Details("and more", [Paragraph("folded away")]), Picture(figure(), "a picture"),
         ]),
     ]  # fmt: skip
     path = write_report(tmp_path / "page.html", "A & B", sections, lead="What it shows.")
@@ -74,8 +77,10 @@ def page(tmp_path) -> str:
 def test_every_block_is_shown(page):
     for expected in (
         "<h1>A &amp; B</h1>", "What it shows.", 'href="#s3"', 'id="s3"', ">91 %<", ">crln<",
-        "a&lt;b", "<small>0 to 2</small>", '<td class="best">3', "<figcaption>cap", "1 &lt; 2",
-        "<em>so</em>", "<dt>commit</dt>", "<dd>12</dd>", 'aria-label="a chart"', 'alt="a picture"',
+        "a&lt;b", "<small>0 to 2</small>", 'class=" best"><span>3', "<summary>and more",
+        "folded away", "<figcaption>cap", "1 &lt; 2",
+        "<em>so</em>", "<dt>commit</dt>", "<dd>12</dd>", 'aria-label="three dots"',
+        "<figcaption>a chart", 'alt="a picture"',
     ):  # fmt: skip
         assert expected in page
     nesting = Nesting()
@@ -92,18 +97,22 @@ def test_nothing_is_fetched(page):
 
 
 def test_charts_take_the_pages_colour_and_are_well_formed(page):
-    svg = re.search(r"<svg.*?</svg>", page, re.DOTALL)[0]
-    ElementTree.fromstring(svg)
-    assert "currentColor" in svg
+    drawn = re.findall(r"<svg.*?</svg>", page, re.DOTALL)
+    assert len(drawn) == 2  # for a page and for a telephone
+    for svg in drawn:
+        ElementTree.fromstring(svg)
+        assert "currentColor" in svg
+        assert "Dice" in svg
     assert INK not in page
-    assert "Dice" in svg
     assert "prefers-color-scheme: dark" in page
 
 
 def test_the_same_results_give_the_same_page(tmp_path):
     def written(name: str) -> str:
         sections = [
-            PageSection("s", [Chart(box_plots({"a": [1, 2]}, "x"), "c"), Picture(figure(), "p")])
+            PageSection(
+                "s", [Chart(partial(box_plots, {"a": [1, 2]}, "x"), "c"), Picture(figure(), "p")]
+            )
         ]
         return write_report(tmp_path / name, "t", sections).read_text()
 
@@ -137,3 +146,34 @@ def test_a_picture_is_written_whole_or_not_at_all(tmp_path):
     with pytest.raises(CrlnError, match="cannot be written"):
         save_picture(figure(), tmp_path / "x.png" / "y.png")  # no folder
     assert [p.name for p in tmp_path.iterdir()] == ["x.png"]
+
+
+def test_columns_of_no_weight_stand_apart_with_the_name_of_their_row(tmp_path):
+    columns = {
+        "m": Column("Method", text=True, row=True), "d": Column("Dice"), "x": Column("x", weight=0),
+    }  # fmt: skip
+    rows = [{"m": TableCell("crln"), "d": TableCell("90"), "x": TableCell("7")}]
+    page = write_report(tmp_path / "p.html", "t", [PageSection("s", [ResultTable(columns, rows)])])
+    first, apart = page.read_text().split("<details>")
+    assert (first.count("crln"), apart.count("<span>crln")) == (1, 1)
+    assert (">Dice<" in first, ">x<" in first, ">x<" in apart) == (True, False, True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [400, 1200])
+def test_it_reads_in_a_browser(page, tmp_path, browser, width, scheme):
+    names = ["Method", "Labels", "Dice %", "Dice, points above supervised", "95HD mm", "NSD %"]
+    columns = {name: Column(name) for name in names}
+    cell = TableCell("86.40 ± 12.16", ("-10.14 to +10.29", "p = 0.0075"))
+    table = ResultTable(columns, [dict.fromkeys(names, cell)] * 3)
+    figures = KeyFigures([KeyFigure("+12.3 points", "gained from scans", "cannot tell")] * 4)
+    chart = Chart(partial(box_plots, {"crln[positive_weight=0]": [1, 2, 3]}, "Dice"), "c", "a")
+    path = write_report(tmp_path / "b.html", "t", [PageSection("s", [figures, table, chart])])
+    opened = browser.open(path, width, scheme)
+    assert opened.faults() == []
+    cards = opened.page.evaluate(
+        "[...document.querySelectorAll('.key .value')].map(e => e.getClientRects().length"
+        " && e.scrollWidth <= e.clientWidth && e.offsetHeight < 45)"
+    )
+    assert cards == [True] * 4

@@ -1,12 +1,22 @@
 """The comparison as one HTML page that needs no other file."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from crln.cohort import Label, mask_as_label, read_outline, read_separate
+from crln.comparison.charts import (
+    case_charts,
+    class_names,
+    cost_charts,
+    label_charts,
+    labels_of,
+    learning_charts,
+    structure_charts,
+)
 from crln.comparison.comparison import Comparison
 from crln.comparison.records import (
     cases_csv,
@@ -16,9 +26,8 @@ from crln.comparison.records import (
     to_latex,
     to_markdown,
 )
-from crln.comparison.rows import COMPARED, most_dice
-from crln.comparison.tables import cost_table, main_table, published_table
-from crln.comparison.variant import EVERY_LABEL
+from crln.comparison.rows import Row, most_dice
+from crln.comparison.tables import cost_table, main_table, published_table, structure_table
 from crln.evaluation.statistics import FEWEST
 from crln.files import write_text
 from crln.imaging import Grid, read_image
@@ -26,18 +35,18 @@ from crln.labels import IGNORE, LabelSpace
 from crln.report import (
     Block,
     Chart,
+    Details,
     FactList,
     PageSection,
     Paragraph,
     Picture,
-    box_plots,
-    cost_scatter,
-    label_curves,
-    learning_curves,
     slice_picture,
     write_report,
 )
+from crln.report.words import DICE
 
+MOST_ROWS = 16
+"""Of a table that is open at once."""
 WORST = 3
 """The most cases of a method that are pictured; never more than half of them."""
 PAGE = "index.html"
@@ -85,14 +94,18 @@ def write_results(
     for name, text in FILES.items():
         write_text(out / name, text(comparison))
     counts = sorted({row.labelled for row in comparison.rows})
+    alike = [[row for row in comparison.rows if row.labelled == count] for count in counts]
     cases = len(comparison.test)
     worst = min(WORST, (cases + 1) // 2)
     sections = [
-        PageSection("Result", [*first, main_table(comparison), *_remarks(comparison)]),
-        PageSection("Every test case", list(_boxes(comparison, counts))),
-        PageSection("More labels", list(_label_curves(comparison))),
-        PageSection("Cost", [cost_table(comparison), *_costs(comparison, counts)]),
-        PageSection("Trainings", list(_learning(comparison, counts))),
+        PageSection(
+            "Result", [*first, main_table(comparison), *_remarks(comparison), Paragraph(DICE)]
+        ),
+        PageSection("Every structure", list(_structures(comparison, alike))),
+        PageSection("Every test case", _of(alike, partial(case_charts, comparison))),
+        PageSection("More labels", list(label_charts(comparison))),
+        PageSection("Cost", [cost_table(comparison), *_of(alike, cost_charts)]),
+        PageSection("Trainings", _of(alike, learning_charts)),
         PageSection(f"Worst {worst} of {cases} cases", list(_worst(comparison, worst))),
         PageSection("Published", [published_table(comparison)] if comparison.published else []),
         PageSection("How it came to be", [_facts(comparison)]),
@@ -113,7 +126,7 @@ def _lead(comparison: Comparison) -> str:
             leader, level = found
             dice = 100 * leader.figure("dice").mean
             names = ", ".join(row.method for row in level)
-            lead = f"with {_labels(count)} {leader.method} leads at {dice:.1f} % Dice"
+            lead = f"with {labels_of(count)} {leader.method} leads at {dice:.1f} % Dice"
             if len(comparison.test) < FEWEST:
                 lead += ", which so few cases cannot tell from chance"
             elif level:
@@ -127,57 +140,18 @@ def _remarks(comparison: Comparison) -> list[Block]:
     return [Paragraph(remark) for remark in comparison.remarks]
 
 
-def _boxes(comparison: Comparison, counts: list[int]) -> Iterator[Block]:
-    for count in counts:
-        rows = [row for row in comparison.rows if row.labelled == count]
-        for metric in COMPARED:
-            if not metric.plotted:
-                continue
-            values = {
-                row.method: [metric.scale * value for value in row.by_case(metric.key).values()]
-                for row in rows
-            }
-            label = metric.title(comparison.unit)
-            caption = f"{label} with {_labels(count)}: a dot per test case, the mean over seeds."
-            yield Chart(box_plots(values, label), caption)
+def _of(alike: Sequence[Sequence[Row]], charts: Callable[..., Iterator[Chart]]) -> list[Block]:
+    """The charts of each number of labels."""
+    return [chart for rows in alike for chart in charts(rows)]
 
 
-def _label_curves(comparison: Comparison) -> Iterator[Block]:
-    scores: dict[str, dict[int, list[float]]] = {}
-    for row in comparison.rows:
-        # With every label it is the same method, further along its curve.
-        name = "supervised" if row.method == EVERY_LABEL else row.method
-        dice = [100 * value for value in row.by_seed("dice") if not math.isnan(value)]
-        if dice:
-            scores.setdefault(name, {}).setdefault(row.labelled, dice)
-    if len({count for by_count in scores.values() for count in by_count}) > 1:
-        caption = "Mean Dice by number of labelled scans; bars span the seeds."
-        yield Chart(label_curves(scores, "Dice %"), caption)
-
-
-def _costs(comparison: Comparison, counts: list[int]) -> Iterator[Block]:
-    for count in counts:
-        rows = [row for row in comparison.rows if row.labelled == count and row.cost]
-        points = {
-            row.method: (row.cost.seconds_per_step, 100 * row.figure("dice").mean)
-            for row in rows
-            if row.cost and not math.isnan(row.figure("dice").mean)
-        }
-        if len(points) > 1:
-            caption = f"Dice against the time of a training step, with {_labels(count)}."
-            yield Chart(cost_scatter(points, "seconds per step", "Dice %"), caption)
-
-
-def _learning(comparison: Comparison, counts: list[int]) -> Iterator[Block]:
-    for count in counts:
-        logs = {
-            row.method: row.runs[0].log
-            for row in comparison.rows
-            if row.labelled == count and row.runs
-        }
-        if logs:
-            caption = f"Loss terms with {_labels(count)}, first seed."
-            yield Chart(learning_curves(logs), caption)
+def _structures(comparison: Comparison, alike: Sequence[Sequence[Row]]) -> Iterator[Block]:
+    """Where there are several; tables too long to be read at once are folded away."""
+    if len(class_names(comparison.rows)) > 1:
+        yield from _of(alike, partial(structure_charts, comparison))
+        table = structure_table(comparison)
+        folded = len(table.rows) > MOST_ROWS
+        yield Details(f"{len(table.rows)} rows of figures", [table]) if folded else table
 
 
 def _worst(comparison: Comparison, most: int) -> Iterator[Block]:
@@ -199,7 +173,7 @@ def _worst(comparison: Comparison, most: int) -> Iterator[Block]:
                 _shown(case.label, labels, scan.grid),
                 {f"Dice {100 * dice[case.id]:.1f} %": _shown(mask, labels, scan.grid)},
             )
-            yield Picture(figure, f"{row.method} with {_labels(row.labelled)}, {case.id}")
+            yield Picture(figure, f"{row.method} with {labels_of(row.labelled)}, {case.id}")
 
 
 def _shown(label: Label, labels: LabelSpace, grid: Grid) -> np.ndarray:
@@ -216,8 +190,8 @@ def _facts(comparison: Comparison) -> FactList:
     facts: dict[str, object] = {
         "data": settings.data,
         "methods": ", ".join(settings.methods),
-        "labels": ", ".join(map(str, settings.labelled)),
-        "numbers of the seeds": ", ".join(map(str, settings.seeds)),
+        "learnt from": ", ".join(map(labels_of, settings.labelled)),
+        "trained with": _seeds(settings.seeds),
         "steps": comparison.cells[0].plan.training.iterations,
         "leak check": comparison.leaks.verdict,
     }
@@ -228,5 +202,7 @@ def _facts(comparison: Comparison) -> FactList:
     return FactList(facts)
 
 
-def _labels(count: int) -> str:
-    return f"{count} label{'s' * (count != 1)}"
+def _seeds(seeds: Sequence[int]) -> str:
+    """How many, and which."""
+    count = f"{len(seeds)} seed{'s' * (len(seeds) != 1)}"
+    return f"{count} ({', '.join(map(str, seeds))})"

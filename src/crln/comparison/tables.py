@@ -27,7 +27,7 @@ def how_to_read(comparison: Comparison) -> str:
 
 def main_table(comparison: Comparison) -> ResultTable:
     """How good every row is."""
-    columns = {"method": Column("Method", text=True), "labels": Column("Labels", weight=9)}
+    columns = _row_names()
     for metric in COMPARED:
         weight = 8 if metric is _DICE else 2 * metric.plotted
         columns[metric.key] = Column(metric.title(comparison.unit), weight=weight)
@@ -52,11 +52,27 @@ def main_table(comparison: Comparison) -> ResultTable:
     return ResultTable(columns, cells, _caption(comparison))
 
 
+def structure_table(comparison: Comparison) -> ResultTable:
+    """How good every row is at each structure."""
+    columns = {"structure": Column("Structure", text=True, row=True), **_row_names()}
+    for metric in COMPARED:
+        weight = 8 if metric is _DICE else 2 * metric.plotted
+        columns[metric.key] = Column(metric.title(comparison.unit), weight=weight)
+    cells = []
+    for value, name in comparison.rows[0].last[0].class_names.items():
+        for row in comparison.rows:
+            found = {"structure": TableCell(name), "method": TableCell(row.method)}
+            found["labels"] = TableCell(str(row.labelled))
+            for metric in COMPARED:
+                found[metric.key] = _estimate(row, metric, value)
+            cells.append(found)
+    return ResultTable(columns, cells, f"{how_to_read(comparison)}. {UNDEFINED}")
+
+
 def cost_table(comparison: Comparison) -> ResultTable:
     """What the trainings of every row took."""
     columns = {
-        "method": Column("Method", text=True),
-        "labels": Column("Labels"),
+        **_row_names(),
         "seeds": Column("Seeds"),
         SECONDS: Column("Seconds a step"),
         "memory": Column("Memory GiB"),
@@ -83,7 +99,7 @@ def published_table(comparison: Comparison) -> ResultTable:
     publication = comparison.published
     assert publication is not None
     metrics = [BY_KEY[key] for key in publication.order]
-    columns = {"method": Column("Method", text=True), "labels": Column("Labels")}
+    columns = _row_names()
     columns |= {metric.key: Column(metric.title("voxel")) for metric in metrics}
     columns |= {
         "checkpoint": Column("Checkpoint", text=True),
@@ -98,8 +114,22 @@ def published_table(comparison: Comparison) -> ResultTable:
     return ResultTable(columns, cells, f"{publication.dataset}. {' '.join(publication.notes)}")
 
 
-def _estimate(row: Row, metric: Metric, *, largest: bool = False, best: bool = False) -> TableCell:
-    found = row.figure(metric.key, largest=largest)
+def _row_names() -> dict[str, Column]:
+    return {
+        "method": Column("Method", text=True, row=True),
+        "labels": Column("Labels", weight=9, row=True),
+    }
+
+
+def _estimate(
+    row: Row,
+    metric: Metric,
+    value: int | None = None,
+    *,
+    largest: bool = False,
+    best: bool = False,
+) -> TableCell:
+    found = row.figure(metric.key, value, largest=largest)
     return figure_cell(
         metric, found.mean, found.std, (found.low, found.high), found.undefined, best=best
     )

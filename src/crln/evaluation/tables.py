@@ -3,7 +3,7 @@
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from crln.evaluation.metrics import Metric, Unit
 from crln.evaluation.results import Evaluation, Summary
@@ -45,12 +45,15 @@ class Column:
     Attributes:
         heading: with the unit.
         text: whether it holds words, which may be folded; figures may not.
-        weight: where there is no room for all columns, the lightest go first.
+        weight: where there is no room for all columns, the lightest go first; on a page those of no
+            weight stand apart.
+        row: whether it tells which row it is, and is repeated where columns stand apart.
     """
 
     heading: str
     text: bool = False
     weight: int = 1
+    row: bool = False
 
 
 @dataclass(frozen=True)
@@ -77,6 +80,16 @@ class ResultTable:
     def cells(self) -> list[list[TableCell]]:
         """Every row from left to right."""
         return [[row.get(key, TableCell()) for key in self.columns] for row in self.rows]
+
+    @property
+    def parts(self) -> "tuple[ResultTable, ...]":
+        """What is read first, then, if there are any, the columns of no weight."""
+        apart = {key for key, column in self.columns.items() if not column.weight}
+        if not apart:
+            return (self,)
+        first = {key: column for key, column in self.columns.items() if key not in apart}
+        rest = {k: c for k, c in self.columns.items() if k in apart or c.row}
+        return replace(self, columns=first), replace(self, columns=rest, caption="")
 
     def to_markdown(self) -> str:
         """As Markdown; what leads is bold, details are in brackets."""
@@ -178,7 +191,7 @@ def figure_cell(
 
 
 def _columns(*texts: str, metrics: Sequence[Metric], unit: Unit) -> dict[str, Column]:
-    columns = {key: Column(key, text=True) for key in texts}
+    columns = {key: Column(key, text=True, row=True) for key in texts}
     for metric in metrics:
         weight = 2 if metric.plotted else int(metric.compared)
         columns[metric.key] = Column(metric.title(unit), weight=weight)

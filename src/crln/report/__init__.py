@@ -7,10 +7,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from crln.report.charts import box_plots, cost_scatter, label_curves, learning_curves, read_log
+    from crln.report.charts import (
+        box_plots,
+        cost_scatter,
+        label_curves,
+        learning_curves,
+        read_log,
+        structure_plot,
+    )
     from crln.report.page import (
         Block,
         Chart,
+        Details,
         FactList,
         KeyFigure,
         KeyFigures,
@@ -23,10 +31,13 @@ if TYPE_CHECKING:
     from crln.report.pictures import slice_picture
 
 _FILES = {
-    "charts": ("box_plots", "cost_scatter", "label_curves", "learning_curves", "read_log"),
+    "charts": (
+        "box_plots", "cost_scatter", "label_curves", "learning_curves", "read_log",
+        "structure_plot",
+    ),
     "page": (
-        "Block", "Chart", "FactList", "KeyFigure", "KeyFigures", "PageSection", "Paragraph",
-        "Picture", "save_picture", "write_report",
+        "Block", "Chart", "Details", "FactList", "KeyFigure", "KeyFigures", "PageSection",
+        "Paragraph", "Picture", "save_picture", "write_report",
     ),
     "pictures": ("slice_picture",),
 }  # fmt: skip
@@ -34,6 +45,7 @@ _FILES = {
 __all__ = [
     "Block",
     "Chart",
+    "Details",
     "FactList",
     "KeyFigure",
     "KeyFigures",
@@ -47,6 +59,7 @@ __all__ = [
     "read_log",
     "save_picture",
     "slice_picture",
+    "structure_plot",
     "write_report",
 ]
 

@@ -2,7 +2,7 @@
 
 import base64
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from crln.errors import CrlnError
 from crln.evaluation.tables import ResultTable
 from crln.files import write_bytes, write_text
+from crln.report.charts import NARROW, WIDE
 from crln.report.style import CHART, INK
 from crln.report.template import render
 
@@ -51,18 +52,34 @@ class KeyFigures:
 
 @dataclass(frozen=True)
 class Chart:
-    """A figure of `crln.report.charts`, drawn in the page's own text colour, light or dark."""
+    """A chart of `crln.report.charts`, in the page's own text colour, light or dark.
+
+    Attributes:
+        draw: draws it as many inches wide as `width` says.
+        caption: below it: what it shows and how to read it.
+        alt: what is seen, for those who do not see it.
+    """
 
     kind: ClassVar[str] = "chart"
-    figure: Figure
+    draw: Callable[..., Figure]
     caption: str
+    alt: str = ""
 
     @property
-    def svg(self) -> Markup:
-        """The figure as inline SVG."""
+    def wide(self) -> Markup:
+        """As inline SVG for a page."""
+        return self._svg(WIDE)
+
+    @property
+    def narrow(self) -> Markup:
+        """As inline SVG for a telephone."""
+        return self._svg(NARROW)
+
+    def _svg(self, width: float) -> Markup:
         buffer = io.StringIO()
-        with mpl.rc_context(CHART):
-            self.figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+        with mpl.rc_context({**CHART, "svg.hashsalt": f"crln {width}"}):
+            figure = self.draw(width=width)
+            figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
         svg = buffer.getvalue()
         return Markup(svg[svg.index("<svg") :].replace(INK, "currentColor"))
 
@@ -89,7 +106,16 @@ class FactList:
     facts: Mapping[str, object]
 
 
-Block = Paragraph | KeyFigures | ResultTable | Chart | Picture | FactList
+@dataclass(frozen=True)
+class Details:
+    """What only some readers want: folded away below one line."""
+
+    kind: ClassVar[str] = "details"
+    summary: str
+    blocks: "Sequence[Block]"
+
+
+Block = Paragraph | KeyFigures | ResultTable | Chart | Picture | FactList | Details
 
 
 @dataclass(frozen=True)
