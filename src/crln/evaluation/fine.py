@@ -5,7 +5,6 @@ from collections.abc import Sequence
 
 import cc3d
 import numpy as np
-from scipy import ndimage
 
 THIN = 5.0
 """Parts thinner than so many of the finest voxel edges are thin."""
@@ -32,6 +31,7 @@ def centreline_dice(prediction: np.ndarray, truth: np.ndarray) -> float:
         0 to 1; 0 where one mask alone is empty, NaN where both are.
 
     Examples:
+        >>> from scipy import ndimage
         >>> truth = np.zeros((9, 9, 20), bool)
         >>> truth[3:6, 3:6] = True
         >>> wide = ndimage.binary_dilation(truth)
@@ -60,6 +60,8 @@ def thin_part(mask: np.ndarray, thickness: float, spacing: Sequence[float]) -> n
         >>> int(thin_part(mask, 3, (1, 1, 1))[7, 7].sum())
         6
     """
+    from scipy import ndimage  # only here: it takes a third of a start
+
     edge = min(spacing)
     # A voxel centre on the rim is half an edge inside, and so may be the middle of what is even.
     depth = ndimage.distance_transform_edt(np.pad(mask, 1), sampling=spacing)[(slice(1, -1),) * 3]
@@ -125,6 +127,8 @@ def curvature_spread(mask: np.ndarray, spacing: Sequence[float]) -> float:
     Returns:
         In 1 / the unit of `spacing`.
     """
+    from scipy import ndimage
+
     sigma = [max(1.5 * min(spacing) / step, 0.8) for step in spacing]
     margin = 6
     field = np.pad(mask, margin).astype(np.float32)
