@@ -157,6 +157,19 @@ def test_the_plans_loss_is_what_labels_teach(name: str, tiny_plan: Plan) -> None
     assert len(set(found)) == 3
 
 
+@pytest.mark.parametrize("name", sorted(METHODS))
+def test_labels_teach_thin_parts_and_surfaces_where_the_plan_asks_for_it(
+    name: str, tiny_plan: Plan
+) -> None:
+    found = []
+    for loss in (["dice_ce"], ["dice_ce", "skeleton_recall"], ["dice_ce", "surface_dice"]):
+        torch.manual_seed(0)
+        plan = tiny_plan.updated({"training": {"labelled_start": 1.0}}).updated({"loss": loss})
+        found.append(losses_of(build_method(name, plan))["total"].item())
+    assert found[0] < min(found[1:])
+    assert found[1] != found[2]
+
+
 @pytest.mark.parametrize("name", ["bcp", "diffrect"])
 def test_a_loss_that_a_method_would_not_heed_is_refused(name: str, tiny_plan: Plan) -> None:
     with pytest.raises(CrlnError, match=f"plan: loss: {name} teaches labels by the loss of its"):

@@ -1,6 +1,7 @@
 """What several methods minimise."""
 
 from crln.losses.criteria import Criteria, criteria_of
+from crln.losses.detail import detail_loss, fine_axes
 from crln.losses.partial import marginal, mark_partial, without_partial
 from crln.losses.terms import (
     SMALLEST,
@@ -23,7 +24,9 @@ __all__ = [
     "consistency_loss",
     "criteria_of",
     "cross_entropy",
+    "detail_loss",
     "entropy",
+    "fine_axes",
     "full_precision",
     "marginal",
     "mark_partial",

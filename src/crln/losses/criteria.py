@@ -98,6 +98,10 @@ class Criteria(ABC):
         """The likeliest label."""
         return self.labels.decide(self.probabilities(logits.detach()))
 
+    def known(self, target: Tensor) -> Tensor:
+        """Of which voxels it is known whether they are of each class, (B, K, X, Y, Z) bool."""
+        return torch.stack([self.labels.knows(target, k) for k in range(self.labels.classes)], 1)
+
     def held(self, target: Tensor) -> Tensor:
         """Where each class is, (B, K, X, Y, Z) bool."""
         return torch.stack([self.labels.holds(target, k) for k in range(self.labels.classes)], 1)
@@ -171,10 +175,6 @@ class OverlappingCriteria(Criteria):
     """Each class for itself: sigmoid, binary cross-entropy, means over classes."""
 
     disorder = math.log(2)
-
-    def known(self, target: Tensor) -> Tensor:
-        """Of which voxels it is known whether they are of each class, (B, K, X, Y, Z) bool."""
-        return torch.stack([self.labels.knows(target, k) for k in range(self.labels.classes)], 1)
 
     def probabilities(self, logits: Tensor) -> Tensor:
         """Sigmoid."""

@@ -4,10 +4,11 @@ from typing import Any
 
 from crln.augmentation import views_options
 from crln.errors import CrlnError
-from crln.methods.base import Batch, Method, Seen, SemiSupervised, Step, summed, unheard, weighted
+from crln.methods.base import Batch, Method, Seen, SemiSupervised, Step
 from crln.methods.published import Published
 from crln.methods.ramps import Ramped
 from crln.methods.teacher import Teacher
+from crln.methods.totals import summed, unheard, weighted
 from crln.planning import Plan
 from crln.planning.plan import LossPlan, Section, options_of
 from crln.registry import METHODS, NETWORKS
@@ -29,10 +30,10 @@ def build_method(name: str, plan: Plan) -> Method:
             that it does not take.
     """
     kind = find_method(name)
-    if kind.own_loss and plan.loss != LossPlan():
+    if kind.own_loss and plan.loss.model_copy(update={"terms": plan.loss.overlap}) != LossPlan():
         raise CrlnError(
-            f"plan: loss: {name} teaches labels by the loss of its paper; take the field out, "
-            "or choose another method"
+            f"plan: loss: {name} teaches labels by the loss of its paper, to which terms of detail "
+            "alone may be added; take the others out, or choose another method"
         )
     if not (plan.labels.exclusive or kind.overlapping):
         raise CrlnError(

@@ -17,10 +17,11 @@ from crln.augmentation import (
     host_random,
 )
 from crln.labels import IGNORE
-from crln.methods.base import Seen, SemiSupervised, Step, unheard, weighted
+from crln.methods.base import Seen, SemiSupervised, Step
 from crln.methods.published import Published
 from crln.methods.ramps import Ramped
 from crln.methods.teacher import Teacher
+from crln.methods.totals import unheard, weighted
 from crln.planning import Plan
 from crln.planning.plan import Section
 from crln.seeding import numpy_generator

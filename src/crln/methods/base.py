@@ -9,7 +9,14 @@ from torch import Tensor, nn
 
 from crln.augmentation import build_views
 from crln.errors import CrlnError
-from crln.losses import criteria_of, marginal, mark_partial, without_partial
+from crln.losses import (
+    criteria_of,
+    detail_loss,
+    fine_axes,
+    marginal,
+    mark_partial,
+    without_partial,
+)
 from crln.methods.drafts import drafted_view
 from crln.methods.published import Published
 from crln.methods.ramps import Ramped, gaussian_ramp
@@ -195,8 +202,19 @@ class Method(nn.Module):
         if not isinstance(logits, Tensor):
             return over_levels(self.supervise, logits, target)
         logits, target = self.marginal(logits, target)
-        terms, weights = self.plan.loss.terms, self._class_weights
-        return self.criteria.segmentation(logits, target, terms, weights)
+        terms, weights = self.plan.loss.overlap, self._class_weights
+        loss = self.criteria.segmentation(logits, target, terms, weights)
+        return loss + self.details(logits, target) if self.plan.loss.detail else loss
+
+    def details(self, logits: Tensor, target: Tensor) -> Tensor:
+        """What a label teaches of thin parts and surfaces: the plan's terms of detail.
+
+        Args:
+            logits: (B, K, X, Y, Z).
+            target: (B, X, Y, Z), class or IGNORE (`marginal`).
+        """
+        axes = fine_axes(target.shape[1:], self.plan.spacing)
+        return detail_loss(self.plan.loss.detail, self.criteria, logits, target, axes)
 
     def marginal(self, logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
         """What a loss of the method's own takes in place of a labelled view's logits and target.
@@ -273,19 +291,3 @@ class SemiSupervised(Method):
         start = self.plan.training.labelled_start
         first = 0.0 if share > start else start
         return gaussian_ramp(step.index - first * step.total, share * (1 - first) * step.total)
-
-
-def weighted(supervised: Tensor, weight: float, **terms: Tensor) -> dict[str, Tensor]:
-    """The terms of a step, the total being `supervised` + `weight` times the sum of the others."""
-    total = supervised + weight * torch.stack(list(terms.values())).sum()
-    return {"total": total, "supervised": supervised, **terms}
-
-
-def summed(terms: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The terms of a step, the total being their sum."""
-    return {"total": torch.stack(list(terms.values())).sum(), **terms}
-
-
-def unheard(supervised: Tensor, *names: str) -> dict[str, Tensor]:
-    """The terms of a step where labels alone teach: the others are 0."""
-    return weighted(supervised, 0.0, **dict.fromkeys(names, torch.zeros_like(supervised)))

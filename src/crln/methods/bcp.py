@@ -115,6 +115,8 @@ class BidirectionalCopyPaste(Method):
             guess, here = self.marginal(logits, target.masked_fill(~region, IGNORE))
             dice = self.criteria.dice(guess, here, squared=False, foreground=False, over="sample")
             total = total + 0.5 * weight * (self.criteria.cross_entropy(guess, here) + dice)
+            if self.plan.loss.detail:
+                total = total + weight * self.details(guess, here)
         return total
 
     @torch.no_grad()

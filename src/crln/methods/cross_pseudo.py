@@ -8,9 +8,10 @@ from torch import Tensor, nn
 
 from crln.augmentation import draw_cutmix, host_random
 from crln.labels import IGNORE
-from crln.methods.base import Seen, SemiSupervised, Step, unheard, weighted
+from crln.methods.base import Seen, SemiSupervised, Step
 from crln.methods.published import Published
 from crln.methods.ramps import Ramped
+from crln.methods.totals import unheard, weighted
 from crln.networks import SegmentationNetwork
 from crln.planning import Plan
 from crln.planning.plan import Section

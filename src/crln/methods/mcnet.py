@@ -13,9 +13,10 @@ from crln.losses import (
     full_precision,
     mean_squared_difference,
 )
-from crln.methods.base import Seen, SemiSupervised, Step, unheard, weighted
+from crln.methods.base import Seen, SemiSupervised, Step
 from crln.methods.published import Published
 from crln.methods.ramps import Ramped
+from crln.methods.totals import unheard, weighted
 from crln.networks import Patchwise, VNetDecoder, VNetEncoder
 from crln.networks.vnet import Upsampling
 from crln.planning import Plan

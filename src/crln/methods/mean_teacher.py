@@ -6,10 +6,11 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from crln.methods.base import Seen, SemiSupervised, Step, unheard, weighted
+from crln.methods.base import Seen, SemiSupervised, Step
 from crln.methods.published import Published
 from crln.methods.ramps import Ramped, gaussian_ramp
 from crln.methods.teacher import Teacher
+from crln.methods.totals import unheard, weighted
 from crln.planning import Plan
 from crln.planning.plan import Section
 

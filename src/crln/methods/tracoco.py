@@ -10,9 +10,10 @@ from torch import Tensor, nn
 from crln.augmentation import CutMix, draw_cutmix, host_random
 from crln.labels import IGNORE
 from crln.losses import SMALLEST, full_precision
-from crln.methods.base import Batch, Seen, SemiSupervised, Step, unheard, weighted
+from crln.methods.base import Batch, Seen, SemiSupervised, Step
 from crln.methods.published import Published
 from crln.methods.ramps import Ramped
+from crln.methods.totals import unheard, weighted
 from crln.planning import Plan
 from crln.planning.plan import Section, Triple
 

@@ -1,12 +1,13 @@
 """The parts of a plan that say how it is learnt: loss, teacher, budget and optimiser."""
 
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, get_args
 
 from pydantic import Field, field_validator, model_validator
 
 from crln.planning.sections import Section
 
-LossTerm = Literal["dice_ce", "cross_entropy", "dice"]
+Overlap = Literal["dice_ce", "cross_entropy", "dice"]
+Detail = Literal["skeleton_recall", "cldice", "surface_dice", "thin_ce"]
 
 
 class LossPlan(Section):
@@ -15,14 +16,38 @@ class LossPlan(Section):
     A name or a list of them is short for `terms`.
     """
 
-    terms: tuple[LossTerm, ...] = Field(
+    terms: tuple[Overlap | Detail, ...] = Field(
         default=("dice_ce",),
         min_length=1,
-        description=("averaged: `cross_entropy`, `dice`, or `dice_ce`, the mean of both"),
+        description=(
+            "averaged: `cross_entropy`, `dice`, or `dice_ce`, the mean of both; for thin parts and "
+            "surfaces, each added at half weight: `skeleton_recall`, `cldice`, `surface_dice`, "
+            "`thin_ce`"
+        ),
     )
     class_weights: tuple[float, ...] | None = Field(
         default=None, description="one a class, background first"
     )
+
+    @property
+    def overlap(self) -> tuple[str, ...]:
+        """The terms that are averaged."""
+        return tuple(term for term in self.terms if term in get_args(Overlap))
+
+    @property
+    def detail(self) -> tuple[str, ...]:
+        """The terms that are added: of thin parts and surfaces."""
+        return tuple(term for term in self.terms if term in get_args(Detail))
+
+    @field_validator("terms")
+    @classmethod
+    def _terms_add_up(cls, terms: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(terms)) < len(terms) or not set(terms) & set(get_args(Overlap)):
+            raise ValueError(
+                f"each term once, and one of {', '.join(get_args(Overlap))} among them, got "
+                f"{', '.join(terms)}"
+            )
+        return terms
 
     @model_validator(mode="before")
     @classmethod

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from crln.augmentation import draw_copy_paste_box, host_random, swap_box
 from crln.labels import IGNORE
 from crln.losses import voxel_cross_entropy
-from crln.methods.base import Seen, SemiSupervised, Step, summed
+from crln.methods.base import Seen, SemiSupervised, Step
 from crln.methods.crln.contrastive import (
     EXCLUSIVE,
     cooperative_positive_supervision,
@@ -25,6 +25,7 @@ from crln.methods.crln.options import CRLNOptions
 from crln.methods.crln.overlap import OverlappingDraws
 from crln.methods.published import Published
 from crln.methods.teacher import Teacher
+from crln.methods.totals import summed
 from crln.networks.segmentation import coarse_logits
 from crln.planning import Plan
 from crln.planning.plan import Section

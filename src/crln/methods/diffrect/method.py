@@ -13,10 +13,11 @@ from torch import Tensor, nn
 from crln.augmentation import View
 from crln.labels import IGNORE, LabelSpace
 from crln.losses import SMALLEST, Criteria
-from crln.methods.base import Seen, SemiSupervised, Step, summed
+from crln.methods.base import Seen, SemiSupervised, Step
 from crln.methods.diffrect.rectifier import Condition, LabelRectifier
 from crln.methods.published import Published
 from crln.methods.ramps import Ramped
+from crln.methods.totals import summed
 from crln.planning import Plan
 from crln.planning.plan import Section
 
@@ -90,7 +91,7 @@ class DiffRect(SemiSupervised):
         _, drawn, latent = self._weak_to_drawn(images, pseudo, target, noise)
         nothing = torch.zeros((), device=images.device)
         terms = {
-            "supervised": self._both(*self.marginal(logits, target)),
+            "supervised": self._taught(logits, target),
             "unsupervised": nothing,
             "weak_to_drawn": self._both(*self.marginal(drawn, target)) + latent,
             "strong_to_weak": nothing,
@@ -117,7 +118,7 @@ class DiffRect(SemiSupervised):
             view.labels(pseudo[known:]), (drawn[known:], inside), view, noise,
         )  # fmt: skip
         terms = {
-            "supervised": self._both(*self.marginal(logits[:known], target)),
+            "supervised": self._taught(logits[:known], target),
             "unsupervised": weight * self._agreement(
                 logits_s, view.labels(pseudo[known:]), logits[known:], inside, view
             ),
@@ -185,6 +186,12 @@ class DiffRect(SemiSupervised):
         return self._both(logits, target) + complementary_loss(
             logits, view.labels(absent), self.criteria
         )
+
+    def _taught(self, logits: Tensor, target: Tensor) -> Tensor:
+        """S of a label, and what the plan adds to it."""
+        logits, target = self.marginal(logits, target)
+        loss = self._both(logits, target)
+        return loss + self.details(logits, target) if self.plan.loss.detail else loss
 
     def _both(self, logits: Tensor, target: Tensor) -> Tensor:
         """S = CE + Dice, the background's included, as published."""
