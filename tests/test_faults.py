@@ -559,6 +559,14 @@ def _(place: Place) -> list[object]:
     return predicting(place)
 
 
+@fault("a page of yours where ours would be")
+def _(place: Place) -> list[object]:
+    trained(place)
+    (place.root / "masks").mkdir()
+    (place.root / "masks" / "index.html").write_text("<p>my own</p>")
+    return predicting(place)
+
+
 @fault("masks that exist are to stay and to go")
 def _(place: Place) -> list[object]:
     trained(place)

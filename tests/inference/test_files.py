@@ -13,6 +13,7 @@ from crln.inference import Outcome, Prediction, Predictor, discover_inputs, pred
 from crln.inference.table import TABLE
 from crln.labels import LabelSpace
 from crln.planning import Plan
+from crln.report.gallery import PAGE
 
 
 @pytest.fixture
@@ -35,9 +36,9 @@ def scans(tmp_path: Path) -> list[Path]:
 
 
 def tree(folder: Path) -> set[str]:
-    """The files of a folder, but the table of measures."""
+    """The files of a folder, but the table of measures and the page."""
     files = {path.relative_to(folder) for path in folder.rglob("*") if path.is_file()}
-    return {str(path) for path in files} - {TABLE}
+    return {str(path) for path in files} - {TABLE, PAGE}
 
 
 def test_masks_lie_on_their_scans(predictor: Predictor, scans: list[Path], tmp_path: Path) -> None:
@@ -419,3 +420,60 @@ def test_structures_with_files_of_their_own_are_skipped_together(
     with pytest.raises(CrlnError, match=r"liver/a\.nii\.gz: exists, and .* remove it, or"):
         predict_files(predictor, scans, out, skip_existing=True)
     assert (out / "liver" / "a.nii.gz").read_bytes() == kept
+
+
+def page(out: Path) -> str:
+    return (out / PAGE).read_text(encoding="utf-8")
+
+
+def test_a_page_shows_what_was_outlined_and_why_the_rest_was_not(
+    predictor: Predictor, scans: list[Path], tmp_path: Path
+) -> None:
+    scans[1].write_bytes(scans[1].read_bytes()[:60])
+    predict_files(predictor, scans, tmp_path / "masks")
+    text = page(tmp_path / "masks")
+    assert text.count("<article") == 2
+    assert "1 scan could not be outlined" in text
+    assert f"{scans[1]}: " in text
+
+
+def test_a_page_grows_with_a_folder_and_can_be_left_out(
+    predictor: Predictor, scans: list[Path], tmp_path: Path
+) -> None:
+    out = tmp_path / "masks"
+    predict_files(predictor, scans[:1], out, page=False)
+    assert not (out / PAGE).exists()
+    predict_files(predictor, scans[:2], out, skip_existing=True)
+    assert page(out).count("<article") == 1
+    assert "outlined without a page: a." in page(out)
+    predict_files(predictor, scans, out, skip_existing=True)
+    assert page(out).count("<article") == 2
+    predict_files(predictor, scans, out, overwrite=True)
+    assert page(out).count("<article") == 3
+    assert "without a page" not in page(out)
+
+
+def test_processes_that_share_write_one_page(
+    predictor: Predictor, scans: list[Path], tmp_path: Path
+) -> None:
+    out = tmp_path / "masks"
+    work = [
+        threading.Thread(target=predict_files, args=(predictor, scans, out), kwargs={"share": True})
+        for _ in range(2)
+    ]
+    for thread in work:
+        thread.start()
+    for thread in work:
+        thread.join()
+    assert page(out).count("<article") == 3
+
+
+def test_a_persons_own_page_is_told_before_any_work(
+    predictor: Predictor, scans: list[Path], tmp_path: Path
+) -> None:
+    (tmp_path / "masks").mkdir()
+    (tmp_path / "masks" / PAGE).write_text("<p>mine", encoding="utf-8")
+    with pytest.raises(CrlnError, match=r"index\.html: not written by crln predict"):
+        predict_files(predictor, scans, tmp_path / "masks")
+    assert predict_files(predictor, scans[:1], tmp_path / "masks", page=False)[0].error is None
+    assert page(tmp_path / "masks") == "<p>mine"

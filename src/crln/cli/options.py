@@ -93,6 +93,9 @@ JobOption = Annotated[
     ),
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace output that exists.")]
+Page = Annotated[
+    bool, typer.Option("--page/--no-page", help="Write index.html, a page with pictures, too.")
+]
 
 
 def with_training(command: Callable[..., None]) -> Callable[..., None]:

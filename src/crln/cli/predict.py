@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from crln.cli.options import Device, Overwrite, Precision
+from crln.cli.options import Device, Overwrite, Page, Precision
 from crln.cli.screen import complain, console, examples
 from crln.errors import CrlnError
 
@@ -86,6 +86,7 @@ def command(
             "exist are done.",
         ),
     ] = False,
+    page: Page = True,
 ) -> None:  # fmt: skip
     """Outline scans with a trained model.
 
@@ -107,13 +108,14 @@ def command(
         crln.load_predictor(run, device, precision, inference=changes), inputs, out,
         probabilities=probabilities, uncertainty=uncertainty,
         largest_component=largest_component or largest_component_of or False,
-        format=format, overwrite=overwrite, skip_existing=skip_existing, share=share, progress=show,
+        format=format, overwrite=overwrite, skip_existing=skip_existing, share=share,
+        page=page, progress=show,
     )  # fmt: skip
-    _tell(outcomes, f"{out} by this process" if share else str(out))
+    _tell(outcomes, f"{out} by this process" if share else str(out), out if page else None)
 
 
-def _tell(outcomes: "list[Outcome]", where: str) -> None:
-    """Says what became of all scans.
+def _tell(outcomes: "list[Outcome]", where: str, page: Path | None) -> None:
+    """Says what became of all scans, and in which folder there is a page that shows them.
 
     Raises:
         CrlnError: the only scan failed.
@@ -128,7 +130,8 @@ def _tell(outcomes: "list[Outcome]", where: str) -> None:
         console.print(f"{kept} {'mask was' if kept == 1 else 'masks were'} there")
     if fresh or not kept:
         done = sum(outcome.mask is not None for outcome in fresh)
-        console.print(f"{done} of {len(fresh)} masks in {where}")
+        look = f"; look at them: {page / 'index.html'}" if page and done else ""
+        console.print(f"{done} of {len(fresh)} masks in {where}{look}")
     for error in errors:
         complain(error)
     if errors:

@@ -2,7 +2,8 @@
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from crln.cohort import Case
@@ -10,12 +11,14 @@ from crln.errors import CrlnError, reason
 from crln.evaluation.measures import Measures
 from crln.files import claim, file_number, remove_partial
 from crln.imaging import check_option, mask_files, output_suffix, readable_names, write_scalar
+from crln.inference.cards import MaskPage, page_of
 from crln.inference.discover import find_cases, input_files
 from crln.inference.predictor import Predictor
 from crln.inference.table import TABLE, Rows, add_rows, check_table, headings, rows_of
 from crln.labels import LabelSpace
 from crln.planning import Plan
 from crln.quality import Appraisal
+from crln.report.gallery import MARK, PAGE, check_own
 
 PROBABILITIES, UNCERTAINTY, CLAIMS = "probabilities", "uncertainty", ".claims"
 
@@ -101,6 +104,7 @@ def predict_files(
     overwrite: bool = False,
     skip_existing: bool = False,
     share: bool = False,
+    page: bool = True,
     progress: Callable[[Outcome, int], None] | None = None,
 ) -> list[Outcome]:
     """Outlines scans and writes a mask for each; a scan that fails does not stop the others.
@@ -119,6 +123,7 @@ def predict_files(
             `cases.csv` stay. Maps that they lack are made; one without a mask is made anew.
         share: other processes predict the same inputs into the same folder. Each case is done
             once; masks that exist count as done, and those of a process that died are taken over.
+        page: write `index.html` too: every scan that `out` holds the mask of, the worst first.
         progress: called after each case with its outcome and the number of cases to outline.
 
     Returns:
@@ -151,6 +156,8 @@ def predict_files(
     predictor.classes_to_clean(largest_component)  # a name that is wrong is told at once
     _refuse_inputs(outputs, found)
     check_table(out)
+    if page:
+        check_own(out / PAGE, MARK)
     if not share and not overwrite:
         _refuse_existing(outputs, skip_existing)
     fresh = [f for f in (out / PROBABILITIES, out / UNCERTAINTY, out) if not f.exists()]
@@ -158,14 +165,26 @@ def predict_files(
     done = {files.case.id: files.mask for files in outputs if skip and files.done}
     todo = [files for files in outputs if files.case.id not in done]
     outcomes = [Outcome(case, mask, None, 0.0, kept=True) for case, mask in done.items()]
-    for files in _claimed(todo, out / CLAIMS) if share else todo:
-        outcome = _predict_one(predictor, files, largest_component, overwrite or share, skip)
-        _tell_measures(predictor.plan, outcome, out, share, keep=share or skip_existing)
-        outcomes.append(outcome)
-        if progress:
-            progress(outcome, len(todo))
+    with _page(out, outputs, share) if page else nullcontext() as shown:
+        for files in _claimed(todo, out / CLAIMS) if share else todo:
+            outcome = _predict_one(
+                predictor, files, largest_component, overwrite or share, skip, shown
+            )
+            _tell_measures(predictor.plan, outcome, out, share, keep=share or skip_existing)
+            outcomes.append(outcome)
+            if progress:
+                progress(outcome, len(todo))
     _remove_empty(fresh)
     return outcomes
+
+
+def _page(
+    out: Path, outputs: Sequence[Outputs], share: bool
+) -> AbstractContextManager[MaskPage | None]:
+    def known() -> list[str]:
+        return [files.case.id for files in outputs if files.outlined]
+
+    return page_of(out, known, out / CLAIMS / PAGE if share else None)
 
 
 def _tell_measures(plan: Plan, outcome: Outcome, out: Path, share: bool, keep: bool) -> None:
@@ -212,6 +231,7 @@ def _predict_one(
     largest_component: bool | Sequence[str],
     overwrite: bool,
     skip: bool,
+    page: MaskPage | None,
 ) -> Outcome:
     """Outlines a scan; with `skip`, of one whose mask is there only the maps that it lacks."""
     start = time.perf_counter()
@@ -234,7 +254,10 @@ def _predict_one(
             write_scalar(path, getattr(prediction, name), scan, overwrite=overwrite or skip)
             written.append(path)
         if not kept:
-            measures, appraisal = prediction.measures(), prediction.appraisal
+            seen = replace(prediction, scan=prediction.read_scan())  # once for all that is told
+            measures, appraisal = seen.measures(), prediction.appraisal
+            if page:
+                page.add(files.case.id, str(files.mask.relative_to(files.out)), seen, measures)
             prediction.save(files.out / files.mask.name, overwrite=overwrite)
     except CrlnError as fault:
         error = str(fault)
@@ -243,6 +266,8 @@ def _predict_one(
     if error:
         for path in written:
             path.unlink(missing_ok=True)
+        if page:
+            page.fail(files.case.id, error)
     mask, seconds = None if error else files.mask, time.perf_counter() - start
     return Outcome(files.case.id, mask, error, seconds, measures, appraisal, kept)
 

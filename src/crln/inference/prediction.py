@@ -123,6 +123,10 @@ class Prediction:
         names = self.labels.names
         return {name: self.inside(k) for k, name in enumerate(names) if k}
 
+    def read_scan(self) -> Volume:
+        """The scan that was outlined, all its channels; read again where files were given."""
+        return self.scan if isinstance(self.scan, Volume) else read_image(self.scan)
+
     def measures(self) -> dict[str, Measures]:
         """Volume, largest diameter, mean intensity and pieces of each structure, by its name.
 
@@ -131,7 +135,7 @@ class Prediction:
             >>> list(prediction.measures())
             ['head', 'tail']
         """
-        scan = self.scan if isinstance(self.scan, Volume) else read_image(self.scan)
+        scan = self.read_scan()
         return {
             name: measure(self.inside(k), self.grid, scan.array)
             for k, name in enumerate(self.labels.names)

@@ -22,3 +22,10 @@ def _environment() -> Environment:
     return Environment(
         loader=PackageLoader("crln.report"), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
+
+
+def source(name: str) -> str:
+    """A file of `templates/` as it is, such as a script."""
+    loader = _environment().loader
+    assert loader
+    return loader.get_source(_environment(), name)[0]

@@ -1,0 +1,165 @@
+"""What a page says of one outlined scan."""
+
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import reduce
+from pathlib import Path
+
+import numpy as np
+
+from crln.combinations import join
+from crln.errors import reason
+from crln.evaluation.measures import Measures
+from crln.imaging import Volume
+from crln.inference.prediction import Prediction
+from crln.labels import LabelSpace
+from crln.quality import Score
+from crln.report.card import Card, Slices, Structure
+from crln.report.cut import Cut
+from crln.report.gallery import Gallery
+from crln.report.stack import Outlines, stack_data
+from crln.report.style import class_colour
+
+EVERY, SELDOM = 60.0, 50.0
+"""Seconds from one writing of the page to the next, at least; and so many times what it took."""
+
+
+def card_of(case: str, mask: str, prediction: Prediction, measures: Mapping[str, Measures]) -> Card:
+    """The card of an outlined scan on the page of its folder.
+
+    Args:
+        case: its id.
+        mask: the file of its mask, in the folder of the page.
+        prediction: its outline; its scan is read where it is not there yet.
+        measures: of each structure, by its name.
+    """
+    structures = []
+    for i, (name, found) in enumerate(measures.items()):
+        score = prediction.scores.get(name, Score())
+        structures.append(
+            Structure(
+                name, class_colour(i), found.volume_ml, found.voxels,
+                score.dice, score.low, score.high,
+            )
+        )  # fmt: skip
+    slices: Slices | str
+    try:
+        masks = {"prediction": prediction.mask}
+        scan = prediction.read_scan()
+        slices = slices_of(scan, masks, prediction.labels, prediction.doubt)
+    except Exception as fault:  # the outline is there, whatever may be wrong with its picture
+        slices = reason(fault)
+    return Card(case, _order(prediction, measures), structures, slices, prediction.flags, mask)
+
+
+def slices_of(
+    scan: Volume,
+    masks: Mapping[str, np.ndarray],
+    labels: LabelSpace,
+    doubt: Sequence[np.ndarray] = (),
+) -> Slices:
+    """What a viewer shows of a scan.
+
+    Args:
+        scan: (C, X, Y, Z); the first channel is shown.
+        masks: "truth" or "prediction" to values of the label files, (X, Y, Z); of structures that
+            have a file each (K, X, Y, Z) bool.
+        labels: of the classes.
+        doubt: summed over each slice along X, Y and Z, or ().
+    """
+    inside = reduce(np.logical_or, (_anything(mask, labels) for mask in masks.values()))
+    cut = Cut.through(scan.grid, inside, doubt)
+    outlines = [_outlines(kind, cut.sample(mask), labels) for kind, mask in masks.items()]
+    return Slices(cut, stack_data(cut, scan.array[0], outlines), outlines)
+
+
+def _anything(mask: np.ndarray, labels: LabelSpace) -> np.ndarray:
+    """Where any structure is, (X, Y, Z) bool."""
+    if labels.separate:
+        return np.logical_or.reduce(mask[1:])
+    nothing = labels.members[0] if labels.members else labels.known[:1]
+    inside = np.ones(mask.shape, bool)
+    for value in nothing:
+        np.logical_and(inside, mask != value, out=inside)
+    if labels.ignore is not None:
+        inside &= mask != labels.ignore
+    return inside
+
+
+def _outlines(kind: str, mask: np.ndarray, labels: LabelSpace) -> Outlines:
+    count = labels.classes - 1
+    if labels.exclusive:
+        return Outlines.exclusive(kind, labels.encode(mask), count)
+    if labels.separate:
+        return Outlines.overlapping(kind, join(dict(enumerate(mask[1:], 1)), {}, count), count)
+    return Outlines.overlapping(kind, labels.encode(mask), count)
+
+
+def _order(prediction: Prediction, measures: Mapping[str, Measures]) -> float:
+    """Lowest for what is most likely wrong: by the score of its worst structure, or its rank.
+
+    Without either by what is strange, then by the share of what is outlined that is in doubt.
+    """
+    scores = prediction.scores.values()
+    for known in ("dice", "rank"):
+        values = [value for s in scores if not math.isnan(value := getattr(s, known))]
+        if values:
+            return min(values)
+    voxels = sum(m.voxels for m in measures.values())
+    doubt = float(prediction.doubt[0].sum())
+    return -len(prediction.flags) - doubt / (doubt + voxels + 1)
+
+
+class MaskPage:
+    """The page beside the masks, while scans are outlined.
+
+    Args:
+        out: the folder of the masks.
+        lock: where other processes write to the same page: a file to take turns by.
+        clock: seconds.
+    """
+
+    def __init__(
+        self, out: Path, lock: Path | None = None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._gallery, self._clock = Gallery(out, lock), clock
+        self._next = clock() + EVERY
+
+    def add(
+        self, case: str, mask: str, prediction: Prediction, measures: Mapping[str, Measures]
+    ) -> None:
+        """Keeps the card of a scan that was outlined; arguments as for `card_of`."""
+        self._gallery.add(card_of(case, mask, prediction, measures))
+        if self._clock() >= self._next:
+            began = self._clock()
+            self._gallery.write()
+            now = self._clock()
+            self._next = now + max(EVERY, SELDOM * (now - began))
+
+    def fail(self, case: str, reason: str) -> None:
+        """Keeps why a scan was not outlined."""
+        self._gallery.fail(case, reason)
+
+    def write(self, known: Sequence[str]) -> None:
+        """Writes the page; see `Gallery.write`."""
+        self._gallery.write(known)
+
+
+@contextmanager
+def page_of(
+    out: Path, known: Callable[[], Sequence[str]], lock: Path | None = None
+) -> Iterator[MaskPage]:
+    """A page that is written in the end, also where the work on it is cut off.
+
+    Args:
+        out: the folder of the masks.
+        known: the ids of the scans that have a mask.
+        lock: as `MaskPage` takes it.
+    """
+    page = MaskPage(out, lock)
+    try:
+        yield page
+    finally:
+        page.write(known())

@@ -1,0 +1,168 @@
+"""One scan on a page: its slices, what its structures measure, what is strange about it."""
+
+import json
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from crln.report.cut import Cut
+from crln.report.stack import Outlines, describe
+from crln.report.template import render
+
+
+@dataclass(frozen=True)
+class Structure:
+    """What a card says of one structure; NaN where it is not known.
+
+    Attributes:
+        name: of its class.
+        hue: "#rrggbb" of its outline.
+        volume_ml: its volume.
+        voxels: that it has.
+        dice: 0..1, that is likely; `low` and `high`: the ends of its interval.
+    """
+
+    name: str
+    hue: str
+    volume_ml: float = math.nan
+    voxels: int = 0
+    dice: float = math.nan
+    low: float = math.nan
+    high: float = math.nan
+
+    @property
+    def volume(self) -> str:
+        """For a person."""
+        if not self.voxels:
+            return "none"
+        if math.isnan(self.volume_ml):
+            return f"{self.voxels} voxels"
+        return f"{shown_volume(self.volume_ml)} ml"
+
+    @property
+    def likely(self) -> str:
+        """The Dice that is likely, in per cent."""
+        return "" if math.isnan(self.dice) else f"{100 * self.dice:.0f}"
+
+    @property
+    def interval(self) -> str:
+        """That of the Dice, in per cent."""
+        if math.isnan(self.low) or math.isnan(self.high):
+            return ""
+        return f"{100 * self.low:.0f} to {100 * self.high:.0f}"
+
+
+@dataclass(frozen=True)
+class Slices:
+    """What the viewer of a card shows.
+
+    Attributes:
+        cut: which slices.
+        data: of `stack_data`.
+        outlines: that are drawn.
+    """
+
+    cut: Cut
+    data: dict[str, object]
+    outlines: Sequence[Outlines]
+
+
+@dataclass(frozen=True)
+class Card:
+    """One scan.
+
+    Attributes:
+        case: its id.
+        order: cards with the lowest come first.
+        structures: in the order of their classes.
+        slices: what is seen of it, or why nothing is.
+        flags: what is strange, each a part of a sentence.
+        mask: the file of its mask in the folder of the page; "" of a card that has none.
+        note: a sentence under its name, such as which part of the cohort it is of.
+    """
+
+    case: str
+    order: float
+    structures: Sequence[Structure]
+    slices: Slices | str
+    flags: Sequence[str] = ()
+    mask: str = ""
+    note: str = ""
+
+    @property
+    def scored(self) -> bool:
+        """Whether a Dice is told."""
+        return any(each.likely for each in self.structures)
+
+    def to_html(self) -> str:
+        """In one line."""
+        scored = [each for each in self.structures if each.likely]
+        text = render(
+            "card.html", case=self.case, anchor=f"scan-{quote(self.case, safe='')}",
+            flags=self.flags, structures=self.structures, note=self.note,
+            worst=min(scored, key=lambda each: each.dice, default=None),
+            viewer=None if isinstance(self.slices, str) else self._viewer(self.slices),
+            without=self.slices,
+            figures={
+                each.name: [_figure(each.volume_ml, 1), _figure(each.dice, 100)]
+                for each in self.structures
+            },
+        )  # fmt: skip
+        return re.sub(r"\s*\n\s*", " ", text)
+
+    def _viewer(self, slices: Slices) -> dict[str, object]:
+        """What `viewer.html` shows."""
+        names = [each.name for each in self.structures]
+        notes = [each.volume if each.voxels else "" for each in self.structures]
+        cut = slices.cut
+        alt = describe(cut, slices.outlines, names, dict(enumerate(notes)))
+        hues = [each.hue for each in self.structures]
+        return {
+            "alt": alt, "place": alt.split(":")[0], "scan": self.case, "key": cut.key,
+            "slices": len(cut.numbers), "ratio": round(cut.ratio, 4), "doubt": _area(cut.doubt),
+            "data": slices.data | {"names": names, "notes": notes, "hues": hues},
+        }  # fmt: skip
+
+
+def shown_volume(millilitres: float) -> str:
+    """Three digits at most behind the first that counts, and no exponent."""
+    if millilitres >= 100:
+        return f"{millilitres:,.0f}"
+    places = 1 if millilitres >= 10 else 2 if millilitres >= 0.1 else 4
+    return f"{millilitres:.{places}f}"
+
+
+def policy(*scripts: str) -> str:
+    """What a page may load: nothing from elsewhere, and no script but these."""
+    from base64 import b64encode
+    from hashlib import sha256
+
+    allowed = (b64encode(sha256(script.encode()).digest()).decode("ascii") for script in scripts)
+    hashes = " ".join(f"'sha256-{each}'" for each in allowed)
+    return (
+        f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src {hashes}; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def _figure(value: float, times: float) -> float | None:
+    return None if math.isnan(value) else float(f"{value * times:.4g}")
+
+
+def _area(doubt: Sequence[float]) -> str:
+    """The doubt of each slice as an SVG path, 100 wide and 20 high."""
+    if len(doubt) < 2 or not any(doubt):
+        return ""
+    step = 100 / (len(doubt) - 1)
+    points = (f"{i * step:.1f},{20 - 18 * value:.1f}" for i, value in enumerate(doubt))
+    return f"M0,20L{' '.join(points)} 100,20Z"
+
+
+def header_of(card: Card) -> str:
+    """What a page must know of a card without reading it, in one line."""
+    return json.dumps({
+        "case": card.case, "order": card.order, "flags": len(card.flags), "scored": card.scored,
+        "mask": card.mask, "structures": [each.name for each in card.structures],
+    })  # fmt: skip

@@ -1,0 +1,116 @@
+import json
+import math
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from crln.evaluation.measures import Measures
+from crln.imaging import Grid, Volume
+from crln.inference import Prediction
+from crln.inference.cards import EVERY, MaskPage, card_of
+from crln.labels import LabelSpace
+from crln.quality import Appraisal, Score
+from crln.report.card import Card
+from crln.report.gallery import PAGE
+
+SHAPE = (8, 7, 6)
+GRID = Grid(SHAPE, np.diag([-1.0, 1.0, 2.0, 1.0]))
+SCAN = Volume(np.random.default_rng(0).normal(size=(1, *SHAPE)).astype(np.float32), GRID)
+
+
+def predicted(labels: LabelSpace, mask: np.ndarray, **told: object) -> Prediction:
+    return Prediction(mask, None, None, GRID, labels, SCAN, **told)
+
+
+def card(prediction: Prediction) -> Card:
+    return card_of("a", "a.nii.gz", prediction, prediction.measures())
+
+
+def drawn(found: Card) -> dict[str, int]:
+    """How many pixels of the first picture each class of a card covers."""
+    assert not isinstance(found.slices, str)
+    (outlines,) = found.slices.outlines
+    pixels = outlines.pixels[found.slices.cut.key]
+    return {
+        each.name: int(sum((pixels == v).sum() for v, of in enumerate(outlines.classes) if k in of))
+        for k, each in enumerate(found.structures)
+    }
+
+
+BLOB = np.zeros(SHAPE, bool)
+BLOB[2:6, 2:5, 3] = True
+CORE = np.zeros(SHAPE, bool)
+CORE[3:5, 3:4, 3] = True
+SIZES = {"whole": 12, "core": 2}
+
+
+def test_values_of_any_kind_are_drawn() -> None:
+    labels = LabelSpace((0, 255, 7), ("background", "whole", "core"))
+    mask = np.where(CORE, 7, np.where(BLOB, 255, 0)).astype(np.uint8)
+    assert drawn(card(predicted(labels, mask))) == {"whole": 10, "core": 2}
+
+
+def test_structures_that_overlap_are_drawn_whole() -> None:
+    names = ("background", "whole", "core")
+    apart = LabelSpace((0, 1, 2), names, exclusive=False)
+    mask = np.stack([~BLOB, BLOB, CORE])
+    assert drawn(card(predicted(apart, mask))) == SIZES
+    regions = LabelSpace((0, 1, 2), names, exclusive=False, members=((0,), (1, 4), (4,)))
+    values = np.where(CORE, 4, np.where(BLOB, 1, 0)).astype(np.uint8)
+    assert drawn(card(predicted(regions, values))) == SIZES
+
+
+def order(**told: object) -> float:
+    labels = LabelSpace((0, 1, 2), ("background", "whole", "core"))
+    return card(predicted(labels, np.where(CORE, 2, BLOB).astype(np.uint8), **told)).order
+
+
+def test_the_worst_structures_score_orders_else_its_rank() -> None:
+    good, bad = Score(0.9, 0.8, 0.95, 0.1), Score(0.6, 0.4, 0.8, 0.9)
+    assert order(appraisal=Appraisal({"whole": good, "core": bad})) == 0.6
+    assert order(appraisal=Appraisal({"whole": good, "core": Score()})) == 0.9
+    assert order(appraisal=Appraisal({"whole": Score(rank=0.2), "core": Score(rank=0.5)})) == 0.2
+
+
+def test_without_a_score_remarks_order_then_doubt() -> None:
+    some, much = ((np.full(8, wrong, np.float32),) * 3 for wrong in (0.1, 0.5))
+    flagged = order(appraisal=Appraisal(of_scan=("strange",)), doubt=some)
+    assert flagged < order(doubt=much) < order(doubt=some) < order()
+
+
+def test_a_picture_that_cannot_be_made_is_told_and_the_rest_of_the_card_is_there() -> None:
+    labels = LabelSpace()
+    measures = {"foreground": Measures(12, 0.024, 4.0, (0.0,), 1, False)}
+    lost = Prediction(
+        BLOB.astype(np.uint8), None, None, GRID, labels, (Path("gone.nii.gz"),)
+    )  # fmt: skip
+    html = card_of("a", "a.nii.gz", lost, measures).to_html()
+    assert "No picture: gone.nii.gz: no such file" in html
+    assert "0.0240 ml" in html
+
+
+def test_a_page_is_written_between_scans_but_seldom(tmp_path: Path) -> None:
+    now = [0.0]
+    page = MaskPage(tmp_path, clock=lambda: now[0])
+    prediction = predicted(LabelSpace(), BLOB.astype(np.uint8))
+    (tmp_path / "a.nii.gz").touch()
+    seen = []
+    for seconds in (1, EVERY, EVERY + 1):
+        now[0] = seconds
+        page.add("a", "a.nii.gz", prediction, prediction.measures())
+        seen.append((tmp_path / PAGE).exists())
+        (tmp_path / PAGE).unlink(missing_ok=True)
+    assert seen == [False, True, False]
+
+
+def test_what_a_page_sorts_by_is_what_it_tells() -> None:
+    scores = {"foreground": Score(0.876, 0.8, 0.93)}
+    prediction = predicted(LabelSpace(), BLOB.astype(np.uint8), appraisal=Appraisal(scores))
+    html = card(prediction).to_html()
+    figures = json.loads(re.search(r'data-figures="([^"]*)"', html)[1].replace("&#34;", '"'))
+    assert figures == {"foreground": [pytest.approx(0.024), 87.6]}
+    assert "88 %" in html
+    assert "80 to 93" in html
+    assert not math.isnan(figures["foreground"][0])

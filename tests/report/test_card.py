@@ -1,0 +1,69 @@
+import base64
+import hashlib
+import json
+import math
+import re
+
+import numpy as np
+import pytest
+
+from crln.imaging import Grid
+from crln.report.card import Card, Slices, Structure, policy, shown_volume
+from crln.report.cut import Cut
+from crln.report.stack import Outlines, stack_data
+
+
+def slices() -> Slices:
+    shape = (8, 8, 6)
+    classes = np.zeros(shape, np.uint8)
+    classes[2:5, 2:5, 3] = 1
+    image = np.arange(384.0).reshape(shape)
+    cut = Cut.through(Grid(shape, np.eye(4)), classes > 0)
+    outlines = [Outlines.exclusive("prediction", cut.sample(classes), 1)]
+    return Slices(cut, stack_data(cut, image, outlines), outlines)
+
+
+LIVER = Structure("liver", "#112233", 1234.5, 9, 0.876, 0.8, 0.93)
+
+
+def test_a_card_says_volume_score_interval_and_remarks_in_one_line() -> None:
+    html = Card("a", 0.5, [LIVER], slices(), ("liver touches the border",)).to_html()
+    assert "\n" not in html
+    for told in ("1,234 ml", "88 %", "80 to 93", "liver touches the border"):
+        assert told in html
+    assert 'aria-label="axial slice 4 of 6: liver outlined, 1,234 ml"' in html
+    assert 'scope="row"' in html
+    data = json.loads(re.search(r'json">(.*?)</script>', html)[1])
+    assert data["names"] == ["liver"]
+    assert data["hues"] == ["#112233"]
+
+
+def test_what_is_not_known_is_not_told() -> None:
+    plain = Structure("liver", "#112233", math.nan, 12)
+    html = Card("a", 0, [plain, Structure("spleen", "#445566")], "no space").to_html()
+    assert "12 voxels" in html
+    assert "<td>none</td>" in html
+    assert "nan" not in html.lower()
+    assert "Dice" not in html
+    assert "No picture: no space" in html
+
+
+def test_names_are_text_and_no_markup() -> None:
+    name = "<b>\"'&</script>"
+    html = Card(name, 0, [Structure(name, "#112233", 1.0, 1)], slices(), (name,)).to_html()
+    assert "<b>" not in html
+    assert html.count("</script>") == 1
+
+
+@pytest.mark.parametrize(
+    ("millilitres", "shown"),
+    [(0.00123, "0.0012"), (0.5, "0.50"), (12.34, "12.3"), (123.4, "123"), (12345.6, "12,346")],
+)
+def test_volumes_have_no_more_digits_than_say_something(millilitres: float, shown: str) -> None:
+    assert shown_volume(millilitres) == shown
+
+
+def test_a_page_may_run_its_own_script_alone() -> None:
+    digest = base64.b64encode(hashlib.sha256(b"let a = 1;").digest()).decode()
+    assert f"script-src 'sha256-{digest}'" in policy("let a = 1;")
+    assert "default-src 'none'" in policy("")
