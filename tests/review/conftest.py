@@ -11,6 +11,7 @@ from crln.planning import Plan
 from crln.review import Places, Project, begin_project, opened
 from crln.review.masks import Record
 from crln.review.outlines import write_values
+from crln.review.rounds import Order, Progress, Round
 from crln.runs import RunFolder
 
 SHAPE = (6, 5, 4)
@@ -57,7 +58,10 @@ def mask_of_round(
     """As a round of learning writes it."""
     places = project.places
     for number in range(1, round + 1):
-        places.round(number).mkdir(parents=True, exist_ok=True)
+        made = Round(places, number)
+        if number not in places.rounds():
+            made.begin(Order(), project.cohort())
+            made.tell(Progress(stage="done"))
     write_values(places.mask(round, case), values, project.case(case))
     Record(round=round, **known).write(places.record(round, case))
 

@@ -7,17 +7,21 @@ permute, and an outline as numbers into a list of values. It gives back the bare
 axes, header and values are Python's.
 """
 
+import gzip
 import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
 from crln.errors import CrlnError
 from crln.files import whole_file
 from crln.imaging import Grid, read_stored
+
+if TYPE_CHECKING:
+    import nibabel as nib
 
 _BLOCK = 2**20
 MOST_VALUES = 256
@@ -58,6 +62,16 @@ def shown_voxels(voxels: np.ndarray) -> np.ndarray:
 
 def save_shown(path: Path, voxels: np.ndarray, grid: Grid) -> None:
     """Writes an array on a grid with its axes in the order of RAS and a diagonal affine."""
+    with whole_file(path, overwrite=True) as target:
+        _shown(voxels, grid).to_filename(target)
+
+
+def packed(voxels: np.ndarray, grid: Grid) -> bytes:
+    """The same as the bytes of a `.nii.gz`, quickly packed."""
+    return gzip.compress(_shown(voxels, grid).to_bytes(), compresslevel=1, mtime=0)
+
+
+def _shown(voxels: np.ndarray, grid: Grid) -> "nib.Nifti1Image":
     import nibabel as nib
 
     affine = np.diag([*grid.in_ras(grid.spacing), 1.0])
@@ -65,8 +79,7 @@ def save_shown(path: Path, voxels: np.ndarray, grid: Grid) -> None:
     image.set_sform(affine, code=1)
     image.set_qform(None, code=0)
     image.header.set_xyzt_units("mm")
-    with whole_file(path, overwrite=True) as target:
-        image.to_filename(target)
+    return image
 
 
 def ras_affine(grid: Grid) -> np.ndarray:

@@ -1,8 +1,9 @@
 """The outline of a case as it stands: a drawing, the person's label, a round's mask, a draft."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -72,7 +73,7 @@ def read_values(found: Standing, scan: Path, grid: Grid, cohort: Cohort, ignore:
     return values
 
 
-def agreement(one: np.ndarray, other: np.ndarray, structures: dict[int, Any]) -> float | None:
+def agreement(one: np.ndarray, other: np.ndarray, structures: Iterable[int]) -> float | None:
     """Dice of two outlines, mean over the structures that either has; None where neither does."""
     dice = []
     for value in structures:
@@ -80,6 +81,15 @@ def agreement(one: np.ndarray, other: np.ndarray, structures: dict[int, Any]) ->
         if size := int(a.sum()) + int(b.sum()):
             dice.append(2 * int((a & b).sum()) / size)
     return float(np.mean(dice)) if dice else None
+
+
+def volumes(values: np.ndarray, grid: Grid, structures: Mapping[int, str]) -> dict[str, float]:
+    """Millilitres of each structure, by its name."""
+    of_a_voxel = abs(float(np.linalg.det(grid.to_world[:3, :3]))) / 1000
+    return {
+        name: round(int((values == value).sum()) * of_a_voxel, 4)
+        for value, name in structures.items()
+    }
 
 
 def write_values(path: Path, values: np.ndarray, case: Case) -> None:

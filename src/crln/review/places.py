@@ -8,6 +8,9 @@ from pathlib import Path
 from crln.files import whole_file
 from crln.review.state import file_name
 
+ORDER = "order.yaml"
+"""Of a round, written last when it begins: where this is, there is a round."""
+
 
 @dataclass(frozen=True)
 class Places:
@@ -31,7 +34,7 @@ class Places:
 
     @property
     def lock(self) -> Path:
-        """Held by the one process that may write here, and says where it answers."""
+        """Held by the one process that may write here."""
         return self.path / ".lock"
 
     def state(self, case: str) -> Path:
@@ -58,8 +61,8 @@ class Places:
 
     def rounds(self) -> list[int]:
         """Numbers of the rounds that were begun, ascending."""
-        found = (self.path / "rounds").glob("*")
-        return sorted(int(path.name) for path in found if path.name.isdecimal())
+        begun = (path.parent.name for path in (self.path / "rounds").glob(f"*/{ORDER}"))
+        return sorted(int(name) for name in begun if name.isdecimal())
 
     def masks(self, round: int) -> Path:
         """What a round has outlined: never changed once it is there."""

@@ -21,6 +21,7 @@ from crln.review.outlines import (
     read_values,
     refuse_overlapping,
     standing,
+    volumes,
     write_values,
 )
 from crln.review.places import Places
@@ -104,6 +105,9 @@ class Project:
         scan = case.images[0]
         return read_values(found, scan, read_grid(scan), self.data, self.settings.ignore)
 
+    def _volumes(self, values: np.ndarray, case: Case) -> dict[str, float]:
+        return volumes(values, read_grid(case.images[0]), self.classes)
+
     @contextmanager
     def changing(self, id: str, version: int | None) -> Iterator[CaseState]:
         """Holds a case while it is changed.
@@ -153,6 +157,7 @@ class Project:
                 state="correcting", by=self.by, at=now(), seconds=state.seconds + seconds,
                 run=state.run if begun or round is None else round, drawing=number,
                 unknown=int((values == self.settings.ignore).sum()),
+                volume_ml=self._volumes(values, self.case(id)),
             )  # fmt: skip
             return self._settle(state.decided(decision, keep=not begun))
 
@@ -186,7 +191,9 @@ class Project:
             found = self.standing(id)
             if found.origin == "mask" and round is not None and round != found.round:
                 raise ConflictError(f"{id}: round {found.round} has outlined it anew; look at it")
-            told: dict[str, Any] = {"run": found.round, "drawing": state.drawing}
+            told: dict[str, Any] = {
+                "run": found.round, "drawing": state.drawing, "volume_ml": state.volume_ml,
+            }  # fmt: skip
             if what == "accepted":
                 told |= self._accepted(id, state, found)
                 if slices is not None:
@@ -209,7 +216,8 @@ class Project:
             number = max([0, *self.places.drawings(id), *state.drawings]) + 1
             write_values(self.places.drawing(id, number), values, case)
             same = None if found.round is None else 1.0
-            return {"drawing": number, "changed": 0, "dice": same}
+            volume = self._volumes(values, case)
+            return {"drawing": number, "changed": 0, "dice": same, "volume_ml": volume}
         if state.run is None:
             return {}
         base = self.places.mask(state.run, id)

@@ -43,6 +43,7 @@ class Decision(BaseModel):
         changed: voxels in which the drawing differs from the mask that it began with.
         dice: of that mask and the drawing, mean over the structures.
         unknown: voxels that nobody knows.
+        volume_ml: of each structure of the drawing, by name.
         slices: numbers, along `axis` of the file's voxels, of the only slices that count.
         axis: see `slices`.
     """
@@ -58,6 +59,7 @@ class Decision(BaseModel):
     changed: int | None = None
     dice: float | None = None
     unknown: int = 0
+    volume_ml: dict[str, float] = Field(default_factory=dict)
     slices: tuple[int, ...] | None = None
     axis: int | None = Field(default=None, ge=0, le=2)
 

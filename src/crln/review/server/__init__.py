@@ -1,0 +1,1 @@
+"""The page's server: on this machine alone, behind a random token."""
