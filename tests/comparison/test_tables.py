@@ -9,7 +9,7 @@ import pytest
 from crln.cli.compare import _show
 from crln.cli.screen import console
 from crln.comparison import Comparison
-from crln.comparison.rows import COMPARED
+from crln.comparison.rows import compared_metrics
 from crln.comparison.tables import PUBLISHED, SECONDS, cost_table, main_table, published_table
 from crln.evaluation import TableCell
 
@@ -22,7 +22,7 @@ def test_the_table_shows_all_that_a_reader_needs(comparison: Comparison) -> None
     ]  # fmt: skip
     assert [row["method"].value for row in table.rows] == ["supervised", "crln", "tool"]
     assert all(len(row) == len(table.header) for row in table.cells)
-    for metric in COMPARED:
+    for metric in compared_metrics(comparison.rows):
         means = [row.figure(metric.key).mean for row in comparison.rows]
         best = (min if metric.unit == "distance" else max)(means)
         assert [row[metric.key].best for row in table.rows] == [mean == best for mean in means]

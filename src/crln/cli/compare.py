@@ -14,6 +14,7 @@ from crln.cli.options import (
     Cache,
     Data,
     Device,
+    Fine,
     Iterations,
     JobCount,
     JobOption,
@@ -122,6 +123,7 @@ def command(
         Literal["mm", "voxel"] | None,
         typer.Option(show_default="mm; voxel with a paper's preset", help="Of distances."),
     ] = None,
+    fine: Fine = False,
     jobs: JobCount = None,
     slurm: Slurm = False,
     job_option: JobOption = [],  # noqa: B006
@@ -144,7 +146,7 @@ def command(
     settings = Settings(
         data=data, methods=tuple(methods), labelled=tuple(labelled), seeds=tuple(seeds),
         iterations=iterations, test=test, validation=validation, preset=preset, plan=plan,
-        reference=reference, unit=unit, sparse=sparse, split=split, group=group,
+        reference=reference, unit=unit, fine=fine, sparse=sparse, split=split, group=group,
     )  # fmt: skip
     _tell_split(settings, out)
     comparison = compare(

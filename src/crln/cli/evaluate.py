@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from crln.cli.options import Overwrite, Sparse
+from crln.cli.options import Fine, Overwrite, Sparse
 from crln.cli.screen import console, examples, show
 from crln.errors import CrlnError, counted
 
@@ -54,10 +54,7 @@ def command(
             "class of value 3.",
         ),
     ] = "1",
-    fine: Annotated[
-        bool,
-        typer.Option("--fine", help="Measure thin parts, surfaces and topology too; slower."),
-    ] = False,
+    fine: Fine = False,
     partial: Annotated[
         bool, typer.Option("--partial", help="With --run: leave out test cases without a mask.")
     ] = False,

@@ -24,6 +24,10 @@ Sparse = Annotated[
         "nothing is known.",
     ),
 ]
+Fine = Annotated[
+    bool,
+    typer.Option("--fine", help="Measure thin parts, surfaces and topology too; slower."),
+]
 Labelled = Annotated[
     int | None,
     typer.Option(

@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 
 from crln.comparison.comparison import Comparison
-from crln.comparison.rows import COMPARED, Row
+from crln.comparison.rows import Row, compared_metrics
 from crln.comparison.variant import EVERY_LABEL
 from crln.evaluation import Metric
 from crln.evaluation.metrics import BY_KEY
@@ -26,7 +26,7 @@ _DICE = BY_KEY["dice"]
 
 def case_charts(comparison: Comparison, rows: Sequence[Row]) -> Iterator[Chart]:
     """Of each plotted metric, every test case of rows with the same number of labels."""
-    for metric in COMPARED:
+    for metric in compared_metrics(comparison.rows):
         if not metric.plotted:
             continue
         values = {row.method: _by_case(row, metric) for row in rows}

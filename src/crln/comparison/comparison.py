@@ -179,7 +179,7 @@ def compare(
     rows = _rows(done, test, settings, published, say)
     for tool in outside:
         folder = out / OUTSIDE / f"{tool.name}-{tool.labelled}"
-        measured = measure_outside(tool.predictions, test, plan, settings.distances, folder)
+        measured = measure_outside(tool.predictions, test, plan, settings.measuring, folder)
         rows.append(Row(tool.name, tool.labelled, (), (measured,)))
     for line in _not_measured(rows):
         say(line)
@@ -267,7 +267,7 @@ def _rows(
     rows = []
     for (labelled, method), group in groups.items():
         known = published.of(group[0].variant, labelled) if published else ()
-        measured = tuple(measure_cell(cell, test, settings.distances, say) for cell in group)
+        measured = tuple(measure_cell(cell, test, settings.measuring, say) for cell in group)
         rows.append(
             Row(
                 method=method,

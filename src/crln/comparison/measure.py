@@ -14,12 +14,11 @@ from crln.comparison.rows import Cost, Measured
 from crln.errors import CrlnError
 from crln.evaluation import (
     Evaluation,
-    Unit,
     evaluate_both,
     find_masks,
     read_evaluation,
 )
-from crln.evaluation.metrics import measured_metrics
+from crln.evaluation.metrics import Measuring, measured_metrics
 from crln.files import checked, checksum, read_json
 from crln.imaging import read_label, write_mask
 from crln.labels import LabelSpace
@@ -29,7 +28,7 @@ _LAST, _LARGEST = "metrics", "metrics-largest-component"
 
 
 def measure_cell(
-    cell: Cell, test: Sequence[Case], unit: Unit, say: Callable[[str], object] = print
+    cell: Cell, test: Sequence[Case], how: Measuring, say: Callable[[str], object] = print
 ) -> Measured:
     """Of the masks of a finished cell; kept in its folder, and read from there the next time.
 
@@ -38,7 +37,7 @@ def measure_cell(
     Args:
         cell: that is done.
         test: its test cases.
-        unit: of distances.
+        how: to measure.
         say: told what has changed since it was measured.
 
     Raises:
@@ -47,11 +46,11 @@ def measure_cell(
     run = cell.open()
     bare = cell.figures_only(run)
     masks = {} if bare else {case.id: cell.mask(case) for case in test}
-    kept = _kept(cell, test, unit)
+    kept = _kept(cell, test, how)
     if bare and not (kept and run and run.plan == cell.plan):
         raise CrlnError(
             f"{cell.folder}: its weights and masks are gone, and its figures are of other "
-            f"test cases, another plan or not in {unit}; remove the folder to train it anew"
+            f"test cases, another plan or not in {how.unit}; remove the folder to train it anew"
         )
     changed = _changed(kept[0], masks, test, cell.plan.labels) if kept else []
     if bare and changed:
@@ -59,18 +58,18 @@ def measure_cell(
             f"{cell.folder}: {changed[0]} since it was measured, and its masks are gone; remove "
             "the folder to train it anew"
         )
-    if kept and not changed and (bare or _up_to_date(kept[0])):
+    if kept and not changed and (bare or _up_to_date(kept[0], how)):
         return Measured(masks, *kept, run)
     for change in changed:
         say(f"{cell.name}: {change} since it was measured; measured anew")
-    measured = _measure(masks, test, cell.plan, unit)
+    measured = _measure(masks, test, cell.plan, how)
     measured.last.save(cell.folder / _LAST, overwrite=True)
     measured.largest.save(cell.folder / _LARGEST, overwrite=True)
     return replace(measured, run=run)
 
 
 def measure_outside(
-    predictions: Path, test: Sequence[Case], plan: Plan, unit: Unit, folder: Path
+    predictions: Path, test: Sequence[Case], plan: Plan, how: Measuring, folder: Path
 ) -> Measured:
     """Of any tool's masks, named after their cases; others in the folder are left alone.
 
@@ -80,7 +79,7 @@ def measure_outside(
         predictions: the folder of masks.
         test: the cases to measure.
         plan: names the classes.
-        unit: of distances.
+        how: to measure.
         folder: for the metrics, and for masks that had to be mapped.
 
     Raises:
@@ -102,7 +101,7 @@ def measure_outside(
     labels = _nnunet_labels(predictions)
     if labels and labels.values != tuple(range(labels.classes)):
         masks = {case: _mapped(path, labels, folder / "masks") for case, path in masks.items()}
-    measured = _measure(masks, test, plan, unit)
+    measured = _measure(masks, test, plan, how)
     folder.mkdir(parents=True, exist_ok=True)
     measured.last.save(folder / _LAST, overwrite=True)
     measured.largest.save(folder / _LARGEST, overwrite=True)
@@ -122,30 +121,33 @@ def cost_of(measured: Sequence[Measured]) -> Cost | None:
     )
 
 
-def _measure(masks: Mapping[str, Path], test: Sequence[Case], plan: Plan, unit: Unit) -> Measured:
+def _measure(
+    masks: Mapping[str, Path], test: Sequence[Case], plan: Plan, how: Measuring
+) -> Measured:
     pairs = {
         case.id: (mask_as_label(masks[case.id], plan.labels), case.label)
         for case in test
         if case.label
     }
-    last, largest = evaluate_both(pairs, unit=unit, classes=plan.labels)
+    last, largest = evaluate_both(pairs, unit=how.unit, fine=how.fine, classes=plan.labels)
     return Measured(masks, last, largest)
 
 
-def _kept(cell: Cell, test: Sequence[Case], unit: Unit) -> tuple[Evaluation, Evaluation] | None:
+def _kept(cell: Cell, test: Sequence[Case], how: Measuring) -> tuple[Evaluation, Evaluation] | None:
     """What was measured before, of the same cases in the same unit."""
     paths = [cell.folder / f"{name}.json" for name in (_LAST, _LARGEST)]
     if not all(path.exists() for path in paths):
         return None
     last, largest = (read_evaluation(path) for path in paths)
     cases = {case.id for case in test}
-    same = all(found.unit == unit and set(found.cases) == cases for found in (last, largest))
+    same = all(found.unit == how.unit and set(found.cases) == cases for found in (last, largest))
     return (last, largest) if same else None
 
 
-def _up_to_date(kept: Evaluation) -> bool:
+def _up_to_date(kept: Evaluation, how: Measuring) -> bool:
     """Whether it was measured by this version: each metric, of files known by their content."""
-    return set(measured_metrics()) <= set(kept.metrics) and set(kept.read) == set(kept.cases)
+    asked = set(measured_metrics(fine=how.fine))
+    return asked <= set(kept.metrics) and set(kept.read) == set(kept.cases)
 
 
 def _changed(

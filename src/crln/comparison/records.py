@@ -2,11 +2,12 @@
 
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
 from crln.comparison.comparison import Comparison
-from crln.comparison.rows import COMPARED, Row
+from crln.comparison.rows import Row, compared_metrics, measured_metrics
 from crln.comparison.tables import (
     UNDEFINED,
     cost_table,
@@ -14,15 +15,11 @@ from crln.comparison.tables import (
     main_table,
     published_table,
 )
-from crln.evaluation import FOREGROUND
-from crln.evaluation.metrics import measured_metrics
+from crln.evaluation import FOREGROUND, Metric
 from crln.evaluation.text import csv_text, without_nan
 
 _STATISTICS = ("mean", "std", "low", "high", "undefined")
 _DIFFERENCES = ("mean", "low", "high", "p", "p_holm")
-
-
-_METRICS = measured_metrics()
 
 
 def to_markdown(comparison: Comparison) -> str:
@@ -45,10 +42,11 @@ def to_latex(comparison: Comparison) -> str:
 
 def to_csv(comparison: Comparison) -> str:
     """A line per row and class, the mean over classes last (it has no value); shares are 0..1."""
+    metrics, compared = measured_metrics(comparison.rows), compared_metrics(comparison.rows)
     names = ["method", "labelled", "value", "class", "seeds", "checkpoint"]
     for component in ("", "_largest_component"):
-        names += [f"{m.key}{component}_{s}" for m in _METRICS for s in _STATISTICS]
-    names += [f"{m.key}_difference_{s}" for m in COMPARED for s in _DIFFERENCES]
+        names += [f"{m.key}{component}_{s}" for m in metrics for s in _STATISTICS]
+    names += [f"{m.key}_difference_{s}" for m in compared for s in _DIFFERENCES]
     names += ["seconds_per_step", "peak_memory_gib", "parameters"]
     names += ["published_dice_percent", "published_source"]
     lines = []
@@ -59,10 +57,10 @@ def to_csv(comparison: Comparison) -> str:
             cells: list[Any] = [row.method, row.labelled, value, name]
             cells += [" ".join(map(str, row.seeds)), row.checkpoint]
             for largest in (False, True):
-                for metric in _METRICS:
+                for metric in metrics:
                     figure = row.figure(metric.key, value, largest=largest)
                     cells += [getattr(figure, s) for s in _STATISTICS]
-            for metric in COMPARED:
+            for metric in compared:
                 found = row.differences[metric.key] if value is None and row.differences else None
                 cells += [getattr(found, s) if found else math.nan for s in _DIFFERENCES]
             cells += list(asdict(row.cost).values()) if row.cost else [math.nan] * 3
@@ -76,7 +74,7 @@ def to_csv(comparison: Comparison) -> str:
 
 def cases_csv(comparison: Comparison) -> str:
     """A line per row, seed, case and class; shares are 0..1."""
-    keys = [metric.key for metric in _METRICS]
+    keys = [metric.key for metric in measured_metrics(comparison.rows)]
     names = ["method", "labelled", "seed", "largest_component", "case", "value", "class", *keys]
     lines = [
         [
@@ -110,7 +108,7 @@ def to_json(comparison: Comparison) -> str:
         "not_done": comparison.faults,
         "remarks": comparison.remarks,
         "computed_on": environments(comparison),
-        "rows": [_row_record(row) for row in comparison.rows],
+        "rows": [_row_record(row, measured_metrics(comparison.rows)) for row in comparison.rows],
         "published": asdict(comparison.published) if comparison.published else None,
     }
     return json.dumps(without_nan(record), indent=1, allow_nan=False) + "\n"
@@ -127,11 +125,11 @@ def environments(comparison: Comparison) -> list[dict[str, Any]]:
     return found
 
 
-def _row_record(row: Row) -> dict[str, Any]:
+def _row_record(row: Row, metrics: Sequence[Metric]) -> dict[str, Any]:
     """Figures by class (a plan's names are all different), and of the mean over classes."""
 
     def figures(value: int | None, *, largest: bool) -> dict[str, Any]:
-        return {m.key: asdict(row.figure(m.key, value, largest=largest)) for m in _METRICS}
+        return {m.key: asdict(row.figure(m.key, value, largest=largest)) for m in metrics}
 
     names = row.last[0].class_names.items()
     return {
@@ -146,6 +144,6 @@ def _row_record(row: Row) -> dict[str, Any]:
         "largest_component": {name: figures(value, largest=True) for value, name in names},
         "differences": {key: asdict(d) for key, d in (row.differences or {}).items()},
         "cost": asdict(row.cost) if row.cost else None,
-        "cases": [{m.key: evaluation.values(m.key) for m in _METRICS} for evaluation in row.last],
+        "cases": [{m.key: evaluation.values(m.key) for m in metrics} for evaluation in row.last],
         "published": [asdict(entry) for entry in row.published],
     }

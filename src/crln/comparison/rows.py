@@ -11,17 +11,14 @@ from crln.comparison.cell import Cell
 from crln.comparison.published import PublishedRow
 from crln.comparison.variant import EVERY_LABEL
 from crln.evaluation import (
+    METRICS,
     Evaluation,
     Metric,
     PairedDifference,
     bootstrap_interval,
     paired_differences,
 )
-from crln.evaluation.metrics import measured_metrics
 from crln.runs import RunFolder
-
-COMPARED = tuple(metric for metric in measured_metrics() if metric.compared)
-"""What tables of comparisons show; shares are 0..1 here."""
 
 
 @dataclass(frozen=True)
@@ -122,6 +119,17 @@ class Row:
         return by_case(self.last, metric)
 
 
+def measured_metrics(rows: Sequence[Row]) -> tuple[Metric, ...]:
+    """Those that were measured in any row."""
+    measured = {metric for row in rows for each in row.last for metric in each.metrics}
+    return tuple(metric for metric in METRICS if metric in measured)
+
+
+def compared_metrics(rows: Sequence[Row]) -> tuple[Metric, ...]:
+    """What tables of comparisons show of them; shares are 0..1 here."""
+    return tuple(metric for metric in measured_metrics(rows) if metric.compared)
+
+
 def summarise(
     evaluations: Sequence[Evaluation], metric: str, value: int | None = None
 ) -> RowFigure:
@@ -153,6 +161,7 @@ def compare_rows(rows: Sequence[Row], reference: str) -> list[Row]:
     number, such as all labels, is the reference of every row. p values are corrected for the number
     of methods compared at one number of labels.
     """
+    metrics = compared_metrics(rows)
     references = [row for row in rows if row.method == reference]
     compared = {id(row): row for row in rows}
     for count in sorted({row.labelled for row in rows}):
@@ -161,7 +170,7 @@ def compare_rows(rows: Sequence[Row], reference: str) -> list[Row]:
         if not chosen:
             continue
         others = [row for row in rows if row.labelled == count and row is not chosen[0]]
-        tables = {m.key: _differences(others, chosen[0], m.key) for m in COMPARED}
+        tables = {m.key: _differences(others, chosen[0], m.key) for m in metrics}
         for row in others:
             differences = {metric: table[row.method] for metric, table in tables.items()}
             compared[id(row)] = replace(row, differences=differences)

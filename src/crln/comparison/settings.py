@@ -9,6 +9,7 @@ from crln.comparison.cell import Cell, Part
 from crln.comparison.variant import Variant, parse_variant
 from crln.errors import CrlnError
 from crln.evaluation import Unit
+from crln.evaluation.metrics import Measuring
 from crln.files import checked, read_yaml, to_yaml, write_text
 from crln.methods import build_method, spelled_out
 from crln.planning import Plan, make_plan
@@ -36,6 +37,7 @@ class Settings:
             else the first.
         sparse: of every label only the slices that hold anything were outlined.
         unit: of distances; None: voxels with a paper's preset, else millimetres.
+        fine: measure thin parts, surfaces and topology too.
         split: who is held out, as `load_cohort` takes it; None: as the data's own split says.
         group: the pattern on names that tells patients, as `load_cohort` takes it.
 
@@ -59,6 +61,7 @@ class Settings:
     plan: Path | None = None
     reference: str | None = None
     unit: Unit | None = None
+    fine: bool = False
     sparse: bool = False
     split: str | None = None
     group: str | None = None
@@ -92,6 +95,11 @@ class Settings:
     def distances(self) -> Unit:
         """The unit of distances."""
         return self.unit or ("voxel" if self.preset in PAPER_PRESETS else "mm")
+
+    @property
+    def measuring(self) -> Measuring:
+        """How masks are measured."""
+        return Measuring(self.distances, fine=self.fine)
 
     @property
     def part(self) -> Part:

@@ -3,7 +3,7 @@
 import math
 
 from crln.comparison.comparison import Comparison
-from crln.comparison.rows import COMPARED, Row, best_rows
+from crln.comparison.rows import Row, best_rows, compared_metrics
 from crln.evaluation import PairedDifference, ResultTable, TableCell
 from crln.evaluation.metrics import BY_KEY, Metric
 from crln.evaluation.statistics import FEWEST, TOO_FEW
@@ -27,8 +27,8 @@ def how_to_read(comparison: Comparison) -> str:
 
 def main_table(comparison: Comparison) -> ResultTable:
     """How good every row is."""
-    columns = _row_names()
-    for metric in COMPARED:
+    columns, metrics = _row_names(), compared_metrics(comparison.rows)
+    for metric in metrics:
         weight = 8 if metric is _DICE else 2 * metric.plotted
         columns[metric.key] = Column(metric.title(comparison.unit), weight=weight)
         if metric is _DICE:
@@ -37,11 +37,11 @@ def main_table(comparison: Comparison) -> ResultTable:
     columns[LARGEST] = Column("Dice %, largest component", weight=0)
     if comparison.published:
         columns[PUBLISHED] = Column("Published Dice %, not measured here", weight=0)
-    best = {metric.key: best_rows(comparison.rows, metric) for metric in COMPARED}
+    best = {metric.key: best_rows(comparison.rows, metric) for metric in metrics}
     cells = []
     for place, row in enumerate(comparison.rows):
         found = {"method": TableCell(row.method), "labels": TableCell(str(row.labelled))}
-        for metric in COMPARED:
+        for metric in metrics:
             found[metric.key] = _estimate(row, metric, best=place in best[metric.key])
         if row.differences:
             found[DIFFERENCE] = _difference_cell(row.differences["dice"])
@@ -54,8 +54,9 @@ def main_table(comparison: Comparison) -> ResultTable:
 
 def structure_table(comparison: Comparison) -> ResultTable:
     """How good every row is at each structure."""
+    metrics = compared_metrics(comparison.rows)
     columns = {"structure": Column("Structure", text=True, row=True), **_row_names()}
-    for metric in COMPARED:
+    for metric in metrics:
         weight = 8 if metric is _DICE else 2 * metric.plotted
         columns[metric.key] = Column(metric.title(comparison.unit), weight=weight)
     cells = []
@@ -63,7 +64,7 @@ def structure_table(comparison: Comparison) -> ResultTable:
         for row in comparison.rows:
             found = {"structure": TableCell(name), "method": TableCell(row.method)}
             found["labels"] = TableCell(str(row.labelled))
-            for metric in COMPARED:
+            for metric in metrics:
                 found[metric.key] = _estimate(row, metric, value)
             cells.append(found)
     return ResultTable(columns, cells, f"{how_to_read(comparison)}. {UNDEFINED}")
