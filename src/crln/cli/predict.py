@@ -19,7 +19,7 @@ EXAMPLES = examples(
     "crln predict run scan.nii.gz --out masks --mirror x,y --overlap 0.75",
     "crln predict run dicom-series other.nrrd --out masks --uncertainty",
     "crln predict run dicom-series --out masks --format dicom-seg",
-    "crln predict run data/images --out masks --skip-existing  # the new scans alone",
+    "crln predict run data/images --out masks --skip-existing  # new scans alone",
     "crln predict run data/images --out masks --share  # in several processes",
 )
 
