@@ -97,8 +97,8 @@ JobOption = Annotated[
     ),
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace output that exists.")]
-Page = Annotated[
-    bool, typer.Option("--page/--no-page", help="Write index.html, a page with pictures, too.")
+NoPage = Annotated[
+    bool, typer.Option("--no-page", help="Do not write index.html, a page with pictures.")
 ]
 
 

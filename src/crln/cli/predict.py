@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from crln.cli.options import Device, Overwrite, Page, Precision
+from crln.cli.options import Device, NoPage, Overwrite, Precision
 from crln.cli.screen import complain, console, examples
 from crln.errors import CrlnError
 
@@ -86,7 +86,7 @@ def command(
             "exist are done.",
         ),
     ] = False,
-    page: Page = True,
+    no_page: NoPage = False,
 ) -> None:  # fmt: skip
     """Outline scans with a trained model.
 
@@ -109,9 +109,9 @@ def command(
         probabilities=probabilities, uncertainty=uncertainty,
         largest_component=largest_component or largest_component_of or False,
         format=format, overwrite=overwrite, skip_existing=skip_existing, share=share,
-        page=page, progress=show,
+        page=not no_page, progress=show,
     )  # fmt: skip
-    _tell(outcomes, f"{out} by this process" if share else str(out), out if page else None)
+    _tell(outcomes, f"{out} by this process" if share else str(out), None if no_page else out)
 
 
 def _tell(outcomes: "list[Outcome]", where: str, page: Path | None) -> None:
