@@ -14,7 +14,7 @@ def command(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="The run folder, or an ensemble's.")],
     out: Annotated[Path, typer.Option(metavar="MODEL", help="The folder to make.")],
 ) -> None:
-    """Make a folder to hand on: a model without paths, names or case ids.
+    """Make a model to hand on, without paths and names.
 
     It holds what prediction needs, and a model card to fill in.
     """
