@@ -1,0 +1,51 @@
+// What the page asks its server for; every address is relative, and holds the token by that.
+
+export class Asked extends Error {
+  constructor(status, why) {
+    super(why);
+    this.status = status;
+  }
+}
+
+async function answered(request) {
+  let reply;
+  try {
+    reply = await request;
+  } catch {
+    throw new Asked(0, "the server does not answer; is crln review still running?");
+  }
+  if (!reply.ok) throw new Asked(reply.status, await reply.text());
+  return reply;
+}
+
+export const ofCase = (id, what = "") =>
+  `api/cases/${encodeURIComponent(id)}${what && `/${what}`}`;
+
+export async function get(path) {
+  return (await answered(fetch(path, { cache: "no-store" }))).json();
+}
+
+// Says something; of a case, which version of it was looked at.
+export async function say(method, path, content, version) {
+  const headers = { "Content-Type": "application/json" };
+  if (version !== undefined) headers["If-Match"] = `"${version}"`;
+  const body = content === undefined ? undefined : JSON.stringify(content);
+  return (await answered(fetch(path, { method, headers, body }))).json();
+}
+
+async function packed(bytes) {
+  const stream = new Blob([bytes]).stream().pipeThrough(new CompressionStream("gzip"));
+  return new Uint8Array(await new Response(stream).arrayBuffer());
+}
+
+// Sends a drawing: numbers into `values`, one a voxel.
+export async function send(id, numbers, { values, version, round, seconds }) {
+  const query = new URLSearchParams({ values: values.join(","), seconds: String(seconds) });
+  if (round !== null && round !== undefined) query.set("round", round);
+  const request = fetch(`${ofCase(id, "drawing")}?${query}`, {
+    method: "PUT",
+    headers: { "If-Match": `"${version}"`, "Content-Type": "application/octet-stream" },
+    body: await packed(numbers),
+  });
+  return (await answered(request)).json();
+}

@@ -1,0 +1,148 @@
+// The case that is open: shown, drawn on, saved after every stroke, decided.
+
+import { Asked, get, ofCase, say, send } from "./asking.js";
+
+const IDLE = 30_000; // ms without a hand on it: nobody works on the case
+
+export class Case {
+  constructor(viewer, { said, changed, conflict }) {
+    this.viewer = viewer;
+    this.said = said;
+    this.changed = changed; // told the case's line after every change
+    this.conflict = conflict;
+    this.id = null;
+    this.saving = Promise.resolve();
+    this.touched = performance.now();
+    this.spent = 0;
+    for (const kind of ["pointermove", "pointerdown", "keydown", "wheel"])
+      document.addEventListener(kind, () => this.#touch(), { passive: true });
+  }
+
+  #touch() {
+    const now = performance.now();
+    this.spent += Math.min(now - this.touched, IDLE);
+    this.touched = now;
+  }
+
+  #seconds() {
+    const whole = Math.floor(this.spent / 1000);
+    this.spent -= 1000 * whole;
+    return whole;
+  }
+
+  async open(id, channel = 0) {
+    await this.flush();
+    const info = await get(`${ofCase(id)}?channel=${channel}`);
+    if (id !== this.id) this.spent = 0;
+    this.touched = performance.now();
+    this.id = null; // nothing is saved while another case is loaded
+    await this.viewer.show(
+      info, `${ofCase(id, "scan.nii")}?channel=${channel}`, ofCase(id, "outline.nii.gz"),
+    );
+    this.id = id;
+    this.info = info;
+    this.version = info.version;
+    this.dirty = false;
+    this.stale = false;
+    this.spots = null;
+    return info;
+  }
+
+  // After every stroke. While one drawing is on its way, later strokes wait and go together.
+  drawn() {
+    if (!this.id) return;
+    this.dirty = true;
+    this.said("saving");
+    this.save();
+  }
+
+  save() {
+    this.saving = this.saving.then(() => this.#send());
+    return this.saving;
+  }
+
+  async #send() {
+    if (!this.dirty || !this.id || this.stale) return;
+    this.dirty = false;
+    const { id, version, info } = this, seconds = this.#seconds();
+    try {
+      const line = await send(id, this.viewer.numbers, {
+        values: info.values, version, round: info.base, seconds,
+      });
+      this.version = line.version;
+      this.info.origin = "drawing";
+      this.said("saved");
+      this.changed(line);
+    } catch (fault) {
+      this.dirty = true;
+      this.#failed(fault, "NOT SAVED: ");
+    }
+  }
+
+  #failed(fault, what = "") {
+    if (fault instanceof Asked && fault.status === 412) {
+      this.stale = true;
+      this.conflict(fault.message);
+    }
+    this.said(what + fault.message);
+  }
+
+  async flush() {
+    await this.save();
+    if (this.dirty && !this.stale) throw new Error("the drawing is not saved; mend that first");
+  }
+
+  // Accepts, rejects or skips; whether it was done.
+  async decide(what) {
+    if (!this.id) return false;
+    try {
+      await this.flush();
+      const told = { what, seconds: this.#seconds() };
+      if (this.info.origin === "mask") told.round = this.info.base;
+      return this.#now(await say("POST", ofCase(this.id, "decision"), told, this.version));
+    } catch (fault) {
+      this.#failed(fault);
+      return false;
+    }
+  }
+
+  async takeBack(id, version) {
+    try {
+      const line = await say("POST", ofCase(id, "undo"), {}, version);
+      this.changed(line);
+      return true;
+    } catch (fault) {
+      this.#failed(fault);
+      return false;
+    }
+  }
+
+  async note(text) {
+    if (!this.id) return;
+    try {
+      await this.flush();
+      this.#now(await say("PUT", ofCase(this.id, "note"), { note: text }, this.version));
+      this.said("note saved");
+    } catch (fault) {
+      this.#failed(fault);
+    }
+  }
+
+  #now(line) {
+    this.version = line.version;
+    this.changed(line);
+    return true;
+  }
+
+  // The axial slice with the most doubt, then the next: null where nothing is known of any.
+  doubtful() {
+    const doubt = this.info?.doubt?.[2] ?? [];
+    this.spots ??= doubt.map((sum, k) => ({ sum, k })).filter(each => each.sum > 0)
+      .sort((a, b) => b.sum - a.sum);
+    if (!this.spots.length) return null;
+    const { k } = this.spots[(this.spot = ((this.spot ?? -1) + 1) % this.spots.length)];
+    const [x, y] = this.viewer.voxel;
+    this.viewer.go([x, y, k]);
+    return k;
+  }
+}

@@ -1,0 +1,248 @@
+// The page: one list, one case, one hand on the keys.
+
+import { get } from "./asking.js";
+import { Case } from "./case.js";
+import { Learning } from "./learning.js";
+import { List, score, word } from "./list.js";
+import { Viewer } from "./viewer.js";
+
+const $ = id => document.getElementById(id);
+const SOON = 1500, LATER = 8000; // ms between looks at the project
+
+const said = text => { $("said").textContent = text; };
+
+const viewer = new Viewer($("gl"), { drawn: () => open.drawn(), moved: place });
+const open = new Case(viewer, {
+  said,
+  changed: line => { list.change(line); about(line); },
+  conflict: why => banner(why, "Load it again", () => show(open.info.id)),
+});
+const list = new List(show);
+const learning = new Learning(said, () => look());
+const decided = []; // ids, the last one last
+
+function banner(text, button, action) {
+  $("banner").hidden = false;
+  $("banner").firstElementChild.textContent = text;
+  $("banner").lastElementChild.textContent = button;
+  $("banner").lastElementChild.onclick = () => { $("banner").hidden = true; action(); };
+}
+
+// World millimetres and voxel under the crosshair.
+function place({ vox }) {
+  const info = open.info ?? viewer.info;
+  if (!info) return;
+  const voxel = [...vox].slice(0, 3).map(Math.round);
+  const told = [`voxel ${voxel.join(", ")}`];
+  if (info.affine) {
+    const world = info.affine.slice(0, 3)
+      .map(row => row[0] * voxel[0] + row[1] * voxel[1] + row[2] * voxel[2] + row[3]);
+    told.unshift(`${world.map(mm => mm.toFixed(1)).join(", ")} mm (right, front, top)`);
+  }
+  $("place").textContent = told.join("  ·  ");
+}
+
+function about(line) {
+  if (line.id !== open.id) return;
+  $("case").textContent = line.id;
+  $("status").textContent = word(line.status);
+  $("status").className = `chip ${line.status}`;
+  $("status").hidden = false;
+  $("score").textContent = score(line);
+  $("flags").textContent = line.flags.join("; ");
+  $("take-back").disabled = !line.undo && !decided.length;
+  if (document.activeElement !== $("note")) $("note").value = line.note;
+}
+
+async function show(id, channel = 0) {
+  said(`opening ${id}`);
+  document.body.dataset.ready = "";
+  $("banner").hidden = true;
+  try {
+    const info = await open.open(id, channel);
+    list.current = id;
+    list.show();
+    $("empty").hidden = true;
+    classes(info);
+    channels(info, channel);
+    about({ ...list.find(id), ...info });
+    viewer.go(info.shape.map(side => side >> 1));
+    said(info.origin === "nothing" ? "nothing is outlined yet: draw it" : "");
+    document.body.dataset.ready = id;
+  } catch (fault) {
+    said(fault.message);
+    document.body.dataset.ready = "error";
+  }
+}
+
+function classes(info) {
+  const kinds = info.values.map((value, number) => ({
+    number, ...(info.classes.find(each => each.value === value) ?? { name: `value ${value}` }),
+  }));
+  kinds[0] = { number: 0, name: "erase", key: "E" };
+  const offered = [...kinds.slice(1), kinds[0], { number: null, name: "look", key: "D" }];
+  $("classes").replaceChildren(...offered.map(each => {
+    const label = document.createElement("label"), radio = document.createElement("input");
+    radio.type = "radio";
+    radio.name = "pen";
+    radio.value = each.number ?? "";
+    radio.checked = each.number === (viewer.pen ?? null);
+    radio.addEventListener("change", () => viewer.take(each.number, $("fill").checked));
+    label.append(radio);
+    if (each.colour) {
+      const swatch = document.createElement("span");
+      swatch.className = "swatch";
+      swatch.style.backgroundColor = each.colour;
+      label.append(swatch);
+    }
+    const key = document.createElement("kbd");
+    key.textContent = each.key ?? each.number;
+    label.append(` ${each.name} `, ...(each.key || each.number < 10 ? [key] : []));
+    return label;
+  }));
+}
+
+function channels(info, channel) {
+  $("channels").hidden = info.channels.length < 2;
+  $("channel").replaceChildren(...info.channels.map((name, at) => new Option(name, at)));
+  $("channel").value = channel;
+}
+
+function pen(number) {
+  const radio = [...document.getElementsByName("pen")]
+    .find(each => each.value === (number === null ? "" : String(number)));
+  if (!radio) return;
+  radio.checked = true;
+  viewer.take(number, $("fill").checked);
+}
+
+async function decide(what) {
+  const { id } = open;
+  if (!id || !await open.decide(what)) return;
+  decided.push(id);
+  const next = list.next();
+  if (next) await show(next);
+  said(`${id} ${word(what)}; U takes that back${next ? "" : "; nothing more is to do"}`);
+}
+
+async function takeBack() {
+  const id = decided.pop() ?? open.id, line = id && list.find(id);
+  if (!line) return;
+  await open.flush();
+  if (await open.takeBack(id, id === open.id ? open.version : line.version)) {
+    await show(id);
+    said(`${id} is as it was before`);
+  }
+}
+
+async function next(by) {
+  const id = list.next(by);
+  if (id) await show(id);
+  else said("nothing more is to do");
+}
+
+function doubtful() {
+  const slice = open.id ? open.doubtful() : null;
+  said(slice === null ? "no slice is known to be doubtful" : `slice ${slice}`);
+}
+
+function history(move) {
+  if (!viewer[move]()) said(`nothing to ${move}`);
+}
+
+const KEYS = {
+  n: () => next(1), b: () => next(-1), a: () => decide("accepted"), r: () => decide("rejected"),
+  s: () => decide("skipped"), u: takeBack, x: doubtful, e: () => pen(0), d: () => pen(null),
+  f: () => { $("fill").click(); }, o: () => { $("outline").click(); },
+  "[": () => size(-2), "]": () => size(2), "/": () => $("search").focus(),
+  "?": () => $("card").showModal(), PageUp: () => viewer.step(2, 1),
+  PageDown: () => viewer.step(2, -1),
+};
+const WITH_CTRL = {
+  z: event => history(event.shiftKey ? "redo" : "undo"), y: () => history("redo"),
+  s: () => { open.dirty = Boolean(open.id); open.save(); },
+};
+
+function size(by) {
+  $("size").value = Number($("size").value) + by;
+  viewer.thick(Number($("size").value));
+}
+
+function hide(hidden) {
+  viewer.hidden = hidden;
+  viewer.look();
+}
+
+function keys(event) {
+  const writing = event.target.matches("input[type=text], input[type=search], select");
+  if (event.key === "Escape" && writing) event.target.blur();
+  if (writing || $("card").open || event.altKey) return;
+  const ctrl = event.ctrlKey || event.metaKey;
+  const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+  const act = ctrl ? WITH_CTRL[key] : KEYS[key];
+  if (act) {
+    event.preventDefault();
+    act(event);
+  } else if (!ctrl && /^[1-9]$/.test(key)) {
+    pen(Number(key));
+  } else if (key === " " && !event.target.matches("button, input, a")) {
+    event.preventDefault();
+    hide(true);
+  }
+}
+
+function listen() {
+  document.addEventListener("keydown", keys);
+  document.addEventListener("keyup", event => { if (event.key === " ") hide(false); });
+  const click = (id, action) => $(id).addEventListener("click", action);
+  click("accept", () => decide("accepted"));
+  click("reject", () => decide("rejected"));
+  click("skip", () => decide("skipped"));
+  click("take-back", takeBack);
+  click("next", () => next(1));
+  click("doubtful", doubtful);
+  click("undo", () => history("undo"));
+  click("redo", () => history("redo"));
+  click("save", WITH_CTRL.s);
+  click("help", () => $("card").showModal());
+  $("fill").addEventListener("change", () => viewer.take(viewer.pen, $("fill").checked));
+  $("size").addEventListener("input", () => viewer.thick(Number($("size").value)));
+  $("view").addEventListener("change", () => viewer.view(Number($("view").value)));
+  $("channel").addEventListener("change", () => show(open.id, Number($("channel").value)));
+  $("note").addEventListener("change", () => open.note($("note").value));
+  $("outline").addEventListener("change", () => {
+    viewer.outlined = $("outline").checked;
+    viewer.look();
+  });
+  $("opacity").addEventListener("input", () => {
+    viewer.opacity = $("opacity").value / 100;
+    viewer.look();
+  });
+  window.addEventListener("beforeunload", event => { if (open.dirty) event.preventDefault(); });
+}
+
+let timer;
+// Looks at the project now and then; masks appear in the list while a round outlines.
+async function look() {
+  clearTimeout(timer);
+  try {
+    const project = await get("api/project");
+    list.tell(project);
+    learning.tell(project.learning);
+    learning.rounds(project.rounds);
+    const line = list.find(open.id);
+    const newer = line && ["mask", "nothing", "draft"].includes(open.info.origin) && !open.dirty
+      && line.round !== null && line.round !== open.info.base;
+    if (newer) banner(`Round ${line.round} has outlined ${line.id}.`, "Show it", () => show(line.id));
+  } catch (fault) {
+    said(fault.message);
+  }
+  timer = setTimeout(look, learning.running ? SOON : LATER);
+}
+
+listen();
+globalThis.review = { viewer, open, list, show, look }; // for tests
+await look();
+document.body.dataset.listed = "1";
+const asked = new URLSearchParams(location.search).get("case");
+if (asked) await show(asked);

@@ -1,0 +1,49 @@
+// Undo and redo without limit. The viewer's own undo comes back to the newest state once it has run
+// out, knows no redo, and misses strokes that leave the picture.
+
+export class Strokes {
+  constructor(bitmap) {
+    this.begin(bitmap());
+    this.bitmap = bitmap;
+  }
+
+  begin(now) {
+    this.known = now.slice();
+    this.done = [];
+    this.undone = [];
+  }
+
+  // Notes what has changed since the last time: the voxels' numbers before and after.
+  note() {
+    const now = this.bitmap(), { known } = this, words = now.length >> 2, at = [];
+    const a = new Uint32Array(now.buffer, now.byteOffset, words);
+    const b = new Uint32Array(known.buffer, known.byteOffset, words);
+    for (let word = 0; word < words; word++) {
+      if (a[word] === b[word]) continue;
+      for (let i = 4 * word; i < 4 * word + 4; i++) if (now[i] !== known[i]) at.push(i);
+    }
+    for (let i = 4 * words; i < now.length; i++) if (now[i] !== known[i]) at.push(i);
+    if (!at.length) return 0;
+    const places = Uint32Array.from(at);
+    const before = Uint8Array.from(places, i => known[i]);
+    const after = Uint8Array.from(places, i => now[i]);
+    places.forEach((i, k) => { known[i] = after[k]; });
+    this.done.push({ places, before, after });
+    this.undone.length = 0;
+    return places.length;
+  }
+
+  undo() { return this.#move(this.done, this.undone, "before"); }
+
+  redo() { return this.#move(this.undone, this.done, "after"); }
+
+  #move(from, to, which) {
+    this.note();
+    const stroke = from.pop();
+    if (!stroke) return false;
+    const now = this.bitmap();
+    stroke.places.forEach((i, k) => { now[i] = this.known[i] = stroke[which][k]; });
+    to.push(stroke);
+    return true;
+  }
+}

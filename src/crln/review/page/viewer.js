@@ -1,0 +1,140 @@
+// The scan and its outline: NiiVue, told what to show and asked for what was drawn.
+
+import { planeByPlane, withoutGradients } from "./quick.js";
+import { Strokes } from "./strokes.js";
+
+const DRAW = 8, WINDOW = 9, CONTRAST = 1, MOVE = 3; // NiiVue's numbers of what a mouse does
+const GREY = [138, 138, 138];
+
+function rgb(colour) {
+  return [1, 3, 5].map(at => parseInt(colour.slice(at, at + 2), 16));
+}
+
+// A colour a number; the first is the background, and clear.
+function colours(info) {
+  const of = new Map(info.classes.map(each => [each.value, each]));
+  const table = { R: [], G: [], B: [], A: [], I: [], labels: [] };
+  info.values.forEach((value, number) => {
+    const [r, g, b] = of.has(value) ? rgb(of.get(value).colour) : GREY;
+    table.R.push(r); table.G.push(g); table.B.push(b);
+    table.A.push(number ? 255 : 0); table.I.push(number);
+    table.labels.push(of.get(value)?.name ?? (number ? `value ${value}` : ""));
+  });
+  return globalThis.niivue.cmapper.makeDrawLut(table);
+}
+
+export class Viewer {
+  constructor(canvas, { drawn, moved }) {
+    this.canvas = canvas;
+    this.drawn = drawn;
+    this.moved = moved;
+    this.opacity = 0.5;
+    this.outlined = false;
+    this.kind = 3; // three planes and 3D
+  }
+
+  async #made() {
+    if (this.nv) return this.nv;
+    const nv = new globalThis.niivue.Niivue({
+      sliceType: this.kind, multiplanarShowRender: 2, show3Dcrosshair: true,
+      crosshairWidth: 0.4, crosshairWidthUnit: "percent", crosshairColor: [0.35, 0.75, 1, 0.6],
+      dragAndDropEnabled: false, isColorbar: false, logLevel: "warn", maxDrawUndoBitmaps: 2,
+      backColor: [0, 0, 0, 1],
+      mouseEventConfig: {
+        leftButton: { primary: DRAW, withShift: WINDOW, withCtrl: MOVE },
+        rightButton: CONTRAST, centerButton: MOVE,
+      },
+    });
+    await nv.attachToCanvas(this.canvas);
+    withoutGradients(nv);
+    planeByPlane(nv);
+    nv.onLocationChange = place => this.moved(place);
+    // A stroke that leaves the picture ends there: NiiVue itself would neither note nor tell it.
+    document.addEventListener("mouseleave", event => {
+      const drawing = nv.opts.drawingEnabled && !Number.isNaN(nv.drawPenLocation[0]);
+      if (event.target === this.canvas && drawing) nv.mouseUpListener();
+    }, true);
+    this.canvas.addEventListener("mouseup", () => this.#note());
+    this.nv = nv;
+    return nv;
+  }
+
+  #note() {
+    if (this.strokes?.note()) this.drawn();
+  }
+
+  // Shows a case; `scan` and `outline` are addresses.
+  async show(info, scan, outline) {
+    const nv = await this.#made();
+    this.info = info;
+    this.strokes = null;
+    nv.setDrawingEnabled(false);
+    nv.closeDrawing();
+    nv.drawLut = colours(info);
+    const [low, high] = info.window;
+    await nv.loadVolumes([
+      { url: scan, name: "scan.nii", colormap: "gray", cal_min: low, cal_max: high },
+    ]);
+    if (!await nv.loadDrawingFromUrl(outline)) throw new Error("its outline does not fit the scan");
+    this.strokes = new Strokes(() => nv.drawBitmap);
+    this.look();
+    this.pen = this.pen ?? null;
+    this.take(this.pen, this.filled);
+  }
+
+  get numbers() { return this.nv.drawBitmap; }
+
+  // Draws with a class's number; 0 erases; null only looks.
+  take(number, filled = false) {
+    this.pen = number;
+    this.filled = filled;
+    if (!this.strokes) return;
+    this.nv.setDrawingEnabled(number !== null);
+    if (number !== null) this.nv.setPenValue(number, filled);
+    this.nv.opts.penSize = this.size ?? 1;
+  }
+
+  thick(size) {
+    this.size = size;
+    if (this.nv) this.nv.opts.penSize = size;
+  }
+
+  look() {
+    if (!this.nv) return;
+    this.nv.drawRimOpacity = this.outlined ? 1 : -1;
+    const faint = this.outlined && this.opacity > 0 ? 0.01 : this.opacity;
+    this.nv.setDrawOpacity(this.hidden ? 0 : faint);
+  }
+
+  view(kind) {
+    this.kind = kind;
+    this.nv?.setSliceType(kind);
+  }
+
+  // To a voxel, in the order of RAS.
+  go(voxel) {
+    const { nv } = this;
+    nv.scene.crosshairPos = nv.vox2frac(voxel);
+    nv.drawScene();
+    nv.createOnLocationChange();
+  }
+
+  get voxel() { return [...this.nv.frac2vox(this.nv.scene.crosshairPos)]; }
+
+  step(axis, by) {
+    const voxel = this.voxel;
+    voxel[axis] = Math.min(this.info.shape[axis] - 1, Math.max(0, voxel[axis] + by));
+    this.go(voxel);
+  }
+
+  undo() { return this.#redrawn(this.strokes?.undo()); }
+
+  redo() { return this.#redrawn(this.strokes?.redo()); }
+
+  #redrawn(done) {
+    if (!done) return false;
+    this.nv.refreshDrawing(true);
+    this.drawn();
+    return true;
+  }
+}
