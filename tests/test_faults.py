@@ -602,6 +602,19 @@ def _(place: Place) -> list[object]:
     return ["suggest", trained(place), place.data, "--among", "validation"]
 
 
+@fault("an ensemble teaches that has learnt from a test case")
+def _(place: Place) -> list[object]:
+    run = trained(place)
+    words = ["train", place.data, "--out", place.root / "small", "--distil", run]
+    return [*words, "--plan", place.root / "plan.yaml", "--test", "c", "--split", "new"]
+
+
+@fault("an ensemble is to teach another method")
+def _(place: Place) -> list[object]:
+    words = ["train", place.data, "--out", place.root / "small", "--distil", trained(place)]
+    return [*words, "--method", "crln"]
+
+
 @fault("a shared model is resumed")
 def _(place: Place) -> list[object]:
     share(trained(place), place.root / "model")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from crln.cli.budget import Hours, Quick, check_hours, planned, within_hours
+from crln.cli.earlier import Begun, earlier, given_plan
 from crln.cli.options import (
     Data,
     Iterations,
@@ -40,6 +41,7 @@ EXAMPLES = examples(
     "crln train data --out run --resume --iterations 8000",
     "crln train more-data --out second --start-from run",
     "crln train data --out run --folds 5",
+    "crln train data --out small --distil run",
     "crln train data --out run --folds 1 --members 3 --jobs 3",
     "crln train data --out run --preset la --devices 2",
 )
@@ -107,8 +109,9 @@ def command(
     from crln.runs.lifecycle import taken
 
     chosen = Training(**options)
-    begun = _begun(out) if chosen.resume else None
-    method = chosen.method or (begun.method if begun else "crln")
+    begun, teacher = earlier(out, chosen)
+    known = begun or teacher
+    method = chosen.method or (known.method if known else "crln")
     find_method(method)  # a wrong name is told before anything is read
     console.quiet = not is_first()  # torchrun and srun run this line in every process
     if chosen.resume and begun is None:
@@ -118,10 +121,10 @@ def command(
         taken(out, ENSEMBLE if several else FACTS, chosen.overwrite)  # before a split is drawn
     alone = not begun and find_launch(chosen.devices, chosen.nodes).count == 1
     check_hours(hours, iterations, alone)
-    given = _given_plan(plan, preset, quick, begun)
+    given = given_plan(plan, preset, quick, begun, teacher)
     learn = tuple(learn_test.split(",")) if learn_test else ()
     asked = _Asked(labelled, validation, test, split, group, learn, sparse)
-    cohort = _split(data, begun, chosen, asked)
+    cohort = _split(data, known, chosen, asked)
     decided = given or planned(cohort, preset, quick, chosen.device)
     if iterations:
         decided = decided.updated({"training": {"iterations": iterations}})
@@ -144,34 +147,7 @@ def command(
     console.print(f"model in {out}; next: crln predict {out} SCANS --out MASKS")
 
 
-class _Begun(NamedTuple):
-    """What is to be resumed; `parts`: folds and members of an ensemble."""
-
-    plan: "Plan"
-    split: Path
-    method: str
-    seed: int
-    parts: tuple[int, int] | None
-
-
-def _begun(out: Path) -> _Begun | None:
-    """The run or the ensemble in a folder, if there is one."""
-    from crln.runs import is_ensemble, open_ensemble, open_run
-    from crln.runs.folder import FACTS
-    from crln.runs.lifecycle import refuse_shared
-
-    refuse_shared(out)
-    if is_ensemble(out):
-        found = open_ensemble(out)
-        parts = found.folds, len(found.members)
-        return _Begun(found.plan, found.split, found.method, found.members[0].seed, parts)
-    if not (out / FACTS).exists():
-        return None
-    run = open_run(out)
-    return _Begun(run.plan, run.split, run.facts.method, run.facts.seed, None)
-
-
-def _parts(folds: int | None, members: int | None, begun: _Begun | None) -> tuple[int, int] | None:
+def _parts(folds: int | None, members: int | None, begun: Begun | None) -> tuple[int, int] | None:
     """Folds and members of the ensemble that is asked for; None for a single training."""
     if folds is None and members is None:
         return begun.parts if begun else None
@@ -228,10 +204,10 @@ class _Asked(NamedTuple):
         )
 
 
-def _split(data: Path, begun: _Begun | None, chosen: Training, asked: _Asked) -> "Cohort":
-    """The split of the run to resume, unless another is asked for."""
+def _split(data: Path, begun: Begun | None, chosen: Training, asked: _Asked) -> "Cohort":
+    """The split of the run to resume, or of the teacher, unless another is asked for."""
     import crln
-    from crln.cohort import NEW, apply_split, check_never_tested
+    from crln.cohort import NEW, apply_split, check_never_taught, check_never_tested
 
     seed = chosen.seed if chosen.seed is not None else begun.seed if begun else 0
     if begun and begun.split.exists():
@@ -246,27 +222,11 @@ def _split(data: Path, begun: _Begun | None, chosen: Training, asked: _Asked) ->
     )  # fmt: skip
     if chosen.start_from:
         check_never_tested(cohort, chosen.start_from, asked.learn_test)
+    if chosen.distil:
+        check_never_taught(cohort, chosen.distil)
     tell_learnt(whole, cohort)
     keep(whole, cohort)
     return cohort
-
-
-def _given_plan(
-    path: Path | None, preset: str | None, quick: bool, begun: "_Begun | None"
-) -> "Plan | None":
-    """The plan of the file, or of the run to resume; None: one is to be made for the cohort.
-
-    A run that is resumed keeps its budget, which `--iterations` alone changes.
-    """
-    from crln.planning import Plan
-
-    if path and (preset or quick):
-        other = f"--preset {preset}" if preset else "--quick"
-        raise CrlnError(f"--plan {path} and {other} exclude each other; give one")
-    if path:
-        steps = {"training": {"iterations": begun.plan.training.iterations}} if begun else {}
-        return Plan.read(path).updated(steps)
-    return begun.plan if begun and not (preset or quick) else None
 
 
 def _as_published(plan: "Plan", path: Path | None, method: str) -> "Plan":

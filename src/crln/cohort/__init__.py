@@ -3,7 +3,13 @@
 from crln.cohort.case import Case, Cohort, Label, Slices
 from crln.cohort.groups import repeated_patients
 from crln.cohort.held_out import Held, parse_held
-from crln.cohort.kept import NEW, check_never_tested, keep_split, split_beside
+from crln.cohort.kept import (
+    NEW,
+    check_never_taught,
+    check_never_tested,
+    keep_split,
+    split_beside,
+)
 from crln.cohort.layouts import load_cohort
 from crln.cohort.naming import settle_told, with_names
 from crln.cohort.outline import Outline, read_outline
@@ -31,6 +37,7 @@ __all__ = [
     "Outline",
     "Slices",
     "apply_split",
+    "check_never_taught",
     "check_never_tested",
     "check_structures",
     "keep_split",

@@ -165,3 +165,25 @@ def check_never_tested(cohort: Cohort, earlier: Path, named: Collection[str] = (
             f"{earlier}: kept {clash[0]}{more} for its test; keep that with --split {earlier}, or "
             f"learn from it with --learn-test {','.join(clash[:3])}"
         )
+
+
+def check_never_taught(cohort: Cohort, teacher: Path) -> None:
+    """Refuses a teacher that has learnt from what is held out: its outlines would give that away.
+
+    Args:
+        cohort: after its split.
+        teacher: the folder of the run or ensemble; a model that is handed on has no split to tell.
+
+    Raises:
+        CrlnError: it has learnt from a test or validation case of the cohort.
+    """
+    if not (teacher / SPLIT).is_file():
+        return
+    kept = open_split(teacher)
+    taught = {*kept.of("labelled"), *kept.of("unlabelled")}
+    for part in ("test", "validation"):
+        if clash := [case.id for case in getattr(cohort, part) if case.id in taught]:
+            raise CrlnError(
+                f"--distil {teacher}: has learnt from {clash[0]}, which is kept for {part} here; "
+                f"take its own split, --split {teacher}"
+            )

@@ -108,6 +108,7 @@ class Method(nn.Module):
     Attributes:
         Options: its hyper-parameters; the plan's `options[name]` overrides the defaults.
         uses_unlabelled: False: the stream delivers labelled patches only.
+        needs_drafts: True: every scan, labelled or not, is learnt from by its draft, too.
         own_loss: True: labels teach by a loss of the paper; the plan must not ask for another.
         deep: True: labels teach coarser levels too, where the network asks for deep supervision.
         overlapping: True: learns classes that overlap too, as it asks `criteria` what logits mean.
@@ -115,7 +116,8 @@ class Method(nn.Module):
     """
 
     Options: ClassVar[type[Section]] = Section
-    uses_unlabelled: ClassVar[bool] = True
+    uses_unlabelled: bool = True
+    needs_drafts: bool = False
     own_loss: ClassVar[bool] = False
     deep: ClassVar[bool] = False
     overlapping: ClassVar[bool] = False

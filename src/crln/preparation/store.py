@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 VOXELS_PER_CLASS = 1000
 """Foreground voxels remembered per class, to centre patches on."""
-
 CHUNK, BLOCK = 32, 16
 """Sides of what is compressed together, and of what is decompressed alone."""
 
@@ -77,13 +76,14 @@ class PreparedCase:
 
     @property
     def foreground(self) -> dict[int, np.ndarray]:
-        """Class -> (n, 3) voxels of it, at most `VOXELS_PER_CLASS`; empty without a label.
+        """Class -> (n, 3) voxels of it, at most `VOXELS_PER_CLASS`; empty without label or draft.
 
         Raises:
             CrlnError: the cache was removed or damaged meanwhile.
         """
         with _reading(self.folder):
-            return _read_foreground(self.folder / FOREGROUND) if self.labelled else {}
+            masked = self.labelled or self.drafted
+            return _read_foreground(self.folder / FOREGROUND) if masked else {}
 
     @property
     def known_voxels(self) -> np.ndarray | None:
@@ -173,8 +173,8 @@ def load_case(case: Case, folder: Path) -> PreparedCase | None:
         with suppress(OSError):
             (folder / NOTES).unlink()  # told once
         return None
-    labelled = case.label is not None
-    drafted, sparse = bool(case.draft and not labelled), labelled and KNOWN in notes.files
+    labelled, drafted = case.label is not None, case.label is None and case.draft is not None
+    sparse = labelled and KNOWN in notes.files
     return PreparedCase(case.id, folder, notes.shape, labelled, drafted, sparse)
 
 

@@ -39,6 +39,7 @@ class Facts(BaseModel):
         labelled: cases; so `unlabelled`, `validation` and `test`.
         processes: that share a step.
         start_from: the run whose weights it starts with.
+        distil: the ensemble whose outlines it learns from.
         changes: what was changed at a resumption, and after which step.
         packages: whose method, network or views the run needs besides crln.
         command: the line that began it; `started`: when.
@@ -68,6 +69,7 @@ class Facts(BaseModel):
     test: int = 0
     processes: int = 1
     start_from: str | None = None
+    distil: str | None = None
     changes: tuple[Change, ...] = Field(default=())
     packages: tuple[Needed, ...] = Field(default=())
     command: str = ""

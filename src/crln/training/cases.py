@@ -19,12 +19,25 @@ def find_pool(cohort: Cohort, learner: Method, options: Training) -> tuple[Case,
         raise CrlnError(f"{cohort.root}: no labelled case to learn from; put outlines in labels/")
     if not learner.uses_unlabelled:
         return ()
+    if learner.needs_drafts:
+        return _drafted(cohort)
     pool = unlabelled_pool(cohort, transductive=options.transductive)
     pool += without_labels([case for case in cohort.labelled if _leaves_open(case, cohort)])
     if not pool:
         raise CrlnError(
             f"{cohort.root}: {options.method} learns from unlabelled scans and there are none; "
             "ask for fewer --labelled, or use --method supervised"
+        )
+    return pool
+
+
+def _drafted(cohort: Cohort) -> tuple[Case, ...]:
+    """All scans of the training, each with a draft."""
+    pool = without_labels(cohort.training)
+    if bare := next((case for case in pool if case.draft is None), None):
+        raise CrlnError(
+            f"{bare.images[0]}: case {bare.id} has no draft, and drafts of all scans are to teach; "
+            "give --distil an ensemble, or set the plan's options.supervised.drafts to 0"
         )
     return pool
 

@@ -92,6 +92,10 @@ def train_ensemble(
         True
     """
     options = replace(options or Training(), **fields)
+    if options.distil:
+        raise CrlnError(
+            "--distil makes one network of an ensemble; leave out --folds and --members"
+        )
     ensemble = _begin(cohort, plan, Path(out), options, folds, members or folds)
     options = replace(options, method=ensemble.method)
     if len(ensemble.members) < folds:

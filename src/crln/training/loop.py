@@ -128,6 +128,7 @@ def _begin(fabric: Fabric, task: Task, told: Sequence[Listener], stop: Stop) -> 
         cohort, fabric.device, len(pool), method=method, seed=seed, precision=options.precision,
         transductive=options.transductive, processes=fabric.world_size,
         start_from=str(options.start_from) if options.start_from else None,
+        distil=str(options.distil) if options.distil else None,
         packages=needed(method, plan), seen=what_was_seen([*labelled, *unlabelled]),
         outlined=by_first(fabric, lambda: what_was_outlined(labelled, plan)),
     )  # fmt: skip
@@ -239,7 +240,8 @@ def make_streams(
         ("labelled", labelled, count, training.foreground)
     ]
     if learner.uses_unlabelled:
-        parts.append(("unlabelled", pool, training.unlabelled, 0.0))
+        share = training.foreground if learner.needs_drafts else 0.0
+        parts.append(("unlabelled", pool, training.unlabelled, share))
     return [
         PatchStream(
             cases, learner.plan.patch_size, learner.read_size, count, seed, purpose, foreground,

@@ -101,6 +101,13 @@ class Training:
             metavar="RUN",
         ),
     ] = None
+    distil: Annotated[
+        Path | None,
+        Option(
+            "Teach one network what an ensemble outlines, in all scans to learn from.",
+            metavar="ENSEMBLE",
+        ),
+    ] = None
     overwrite: Annotated[bool, Option("Replace output that exists.")] = False
     transductive: Annotated[
         bool,

@@ -14,6 +14,9 @@ from crln.runs.lifecycle import refuse_others, refuse_shared
 from crln.training.optimiser import learning_rate_factor
 from crln.training.options import Training
 
+DISTILS = "supervised"
+"""The method that learns an ensemble's outlines."""
+
 
 def settled(options: Training, plan: Plan, out: Path) -> tuple[Training, Plan]:
     """The options with what was left open, and the plan with every option of the method.
@@ -32,13 +35,18 @@ def settled(options: Training, plan: Plan, out: Path) -> tuple[Training, Plan]:
         begun_from = Path(facts.start_from) if facts.start_from else None
         if options.start_from not in (None, begun_from):
             raise CrlnError(f"{out}: is begun already; leave out --start-from, or --resume")
+        taught_by = Path(facts.distil) if facts.distil else None
+        if options.distil not in (None, taught_by):
+            raise CrlnError(f"{out}: is begun already; leave out --distil, or --resume")
         options = replace(
             options,
             method=facts.method, seed=facts.seed, precision=cast(Any, facts.precision),
             transductive=options.transductive or facts.transductive,
-            start_from=begun_from,
+            start_from=begun_from, distil=taught_by,
         )  # fmt: skip
     else:
+        if options.distil:
+            options = _distilling(options)
         options = replace(
             options,
             method=options.method or "crln",
@@ -47,7 +55,22 @@ def settled(options: Training, plan: Plan, out: Path) -> tuple[Training, Plan]:
         )
     if options.start_from:  # the weights know what labels alone could teach
         plan = plan.updated({"training": {"labelled_start": 0.0}})
+    if options.distil and not plan.options.get(DISTILS, {}).get("drafts"):
+        plan = plan.updated({"options": {DISTILS: {"drafts": 1.0}}})
     return options, spelled_out(str(options.method), plan)
+
+
+def _distilling(options: Training) -> Training:
+    """How an ensemble's outlines are learnt; CrlnError where it is asked to be otherwise."""
+    if options.method not in (None, DISTILS):
+        raise CrlnError(
+            f"--distil teaches by --method {DISTILS}, not {options.method}; leave out --method"
+        )
+    if options.transductive:
+        raise CrlnError(
+            "--distil teaches nothing of validation and test scans; leave out --transductive"
+        )
+    return replace(options, method=DISTILS)
 
 
 def schedule_notes(run: RunFolder, step: int) -> list[str]:

@@ -18,6 +18,7 @@ from crln.parallel.launch import Launch, find_launch
 from crln.planning import Plan
 from crln.runs import RunFolder, open_run
 from crln.runs.lifecycle import keep_inputs
+from crln.training.distilling import with_outlines
 from crln.training.listeners import Listener
 from crln.training.loop import Task, learn
 from crln.training.options import Training
@@ -81,6 +82,8 @@ def train(
     if options.overwrite and not options.resume:
         keep_inputs(cohort, out)
     check_structures(cohort, plan.labels)
+    if options.distil:
+        cohort = with_outlines(cohort, plan, options)
     accelerator, kind = fabric_names(options.device, str(options.precision))
     launch = find_launch(options.devices, options.nodes)
     _check_share(plan, launch, accelerator)
