@@ -474,6 +474,12 @@ def _(place: Place) -> list[object]:
     return predicting(place)
 
 
+@fault("what left-out cases tell, damaged")
+def _(place: Place) -> list[object]:
+    (trained(place) / "quality.yaml").write_text("level: 90\n", encoding="utf-8")
+    return predicting(place)
+
+
 @fault("a run folder that was tampered with")
 def _(place: Place) -> list[object]:
     plan = trained(place) / "plan.yaml"

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from crln.imaging import Grid, Volume
     from crln.inference import Prediction, Predictor, load_predictor, predict_files
     from crln.planning import Plan, make_fingerprint, make_plan
+    from crln.quality import Quality, Score
     from crln.runs import EnsembleFolder, RunFolder, open_ensemble, open_run
     from crln.runs.share import share
     from crln.suggestion import Suggestion, suggest
@@ -54,7 +55,9 @@ _ROOMS = {
     "Plan": "planning",
     "Prediction": "inference",
     "Predictor": "inference",
+    "Quality": "quality",
     "RunFolder": "runs",
+    "Score": "quality",
     "Settings": "comparison",
     "Suggestion": "suggestion",
     "Training": "training",
@@ -91,7 +94,9 @@ __all__ = [
     "Plan",
     "Prediction",
     "Predictor",
+    "Quality",
     "RunFolder",
+    "Score",
     "Settings",
     "Suggestion",
     "Training",

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from crln.inference.mean import averaged
+from crln.inference.mean import Members
 from crln.labels import LabelSpace
 
 SPACES = {
@@ -17,7 +17,7 @@ def test_the_probabilities_are_the_mean_of_those_of_the_members(kind: str) -> No
     given = torch.Generator().manual_seed(0)
     fixed = [torch.randn(1, 3, 2, 2, 2, generator=given) * 4 for _ in range(3)]
     labels = SPACES[kind]
-    network = averaged([lambda _, logits=logits: logits for logits in fixed], labels)
+    network = Members([lambda _, logits=logits: logits for logits in fixed], labels)
     each = [logits.softmax(1) if labels.exclusive else logits.sigmoid() for logits in fixed]
     wanted = torch.stack(each).mean(0)
     torch.testing.assert_close(labels.probabilities(network(torch.zeros(1))), wanted)
@@ -26,5 +26,5 @@ def test_the_probabilities_are_the_mean_of_those_of_the_members(kind: str) -> No
 def test_members_that_are_sure_of_it_leave_a_class_without_any_probability() -> None:
     labels = LabelSpace()
     logits = torch.tensor([200.0, -200.0]).reshape(1, 2, 1, 1, 1)
-    mean = labels.probabilities(averaged([lambda _: logits] * 2, labels)(torch.zeros(1)))
+    mean = labels.probabilities(Members([lambda _: logits] * 2, labels)(torch.zeros(1)))
     assert mean.flatten().tolist() == [1.0, 0.0]

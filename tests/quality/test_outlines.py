@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from crln.labels import LabelSpace
-from crln.quality import Outlines, Shape, shapes_of
+from crln.quality import LabelRanges, Shape, shapes_of
 
 LABELS = LabelSpace((0, 1, 2), ("background", "wall", "cavity"))
 
@@ -30,8 +30,8 @@ def two(way: tuple[int, int, int], length: int = 8) -> dict[str, Shape | None]:
     return shapes_of(classes, LABELS, (1, 1, 1))
 
 
-LABELLED = Outlines.of([heart(shift=shift) for shift in (-2, -1, 0, 1)])
-APART = Outlines.of([two((0, 4, step)) for step in (-1, 0, 0, 1)])
+LABELLED = LabelRanges.of([heart(shift=shift) for shift in (-2, -1, 0, 1)])
+APART = LabelRanges.of([two((0, 4, step)) for step in (-1, 0, 0, 1)])
 assert LABELLED
 assert APART
 
@@ -45,7 +45,7 @@ def test_a_structure_that_every_label_has_is_missing() -> None:
     assert LABELLED.flags({**heart(), "wall": None})["wall"] == (
         "is missing, which every label has",
     )
-    some = Outlines.of([heart(), heart(), {**heart(), "wall": None}])
+    some = LabelRanges.of([heart(), heart(), {**heart(), "wall": None}])
     assert some
     assert some.flags({**heart(), "wall": None}) == {}
 
@@ -66,7 +66,7 @@ def test_a_volume_far_from_all_labels(factor: float, words: str | None) -> None:
 def test_a_volume_that_varies_in_the_labels_may_vary_more() -> None:
     cavity = heart()["cavity"]
     assert cavity
-    lesions = Outlines.of([{"cavity": replace(cavity, volume=v)} for v in (10, 100, 1000, 1000)])
+    lesions = LabelRanges.of([{"cavity": replace(cavity, volume=v)} for v in (10, 100, 1000, 1000)])
     assert lesions
     assert lesions.flags({"cavity": replace(cavity, volume=9000)}) == {}
     assert "cavity" in lesions.flags({"cavity": replace(cavity, volume=11_000)})
@@ -89,7 +89,7 @@ def test_pieces_edge_and_surface_are_told_where_no_label_is_like_that() -> None:
         "has a far rougher surface than any label", "is in 3 pieces",
         "touches the edge of the scan, as no label does",
     )  # fmt: skip
-    torn = Outlines.of([{"cavity": odd}] * 4)
+    torn = LabelRanges.of([{"cavity": odd}] * 4)
     assert torn
     assert torn.flags({"cavity": odd}) == {}
 
@@ -106,7 +106,7 @@ def test_a_structure_on_the_other_side_of_its_neighbour() -> None:
 
 
 def test_few_labels_tell_only_what_is_missing() -> None:
-    few = Outlines.of([heart()] * 3)
+    few = LabelRanges.of([heart()] * 3)
     assert few
     assert few.flags(two((0, 9, 0), length=2)) == {}
     assert set(few.flags({"wall": None, "cavity": None})) == {"wall", "cavity"}
@@ -114,11 +114,11 @@ def test_few_labels_tell_only_what_is_missing() -> None:
 
 def test_a_structure_that_nobody_looked_for_is_not_counted() -> None:
     only_wall = {"wall": heart()["wall"]}
-    seen = Outlines.of([heart(), only_wall])
+    seen = LabelRanges.of([heart(), only_wall])
     assert seen
     assert [seen.structures[name].labels for name in ("wall", "cavity")] == [2, 1]
-    assert Outlines.of([]) is None
+    assert LabelRanges.of([]) is None
 
 
 def test_the_record_is_the_same_after_it_was_written() -> None:
-    assert Outlines.model_validate(LABELLED.model_dump(mode="json")) == LABELLED
+    assert LabelRanges.model_validate(LABELLED.model_dump(mode="json")) == LABELLED

@@ -86,6 +86,32 @@ def test_left_out_cases_are_measured_by_the_member_that_never_saw_them(
     assert (folder / "metrics.csv").exists()
 
 
+def test_left_out_cases_are_what_the_quality_of_outlines_is_told_by(
+    ensemble: EnsembleFolder, cohort: Cohort
+) -> None:
+    found = out_of_fold(ensemble, cohort, say=str)
+    quality = ensemble.quality
+    assert quality
+    (member, *_) = ensemble.members
+    (id,) = member.left_out
+    case = next(case for case in cohort.labelled if case.id == id)
+    alone = load_predictor(ensemble.folder(member)).predict(case.images)
+    for value, name in ensemble.plan.labels.structures.items():
+        points = quality.structures[name]
+        place = points.cases.index(id)
+        assert points.dice[place] == pytest.approx(found.values("dice", value)[id], abs=1e-5)
+        assert points.signals["sure"][place] == pytest.approx(alone.signals[name].sure, abs=1e-5)
+    assert [each.cases for each in quality.estimate if each.metric == "dice"] == [3] * 3
+    # Three cases are too few for a Dice: a rank alone, of members and of all together.
+    together = load_predictor(ensemble.path).predict(case.images)
+    for prediction in (alone, together):
+        assert not any(score.known for score in prediction.scores.values())
+        assert all(0 <= score.rank <= 1 for score in prediction.scores.values())
+    assert all(signals.agreement >= 0 for signals in together.signals.values())
+    assert out_of_fold(ensemble, cohort, say=str).cases == found.cases
+    assert ensemble.quality == quality
+
+
 def test_no_estimate_without_a_case_that_was_left_out(
     ensemble: EnsembleFolder, cohort: Cohort
 ) -> None:
@@ -133,6 +159,7 @@ def test_an_ensemble_goes_further_and_is_measured_anew(
         method="supervised", folds=2, progress=False, say=str, resume=True,
     )  # fmt: skip
     assert not (out / "out-of-fold").exists()
+    assert further.quality is None
     steps = [further.run(member).plan.training.iterations for member in further.members]
     assert steps == [3, 3]
     assert open_ensemble(out).plan.training.iterations == 3

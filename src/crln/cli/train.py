@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from crln.cohort import Cohort
     from crln.jobs import Jobs
     from crln.planning import Plan
+    from crln.runs import EnsembleFolder
 
 EXAMPLES = examples(
     "crln train data --out run",
@@ -180,6 +181,25 @@ def _train_ensemble(
         )
         count = len(found.cases)
         show(evaluation_table(found), f"{count} labelled cases, by members that never saw them")
+        _tell_quality(ensemble)
+
+
+def _tell_quality(ensemble: "EnsembleFolder") -> None:
+    """What the left-out cases tell of the whole, and of single labels."""
+    quality = ensemble.quality
+    if quality is None:
+        return
+    estimates: dict[str, list[str]] = {}
+    for each in quality.estimate:
+        estimates.setdefault(each.structure, []).append(str(each))
+    console.print(
+        "estimate for scans of the same kind, rather too low: each member saw fewer labels, and "
+        "together they outline better (95 % intervals of the mean, Student's t)"
+    )
+    for name, told in estimates.items():
+        console.print(f"  {name}: {', '.join(told)}")
+    for case, words in quality.labels.items():
+        console.print(f"look at the outline of {case}: {'; '.join(words)}")
 
 
 class _Asked(NamedTuple):

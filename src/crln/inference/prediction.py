@@ -21,7 +21,7 @@ from crln.imaging import (
     written_labels,
 )
 from crln.labels import LabelSpace
-from crln.quality import Appraisal, Score
+from crln.quality import Appraisal, Score, Signals
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -43,6 +43,7 @@ class Prediction:
         doubt: (X,), (Y,) and (Z,) float32: how many voxels of each slice along each axis are
             expected to be wrong, if the probabilities hold.
         appraisal: how good the outline is likely to be, and what is strange.
+        signals: of each structure, by its name: what tells how good its outline is.
 
     Examples:
         >>> predictor = crln.load_predictor("run")
@@ -62,6 +63,7 @@ class Prediction:
         default_factory=lambda: (np.zeros(0, np.float32),) * 3
     )
     appraisal: Appraisal = field(default_factory=Appraisal)
+    signals: Mapping[str, Signals] = field(default_factory=dict)
 
     @property
     def scores(self) -> Mapping[str, Score]:
@@ -72,7 +74,7 @@ class Prediction:
         Examples:
             >>> prediction = crln.load_predictor("run").predict("scan.nii.gz")
             >>> {name: score.known for name, score in prediction.scores.items()}
-            {}
+            {'head': False, 'tail': False}
         """
         return self.appraisal.scores
 

@@ -14,16 +14,17 @@ from crln.errors import CrlnError
 from crln.files import fault_of
 from crln.imaging import Volume, read_image
 from crln.inference.fuse import accelerate
-from crln.inference.mean import averaged
+from crln.inference.mean import Members, Network
 from crln.inference.prediction import Prediction
 from crln.inference.restore import outline
-from crln.inference.sliding import Network, Precision, score_slabs
+from crln.inference.sliding import Precision, score_slabs
+from crln.inference.tally import Tally
 from crln.planning import Plan
 from crln.preparation import prepare_image, remarks
 from crln.preparation.likeness import Looks
-from crln.quality import Appraiser
+from crln.quality import Appraiser, Quality
 from crln.runs import RunFolder
-from crln.runs.ensemble import predicting_runs
+from crln.runs.ensemble import known_quality, predicting_runs
 
 _log = logging.getLogger("crln")
 
@@ -103,16 +104,20 @@ class Predictor:
                 "%s: unlike the training scans: %s; look at its mask", name or "scan", told
             )
         del scan  # as large as the prepared image
-        slabs = score_slabs(self.network, image, self.plan, self.device, self.precision)
+        tally = Tally(self.plan.labels)
+        slabs = score_slabs(self.network, image, self.plan, self.device, self.precision, tally)
         found = outline(
             slabs, placement, self.plan.labels,
             probabilities=probabilities, uncertainty=uncertainty,
         )  # fmt: skip
         classes = self.plan.labels.cleaned(found.classes, cleaned) if cleaned else found.classes
+        signals = tally.signals()
         return Prediction(
             self.plan.labels.decode(classes), found.probabilities, found.uncertainty,
             placement.grid, self.plan.labels, source, found.doubt,
-            self.appraiser.appraise(classes, self.plan.labels, placement.grid, strange),
+            self.appraiser.appraise(
+                classes, self.plan.labels, placement.grid, strange, signals
+            ), signals,
         )  # fmt: skip
 
     def classes_to_clean(self, largest_component: bool | Sequence[str]) -> list[int]:
@@ -157,7 +162,11 @@ def load_predictor(
     Examples:
         >>> predictor = crln.load_predictor("run", inference={"mirror_axes": (0, 1)})
     """
-    return predictor_of(predicting_runs(Path(run)), device, precision, inference=inference)
+    path = Path(run)
+    quality = known_quality(path)
+    return predictor_of(
+        predicting_runs(path), device, precision, inference=inference, quality=quality
+    )
 
 
 def predictor_of(
@@ -166,16 +175,20 @@ def predictor_of(
     precision: Precision = "32",
     *,
     inference: Mapping[str, Any] | None = None,
+    quality: Quality | None = None,
 ) -> Predictor:
-    """The predictor of some runs of one plan together; as `load_predictor`."""
+    """The predictor of some runs of one plan together; as `load_predictor`.
+
+    `quality`: what cases that such runs left out have told.
+    """
     plan = _overlaid(runs[0].plan, dict(inference or {}))
     place = settle_device(device)
     networks = [run.load_network(place) for run in runs]
-    seen, appraiser = runs[0].facts.seen, Appraiser(runs[0].facts.outlined)
+    seen, appraiser = runs[0].facts.seen, Appraiser(runs[0].facts.outlined, quality)
     if len(networks) == 1:
         return Predictor(networks[0], plan, place, precision, seen, appraiser)
     fast = [accelerate(network, place, exact=precision != "32") for network in networks]
-    return Predictor(averaged(fast, plan.labels), plan, place, precision, seen, appraiser)
+    return Predictor(Members(fast, plan.labels), plan, place, precision, seen, appraiser)
 
 
 def _overlaid(plan: Plan, inference: dict[str, Any]) -> Plan:

@@ -1,6 +1,6 @@
 """Sliding-window prediction whose memory is one slab, not one score per class and voxel."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from crln.inference.mean import Network, networks_of
+from crln.inference.tally import Tally, Votes
 from crln.inference.window import Tiling, window_weights
 from crln.labels import LabelSpace
 from crln.planning import Plan
@@ -26,11 +28,9 @@ BATCH = {"cpu": 1}
 WORKERS = 4
 """Windows at a time on a processor, at most; each takes the memory of a forward pass."""
 
-Network = Callable[[Tensor], Tensor]
-"""What predicts: a module, or whatever takes patches and gives logits."""
-
-_Score = Callable[[list[Triple]], Tensor]
-_Map = Callable[[_Score, Iterable[list[Triple]]], Iterable[Tensor]]
+_Scored = tuple[Tensor, Votes | None]
+_Score = Callable[[list[Triple]], _Scored]
+_Map = Callable[[_Score, Iterable[list[Triple]]], Iterable[_Scored]]
 
 
 @dataclass(frozen=True)
@@ -63,6 +63,7 @@ def score_slabs(
     plan: Plan,
     device: torch.device | str = "cpu",
     precision: Precision = "32",
+    tally: Tally | None = None,
 ) -> Iterator[Slab]:
     """Class probabilities of a scan, finished planes first.
 
@@ -75,6 +76,7 @@ def score_slabs(
         plan: gives patch, stride or overlap, weighting and mirroring.
         device: where `network` is.
         precision: of the network's arithmetic; scores are float32.
+        tally: counts how sure the network is; its sums are whole after the last slab.
 
     Yields:
         Slabs in ascending order; together they are the whole scan.
@@ -92,12 +94,16 @@ def score_slabs(
     counts = torch.zeros(patch[axis], 1, *across, device=device)
     groups = tiling.along(axis)
     ends = [start for start, _ in groups[1:]] + [tiling.padded[axis]]
-    score = partial(_scores, network, padded, plan, precision)
+    if tally:
+        tally.begin(tiling, plan, device)
+    score = partial(_scores, networks_of(network), padded, plan, precision, tally)
     size = BATCH.get(device.type, 4)
     with _mapping(device, max(len(corners) for _, corners in groups)) as each:
         for (start, corners), end in zip(groups, ends, strict=True):
             batches = [corners[i : i + size] for i in range(0, len(corners), size)]
-            for batch, results in zip(batches, each(score, batches), strict=True):
+            for batch, (results, votes) in zip(batches, each(score, batches), strict=True):
+                if tally and votes:
+                    tally.add(votes)
                 for at, scores in zip(batch, results, strict=True):
                     place = _across(at, patch, axis)
                     sums[place].addcmul_(scores.movedim(axis + 1, 0), weights[:, None])
@@ -148,13 +154,28 @@ def _mapping(device: torch.device, most: int) -> Iterator[_Map]:
 
 @torch.inference_mode()
 def _scores(
-    network: Network, image: Tensor, plan: Plan, precision: Precision, corners: list[Triple]
-) -> Tensor:
-    """Probabilities (B, K, *patch) of the windows at `corners`."""
+    networks: Sequence[Network],
+    image: Tensor,
+    plan: Plan,
+    precision: Precision,
+    tally: Tally | None,
+    corners: list[Triple],
+) -> _Scored:
+    """Mean probabilities (B, K, *patch) of the windows at `corners`, and what was counted there.
+
+    Networks see the windows one after the other, so that the memory is that of one.
+    """
     windows = torch.stack([image[(slice(None), *_box(at, plan.patch_size))] for at in corners])
-    lower = precision in AUTOCAST
-    with torch.autocast(image.device.type, AUTOCAST.get(precision), enabled=lower):
-        return _mirrored(network, windows, plan.labels, plan.inference.mirror_axes)
+    lower, votes = precision in AUTOCAST, tally.windows(corners) if tally else None
+    total: Tensor | None = None
+    for network in networks:
+        with torch.autocast(image.device.type, AUTOCAST.get(precision), enabled=lower):
+            scores = _mirrored(network, windows, plan.labels, plan.inference.mirror_axes)
+        if votes:
+            votes.add(scores)
+        total = scores if total is None else total.add_(scores)
+    assert total is not None
+    return total.div_(len(networks)) if len(networks) > 1 else total, votes
 
 
 def _mirrored(

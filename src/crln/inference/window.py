@@ -95,7 +95,37 @@ def window_weights(plan: InferencePlan, patch: Triple, device: torch.device) -> 
     weights = torch.ones(patch, device=device)
     if plan.weighting == "gaussian":
         for axis, side in enumerate(patch):
-            apart = torch.arange(side, device=device) - (side - 1) / 2
-            bell = torch.exp(-(apart**2) / (2 * (side / 8) ** 2))
-            weights *= bell.reshape([side if i == axis else 1 for i in range(3)])
+            weights *= _bell(side, device).reshape([side if i == axis else 1 for i in range(3)])
     return weights.clamp_(min=1e-3)
+
+
+def window_shares(
+    tiling: Tiling, plan: InferencePlan, device: torch.device
+) -> list[dict[int, Tensor]]:
+    """What share each voxel of a window has in the scan's voxel there, along each axis.
+
+    The products over the axes sum up to 1 in each voxel of the scan, over all windows; in margins
+    they are 0.
+
+    Returns:
+        For X, Y and Z: first voxel of a window to (side,) float32.
+    """
+    shares = []
+    for axis, side in enumerate(tiling.patch):
+        bell = (
+            _bell(side, device) if plan.weighting == "gaussian" else torch.ones(side, device=device)
+        )
+        total = torch.zeros(tiling.padded[axis], device=device)
+        for start in tiling.starts[axis]:
+            total[start : start + side] += bell
+        before, behind = tiling.margin[axis]
+        inside = torch.ones_like(total)
+        inside[:before], inside[len(total) - behind :] = 0, 0
+        shares.append({s: bell / total[s : s + side] * inside[s : s + side]
+                       for s in tiling.starts[axis]})  # fmt: skip
+    return shares
+
+
+def _bell(side: int, device: torch.device) -> Tensor:
+    apart = torch.arange(side, device=device) - (side - 1) / 2
+    return torch.exp(-(apart**2) / (2 * (side / 8) ** 2))

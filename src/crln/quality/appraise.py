@@ -1,15 +1,17 @@
 """Tells what is to be thought of an outline from what a model knows of its training."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from crln.imaging import Grid
 from crln.labels import LabelSpace
-from crln.quality.outlines import Outlines
-from crln.quality.score import Appraisal
+from crln.quality.outlines import LabelRanges
+from crln.quality.record import Quality
+from crln.quality.score import Appraisal, Score
 from crln.quality.shape import shapes_of
+from crln.quality.signals import Signals
 
 
 @dataclass(frozen=True)
@@ -18,12 +20,19 @@ class Appraiser:
 
     Attributes:
         outlines: what the labels are like.
+        quality: what left-out cases tell.
     """
 
-    outlines: Outlines | None = None
+    outlines: LabelRanges | None = None
+    quality: Quality | None = None
 
     def appraise(
-        self, classes: np.ndarray, labels: LabelSpace, grid: Grid, strange: Sequence[str]
+        self,
+        classes: np.ndarray,
+        labels: LabelSpace,
+        grid: Grid,
+        strange: Sequence[str],
+        signals: Mapping[str, Signals],
     ) -> Appraisal:
         """Of one outline.
 
@@ -32,9 +41,18 @@ class Appraiser:
             labels: what they are of.
             grid: the scan's.
             strange: what of the scan is far from those of the training.
+            signals: of each structure.
         """
         of_scan = tuple(f"unlike the training scans: {each}" for each in strange)
         if self.outlines is None:
             return Appraisal(of_scan=of_scan)
         shapes = shapes_of(grid.to_ras(classes), labels, grid.in_ras(grid.spacing))
-        return Appraisal(of_scan=of_scan, of_structures=self.outlines.flags(shapes))
+        quality = self.quality or Quality()
+        scores = {
+            # What is not there, as it is not in some labels either, has no Dice.
+            name: quality.score(name, found) if shapes[name] else Score()
+            for name, found in signals.items()
+        }
+        flags = self.outlines.flags(shapes)
+        missing = {name: Score(rank=0.0) for name in flags if shapes[name] is None}
+        return Appraisal(scores | missing, of_scan, flags)

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from crln.planning import Plan
 from crln.preparation import PreparedCase
 from crln.preparation.store import read_notes
-from crln.quality.outlines import Outlines
+from crln.quality.outlines import LabelRanges
 from crln.quality.shape import Shape, shapes_of
 
 
@@ -29,9 +29,9 @@ def label_shapes(case: PreparedCase, plan: Plan) -> dict[str, Shape | None]:
     return {name: shape for name, shape in found.items() if name in told}
 
 
-def what_was_outlined(cases: Iterable[PreparedCase], plan: Plan) -> Outlines | None:
+def what_was_outlined(cases: Iterable[PreparedCase], plan: Plan) -> LabelRanges | None:
     """What labels are like; None where none tells of a whole structure."""
-    return Outlines.of([label_shapes(case, plan) for case in cases if case.labelled])
+    return LabelRanges.of([label_shapes(case, plan) for case in cases if case.labelled])
 
 
 def _spacing(case: PreparedCase) -> tuple[float, float, float]:

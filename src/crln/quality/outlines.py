@@ -128,12 +128,12 @@ class Outlined(Section):
         return found
 
 
-class Outlines(Section):
+class LabelRanges(Section):
     """The structures in the labels of a training, by name.
 
     Examples:
         >>> label = {"liver": Shape(9, (2, 2, 3), 9, 1, 1, False, (0, 0, 0))}
-        >>> seen = Outlines.of([label] * 4)
+        >>> seen = LabelRanges.of([label] * 4)
         >>> seen.flags({"liver": Shape(40, (4, 4, 3), 30, 1, 1, False, (0, 0, 0))})
         {'liver': ('is 4.4 times as large as the largest label',)}
     """
@@ -141,7 +141,7 @@ class Outlines(Section):
     structures: dict[str, Outlined]
 
     @classmethod
-    def of(cls, cases: Sequence[Mapping[str, Shape | None]]) -> "Outlines | None":
+    def of(cls, cases: Sequence[Mapping[str, Shape | None]]) -> "LabelRanges | None":
         """Over labels; a structure that nobody looked for in a label is left out of its mapping."""
         names = dict.fromkeys(name for case in cases for name in case)
         if not names:

@@ -16,7 +16,7 @@ class Score:
         rank: 0..1; only its order means something: the lowest is to be looked at first.
 
     Examples:
-        >>> Score(rank=0.7).known
+        >>> crln.Score(rank=0.7).known
         False
     """
 

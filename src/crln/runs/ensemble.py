@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from crln.errors import CrlnError
 from crln.files import checked, read_yaml, to_yaml, write_text
 from crln.planning import Plan
+from crln.quality import Quality
 from crln.runs.folder import ENSEMBLE, FACTS, PLAN, SPLIT, RunFolder, open_run
 
 FORMAT = 1
@@ -82,6 +83,18 @@ class EnsembleFolder:
         return (self.path / folder / FACTS).exists() and open_run(self.path / folder).finished
 
     @property
+    def quality(self) -> Quality | None:
+        """What the left-out cases tell: the estimate, and how outlines are scored; None: nothing.
+
+        Examples:
+            >>> ensemble = crln.open_ensemble("ensemble")
+            >>> found = crln.out_of_fold(ensemble, crln.load_cohort("data"), say=str)
+            >>> [each.structure for each in ensemble.quality.estimate if each.metric == "dice"]
+            ['head', 'tail', 'mean over structures']
+        """
+        return Quality.read(self.path)
+
+    @property
     def finished(self) -> bool:
         """Whether every member has."""
         return all(self.done(member.folder) for member in self.members)
@@ -129,3 +142,10 @@ def predicting_runs(path: Path) -> list[RunFolder]:
         return [open_run(path)]
     ensemble = open_ensemble(path)
     return [ensemble.run(member) for member in ensemble.members]
+
+
+def known_quality(path: Path) -> Quality | None:
+    """What left-out cases tell of the outlines of a run, an ensemble, or a member of one."""
+    own = Quality.read(path)
+    beside = path.resolve().parent
+    return Quality.read(beside) if own is None and is_ensemble(beside) else own

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from crln.errors import CrlnError
 from crln.files import read_yaml, to_yaml, write_text
 from crln.preparation.likeness import Looks
-from crln.quality import Outlines
+from crln.quality import LabelRanges
 from crln.runs.packages import Needed
 
 FORMAT = 1
@@ -87,7 +87,7 @@ class Facts(BaseModel):
     parameters: int | None = None
     seen: Looks | None = None
     shared: bool | None = None
-    outlined: Outlines | None = None
+    outlined: LabelRanges | None = None
 
     def updated(self, **changes: Any) -> Self:
         """A copy with other values."""

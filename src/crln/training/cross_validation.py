@@ -6,11 +6,18 @@ from pathlib import Path
 from crln.cohort import Case, Cohort, mask_as_label
 from crln.errors import CrlnError
 from crln.evaluation import Evaluation, Unit, evaluate_pairs
+from crln.files import checked, read_yaml, to_yaml, write_text
 from crln.imaging import output_suffix
 from crln.inference import Precision
 from crln.inference.predictor import predictor_of
+from crln.quality import Quality, Signals
 from crln.runs import EnsembleFolder, Member
 from crln.training.ensemble import OUT_OF_FOLD
+
+SIGNALS = "signals.yaml"
+"""Of each left-out case and structure, what tells how good its outline is."""
+
+_Signals = dict[str, dict[str, dict[str, float]]]
 
 
 def out_of_fold(
@@ -27,7 +34,7 @@ def out_of_fold(
     It is an honest estimate for scans of the same kind, from labels that are there anyway. Each
     member has learnt from fewer labels than there are, and is one of several: all together will be
     rather better. Masks and figures are kept in `out-of-fold/`; masks that are there are not made
-    again.
+    again. What the cases tell of the quality of outlines is written to `quality.yaml`.
 
     Args:
         ensemble: whose members have finished.
@@ -56,19 +63,24 @@ def out_of_fold(
     masks = {id: _mask(folder, cases[id]) for id in left_out}
     labels = ensemble.plan.labels
     written = {id: mask_as_label(mask, labels) for id, mask in masks.items()}
+    signals = _read_signals(folder)
     todo = {
         id: members
         for id, members in left_out.items()
-        if not all(file.exists() for file in written[id].files)
+        if id not in signals or not all(file.exists() for file in written[id].files)
     }
     for members in dict.fromkeys(todo.values()):
         predictor = predictor_of([ensemble.run(member) for member in members], device, precision)
         for id in (id for id, without in todo.items() if without == members):
-            predictor.predict(cases[id].images).save(masks[id], overwrite=True)
+            prediction = predictor.predict(cases[id].images)
+            prediction.save(masks[id], overwrite=True)
+            signals[id] = dict(prediction.signals)
+            _write_signals(folder, signals)
             say(f"{id}: outlined by {', '.join(member.folder for member in members)}")
     pairs = {id: (written[id], label) for id in left_out if (label := cases[id].label)}
     found = evaluate_pairs(pairs, unit=unit, classes=labels)
     found.save(folder / "metrics", overwrite=True)
+    Quality.learnt(found, signals).write(ensemble.path)
     return found
 
 
@@ -79,6 +91,20 @@ def _left_out(ensemble: EnsembleFolder) -> Mapping[str, tuple[Member, ...]]:
         for id in member.left_out:
             found[id] = (*found.get(id, ()), member)
     return dict(sorted(found.items()))
+
+
+def _read_signals(folder: Path) -> dict[str, dict[str, Signals]]:
+    """Of the cases that were outlined before."""
+    file, remedy = folder / SIGNALS, "remove it; the cases are outlined again"
+    if not file.exists():
+        return {}
+    told = checked(read_yaml(file, remedy), _Signals, file, remedy)
+    return {id: {name: Signals(**of) for name, of in each.items()} for id, each in told.items()}
+
+
+def _write_signals(folder: Path, signals: Mapping[str, Mapping[str, Signals]]) -> None:
+    told = {id: {name: of.told for name, of in each.items()} for id, each in signals.items()}
+    write_text(folder / SIGNALS, to_yaml(told))
 
 
 def _mask(folder: Path, case: Case) -> Path:

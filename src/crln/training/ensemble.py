@@ -13,6 +13,7 @@ from crln.cohort.parts import PARTS
 from crln.errors import CrlnError
 from crln.jobs import Jobs, run_tasks, tells_of_a_stop, visible_gpus
 from crln.planning import Plan
+from crln.quality.record import QUALITY
 from crln.runs import EnsembleFolder, Member, open_ensemble, open_run
 from crln.runs.folder import ENSEMBLE
 from crln.runs.lifecycle import allowed_changes, keep_inputs, refuse_others, refuse_shared, taken
@@ -114,6 +115,7 @@ def train_ensemble(
     due = {name: work for name, work in works.items() if not _done(ensemble, name, plan)}
     if due:  # what was measured of them is not theirs any more
         shutil.rmtree(ensemble.path / OUT_OF_FOLD, ignore_errors=True)
+        (ensemble.path / QUALITY).unlink(missing_ok=True)
     if here:
         for name, work in due.items():
             out_of = len(cohort.labelled) - len(work.cohort.labelled)

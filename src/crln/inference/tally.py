@@ -1,0 +1,102 @@
+"""How sure networks are of what they outline, and how far several agree, summed over windows."""
+
+from collections.abc import Sequence
+from math import nan
+
+import torch
+from torch import Tensor
+
+from crln.inference.window import Tiling, window_shares
+from crln.labels import LabelSpace
+from crln.planning import Plan
+from crln.planning.plan import Triple
+from crln.quality import Signals
+
+_SPACE = (0, 2, 3, 4)
+"""The axes of windows (B, K, X, Y, Z) that are summed over."""
+
+
+class Tally:
+    """Sums over the windows of a scan, each of its voxels counting once.
+
+    Of network m and class k, p being its probability and a whether it decides for it: sum p, sum a
+    and sum p a; and, n being how many networks decide for it, sum n (n - 1). No window is kept.
+
+    Args:
+        labels: decide.
+    """
+
+    def __init__(self, labels: LabelSpace) -> None:
+        self.labels = labels
+        self._shares: list[dict[int, Tensor]] = []
+        self._sums: list[Tensor] = []
+
+    def begin(self, tiling: Tiling, plan: Plan, device: torch.device) -> None:
+        """A new scan."""
+        self._shares, self._sums = window_shares(tiling, plan.inference, device), []
+
+    def windows(self, corners: Sequence[Triple]) -> "Votes":
+        """What is counted in the windows at `corners`."""
+        weights = []
+        for at in corners:
+            x, y, z = (share[start] for share, start in zip(self._shares, at, strict=True))
+            weights.append(x[:, None, None] * y[:, None] * z)
+        return Votes(self.labels, torch.stack(weights)[:, None])
+
+    def add(self, votes: "Votes") -> None:
+        """What was counted in some windows."""
+        self._sums.append(votes.sums())
+
+    def signals(self) -> dict[str, Signals]:
+        """What the windows tell of each structure, by its name."""
+        *each, (pairs, _, _) = torch.stack(self._sums).double().sum(0).cpu()
+        sure = torch.stack([2 * held / (mass + size) for mass, size, held in each])
+        agreement = torch.full_like(pairs, nan)
+        if len(each) > 1:
+            votes = torch.stack([size for _, size, _ in each]).sum(0)
+            agreement = (pairs / ((len(each) - 1) * votes)).nan_to_num()
+        return {
+            name: Signals(sure=float(mean), agreement=float(pair))
+            for name, mean, pair in zip(
+                self.labels.names[1:], sure.nan_to_num().mean(0), agreement, strict=True
+            )
+        }
+
+
+class Votes:
+    """The sums over one batch of windows.
+
+    Args:
+        labels: decide.
+        weights: (B, 1, X, Y, Z), how much each voxel counts.
+    """
+
+    def __init__(self, labels: LabelSpace, weights: Tensor) -> None:
+        self.labels, self.weights = labels, weights
+        self._each: list[Tensor] = []
+        self._votes: Tensor | None = None
+
+    def add(self, probabilities: Tensor) -> None:
+        """Those of one more network, (B, K, X, Y, Z)."""
+        mass, decided = probabilities[:, 1:], self._decided(probabilities)
+        size = decided * self.weights
+        sums = [(mass * self.weights).sum(_SPACE), size.sum(_SPACE), (mass * size).sum(_SPACE)]
+        self._each.append(torch.stack(sums))
+        self._votes = decided if self._votes is None else self._votes + decided
+
+    def _decided(self, probabilities: Tensor) -> Tensor:
+        """Where a network decides for each structure, (B, K - 1, X, Y, Z), 0 or 1."""
+        if self.labels.exclusive:
+            best = probabilities.amax(1, keepdim=True)
+            return (probabilities[:, 1:] >= best).to(probabilities)
+        found = self.labels.decide(probabilities)
+        held = [self.labels.holds(found, k) for k in range(1, self.labels.classes)]
+        return torch.stack(held, 1).to(probabilities)
+
+    def sums(self) -> Tensor:
+        """(M + 1, 3, K - 1): of each network sum p, sum a, sum p a; then sum n (n - 1), twice 0."""
+        assert self._votes is not None
+        pairs = torch.zeros_like(self._each[0])
+        if len(self._each) > 1:
+            pairs[0] = (self._votes * (self._votes - 1) * self.weights).sum(_SPACE)
+        return torch.stack([*self._each, pairs])
