@@ -163,6 +163,15 @@ class TrainingPlan(Section):
     foreground: float = Field(
         default=0.0, ge=0, le=1, description=("share of labelled patches centred on foreground")
     )
+    thin: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description=(
+            "share of labelled patches centred on thin parts, less than 5 of the finest voxel "
+            "edges across; at most 1 together with `foreground`"
+        ),
+    )
     labelled_start: float = Field(
         default=0.4,
         ge=0,
@@ -196,6 +205,15 @@ class TrainingPlan(Section):
     gradient_clip: float | None = Field(
         default=None, gt=0, description="largest norm of the gradient"
     )
+
+    @model_validator(mode="after")
+    def _shares_are_shares(self) -> Self:
+        if self.foreground + self.thin > 1:
+            raise ValueError(
+                f"foreground, {self.foreground:g}, and thin, {self.thin:g}, are shares of the same "
+                "patches, at most 1 together"
+            )
+        return self
 
     @model_validator(mode="after")
     def _decay_leaves_weights(self) -> Self:

@@ -240,7 +240,7 @@ def store_case(
                 _save(beside / LABEL, label)
                 np.savez(beside / FOREGROUND, **_foreground(label, labels))
                 if (known := label != IGNORE).any() and not known.all():
-                    np.save(beside / KNOWN, _spread(known))
+                    np.save(beside / KNOWN, spread(known))
             files = {path.name: _described(path) for path in beside.iterdir()}
             x, y, z = image.shape[1:]
             notes = Notes(shape=(x, y, z), files=files, made=made or {})
@@ -286,14 +286,14 @@ def _save(path: Path, array: np.ndarray) -> None:
 
 def _foreground(label: np.ndarray, labels: LabelSpace) -> dict[str, Any]:
     """Up to `VOXELS_PER_CLASS` voxels of each foreground class, evenly spread."""
-    found = {str(k): _spread(labels.holds(label, k)) for k in range(1, labels.classes)}
+    found = {str(k): spread(labels.holds(label, k)) for k in range(1, labels.classes)}
     return {name: voxels for name, voxels in found.items() if len(voxels)}
 
 
-def _spread(mask: np.ndarray) -> np.ndarray:
+def spread(mask: np.ndarray) -> np.ndarray:
     """(n, 3), up to `VOXELS_PER_CLASS` voxels of a mask."""
     voxels = np.flatnonzero(mask)
     if len(voxels):
-        spread = np.linspace(0, len(voxels) - 1, min(len(voxels), VOXELS_PER_CLASS)).astype(int)
-        voxels = voxels[spread]
+        chosen = np.linspace(0, len(voxels) - 1, min(len(voxels), VOXELS_PER_CLASS)).astype(int)
+        voxels = voxels[chosen]
     return np.stack(np.unravel_index(voxels, mask.shape), 1).astype(np.int32)

@@ -25,6 +25,7 @@ from crln.runs.lifecycle import finish_run, keep_best, run_facts, start_run
 from crln.runs.packages import needed
 from crln.training.bar import show_progress
 from crln.training.cases import find_pool, prepare_parts
+from crln.training.centres import Centres
 from crln.training.listeners import Course, Listener, Phase
 from crln.training.log import Losses, Table, TensorBoard, check_terms
 from crln.training.optimiser import build_optimiser, set_learning_rate
@@ -236,18 +237,19 @@ def make_streams(
     """The labelled stream and, if the method learns from it, the unlabelled one."""
     training = learner.plan.training
     count = training.labelled + (0 if learner.uses_unlabelled else training.unlabelled)
-    parts: list[tuple[str, Sequence[PreparedCase], int, float]] = [
-        ("labelled", labelled, count, training.foreground)
+    centres = Centres(learner.plan, training.foreground, training.thin)
+    parts: list[tuple[str, Sequence[PreparedCase], int, Centres | None]] = [
+        ("labelled", labelled, count, centres)
     ]
     if learner.uses_unlabelled:
-        share = training.foreground if learner.needs_drafts else 0.0
-        parts.append(("unlabelled", pool, training.unlabelled, share))
+        drafted = Centres(learner.plan, training.foreground) if learner.needs_drafts else None
+        parts.append(("unlabelled", pool, training.unlabelled, drafted))
     return [
         PatchStream(
-            cases, learner.plan.patch_size, learner.read_size, count, seed, purpose, foreground,
+            cases, learner.plan.patch_size, learner.read_size, count, seed, purpose, centres,
             fabric.global_rank, fabric.world_size, pin=fabric.device.type == "cuda",
         )
-        for purpose, cases, count, foreground in parts
+        for purpose, cases, count, centres in parts
     ]  # fmt: skip
 
 

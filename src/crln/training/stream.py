@@ -12,6 +12,7 @@ from crln.methods import Batch
 from crln.planning.plan import Triple
 from crln.preparation import PreparedCase
 from crln.seeding import numpy_generator
+from crln.training.centres import Centres
 
 
 class PatchStream:
@@ -27,7 +28,7 @@ class PatchStream:
         count: patches a step, over all processes.
         seed: of the run.
         purpose: names the stream, so that two streams of one run differ.
-        foreground: probability that a patch is centred on a foreground voxel.
+        centres: what patches are centred on; None: they lie anywhere.
         pin: deliver batches in memory that a GPU copies from without waiting.
     """
 
@@ -39,7 +40,7 @@ class PatchStream:
         count: int,
         seed: int,
         purpose: str,
-        foreground: float = 0.0,
+        centres: Centres | None = None,
         rank: int = 0,
         world: int = 1,
         pin: bool = False,
@@ -48,7 +49,7 @@ class PatchStream:
         self.patch = np.array(patch)
         self.read = np.array(read)
         self.count, self.rank, self.world, self.pin = count, rank, world, pin
-        self.seed, self.purpose, self.foreground = seed, purpose, foreground
+        self.seed, self.purpose, self.centres = seed, purpose, centres
         self._drafted = any(case.drafted for case in cases)
         self._order = lru_cache(maxsize=2)(self._draw_order)
 
@@ -101,7 +102,7 @@ class PatchStream:
         return torch.tensor([[True] * count if known is None else known for known in knowns])
 
     def _start(self, case: PreparedCase, random: np.random.Generator) -> np.ndarray:
-        """First voxel to read: a uniform patch position, or one around a foreground voxel.
+        """First voxel to read: a uniform patch position, or one around a voxel of the centres.
 
         Where little of a case is known, every patch holds a voxel that is; without one it would
         teach nothing.
@@ -113,10 +114,9 @@ class PatchStream:
         if known is not None and not self._holds(start, known).any():
             voxel = known[random.integers(len(known))]
             start = np.clip(voxel - random.integers(self.patch), low, high)
-        if random.random() < self.foreground and case.foreground:
-            voxels = case.foreground[random.choice(sorted(case.foreground))]
-            centred = voxels[random.integers(len(voxels))] - self.patch // 2
-            start = np.clip(centred, low, high)
+        centre = self.centres.draw(case, random) if self.centres else None
+        if centre is not None:
+            start = np.clip(centre - self.patch // 2, low, high)
         return start - (self.read - self.patch) // 2
 
     def _holds(self, start: np.ndarray, voxels: np.ndarray) -> np.ndarray:

@@ -1,0 +1,70 @@
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+from pydantic import ValidationError
+
+from crln.planning import Plan
+from crln.seeding import numpy_generator
+from crln.training.centres import Centres, thin_voxels
+
+
+@dataclass
+class Scan:
+    """A stand-in for a prepared case: a ball of class 1 with a twig, and class 2, all thick."""
+
+    labelled: bool = True
+    id: str = "scan"
+    shape: tuple[int, int, int] = (40, 32, 32)
+    foreground: dict[int, np.ndarray] = field(default_factory=lambda: {1: np.array([[12, 12, 12]])})
+    reads: int = 0
+
+    def read(self, start, size):  # type: ignore[no-untyped-def]
+        self.reads += 1
+        x, y, z = np.indices(size)
+        label = np.zeros(size, np.int64)
+        label[(x - 12) ** 2 + (y - 12) ** 2 + (z - 12) ** 2 < 64] = 1
+        label[18:35, 12, 12] = 1
+        label[(x - 12) ** 2 + (y - 12) ** 2 + (z - 26) ** 2 < 16] = 2
+        return np.zeros((1, *size), np.float32), label, np.ones(size, bool)
+
+
+@pytest.fixture
+def plan(tiny_plan: Plan) -> Plan:
+    return tiny_plan.updated({"spacing": (1.0, 1.0, 1.0)})
+
+
+def _draws(centres: Centres, scan: Scan, count: int = 300) -> list[np.ndarray | None]:
+    return [centres.draw(scan, numpy_generator(0, n, "test")) for n in range(count)]  # type: ignore
+
+
+def test_thin_voxels_are_those_of_the_twig(plan: Plan) -> None:
+    found = thin_voxels(Scan(), plan)  # type: ignore[arg-type]
+    assert list(found) == [1]
+    assert (found[1][:, 1:] == 12).all()
+    assert set(range(24, 35)) <= set(found[1][:, 0].tolist())
+    assert found[1][:, 0].min() > 18
+    assert thin_voxels(Scan(labelled=False), plan) == {}  # type: ignore[arg-type]
+
+
+def test_patches_are_centred_in_the_shares_of_the_plan(plan: Plan) -> None:
+    scan = Scan()
+    drawn = _draws(Centres(plan, foreground=0.25, thin=0.5), scan)
+    shares = [
+        np.mean([v is None for v in drawn]),
+        np.mean([v is not None and v[0] == 12 for v in drawn]),
+        np.mean([v is not None and v[0] > 18 for v in drawn]),
+    ]
+    assert shares == pytest.approx([0.25, 0.25, 0.5], abs=0.08)
+    assert scan.reads == 1  # a label is searched once
+
+
+def test_without_foreground_or_thin_parts_a_patch_lies_anywhere(plan: Plan) -> None:
+    bare = Scan(labelled=False, foreground={})
+    assert _draws(Centres(plan, 0.5, 0.5), bare, 20) == [None] * 20
+    assert _draws(Centres(plan), Scan(), 20) == [None] * 20
+
+
+def test_shares_of_the_same_patches_are_at_most_one(plan: Plan) -> None:
+    with pytest.raises(ValidationError, match=r"foreground, 0\.7, and thin, 0\.4, are shares"):
+        plan.updated({"training": {"foreground": 0.7, "thin": 0.4}})
