@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from crln.comparison import Comparison, Row, write_results
+from crln.comparison.charts import class_names
 from crln.comparison.page import FILES
 from crln.comparison.published import read_published
 from crln.errors import CrlnError
@@ -38,9 +39,9 @@ def test_the_page_shows_everything(comparison: Comparison) -> None:
     assert "More labels" not in text  # there is one label count
     assert "Published" not in text
     rows = len(comparison.rows)
-    assert text.count("data:image/png") == rows * worst
+    assert text.count('class="viewer"') == rows * worst
     charts = 1 + 2 + 1 + 1  # structures, cases, cost, losses
-    assert text.count("<svg") == 2 * charts  # for a page and for a telephone
+    assert text.count('class="wide"') == text.count('class="narrow"') == charts
     assert "no test label opened" in text
     names = {path.name for path in comparison.out.iterdir()}
     assert names == {*FILES, "index.html"}
@@ -70,20 +71,19 @@ def test_label_counts_and_papers(comparison: Comparison) -> None:
     assert "UA-MT" in text
 
 
-def test_worst_cases_come_first_to_last(
-    comparison: Comparison, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    shown = []
-    monkeypatch.setattr(
-        "crln.comparison.page.slice_picture", lambda scan, truth, masks: shown.append(masks)
-    )
+def test_worst_cases_come_first_to_last(comparison: Comparison) -> None:
     from crln.comparison.page import _worst
 
-    captions = [block.caption for block in _worst(comparison, 1)]
-    for row, caption, masks in zip(comparison.rows, captions, shown, strict=True):
+    for row, block in zip(comparison.rows, _worst(comparison, 2), strict=True):
         dice = row.last[0].values("dice")
-        assert caption == f"{row.method} with 2 labels, {min(dice, key=dice.get)}"
-        assert list(masks) == [f"Dice {100 * min(dice.values()):.1f} %"]
+        assert [view.title for view in block.views] == sorted(dice, key=lambda case: dice[case])
+        names = class_names(comparison.rows)
+        for view in block.views:
+            assert list(view.figures) == list(names.values())
+            found = row.last[0].values("dice", next(iter(names)))[view.title]
+            assert view.figures[next(iter(names.values()))] == f"Dice {100 * found:.1f} %"
+        assert block.title.startswith(f"{row.method} with 2 labels")
+        assert ("first seed" in block.title) == (len(row.measured) > 1)
 
 
 def test_a_folder_that_cannot_be_written_is_told(comparison: Comparison) -> None:

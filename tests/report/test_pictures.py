@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from crln.imaging import Grid, Volume
 from crln.report import slice_picture
-from crln.report.style import PREDICTION, TRUTH
+from crln.report.style import class_colour
 
 pytestmark = pytest.mark.slow
 
@@ -34,12 +34,16 @@ def panels(figure: Figure) -> np.ndarray:
     return np.array(figure.axes).reshape(-1, 3)
 
 
-def outlines(axis) -> list[str]:
+def outlines(axis) -> list[tuple[str, bool]]:
+    """Hue of each outline, and whether it is dashed."""
     drawn = [child for child in axis.get_children() if isinstance(child, QuadContourSet)]
-    return [to_hex(contour.get_edgecolor()[0]) for contour in drawn]
+    return [(to_hex(c.get_edgecolor()[0]), c.get_linestyle()[0][1] is not None) for c in drawn]
 
 
-def test_a_row_per_prediction_and_outlines_in_two_colours(truth):
+FIRST, SECOND = class_colour(0), class_colour(1)
+
+
+def test_a_row_per_prediction_the_truth_solid_and_what_is_predicted_dashed(truth):
     figure = slice_picture(
         scan(np.diag([1, 1, 2, 1.0])), truth, {"one": truth, "two": np.zeros_like(truth)}
     )
@@ -47,10 +51,10 @@ def test_a_row_per_prediction_and_outlines_in_two_colours(truth):
     assert grid.shape == (2, 3)
     assert [axis.get_title() for axis in grid[0]] == ["axial", "coronal", "sagittal"]
     assert [row[0].get_ylabel() for row in grid] == ["one", "two"]
-    assert set(outlines(grid[0, 0])) == {TRUTH, PREDICTION}
-    assert set(outlines(grid[1, 0])) == {TRUTH}
-    # Class 2 has its own outline, where the slice meets it.
-    assert outlines(grid[0, 2]).count(TRUTH) == 2
+    assert {dashed for _, dashed in outlines(grid[0, 0])} == {False, True}
+    assert {dashed for _, dashed in outlines(grid[1, 0])} == {False}
+    # A class has one hue in both.
+    assert set(outlines(grid[0, 2])) == {(hue, d) for hue in (FIRST, SECOND) for d in (False, True)}
 
 
 def test_voxels_have_their_size_in_millimetres(truth):
@@ -106,7 +110,7 @@ def test_sides_are_marked_only_where_there_is_a_geometry(truth):
 def test_without_truth_the_prediction_leads_and_nothing_shown_is_no_fault(truth):
     volume = scan(np.diag([1, 1, 2, 1.0]))
     figure = slice_picture(volume, None, {"p": truth})
-    assert set(outlines(panels(figure)[0, 0])) == {PREDICTION}
+    assert {dashed for _, dashed in outlines(panels(figure)[0, 0])} == {True}
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["prediction"]
     nothing = panels(slice_picture(volume, None, {"p": np.zeros_like(truth)}))[0]
     assert nothing[0].get_xlim() == (19.5, -0.5)

@@ -5,9 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-
-from crln.cohort import Label, mask_as_label, read_outline, read_separate
+from crln.cohort import mask_as_label
 from crln.comparison.charts import (
     case_charts,
     class_names,
@@ -30,8 +28,6 @@ from crln.comparison.rows import Row, most_dice
 from crln.comparison.tables import cost_table, main_table, published_table, structure_table
 from crln.evaluation.statistics import FEWEST
 from crln.files import write_text
-from crln.imaging import Grid, read_image
-from crln.labels import IGNORE, LabelSpace
 from crln.report import (
     Block,
     Chart,
@@ -39,11 +35,12 @@ from crln.report import (
     FactList,
     PageSection,
     Paragraph,
-    Picture,
-    slice_picture,
+    Viewers,
+    look_at,
     write_report,
 )
 from crln.report.words import DICE
+from crln.report.worst import dice_of
 
 MOST_ROWS = 16
 """Of a table that is open at once."""
@@ -156,33 +153,23 @@ def _structures(comparison: Comparison, alike: Sequence[Sequence[Row]]) -> Itera
 
 def _worst(comparison: Comparison, most: int) -> Iterator[Block]:
     """Of each method with the fewest labels that it has; first seed."""
+    labels = comparison.cells[0].plan.labels if comparison.cells else None
     shown = set()
     for row in comparison.rows:
-        if row.method in shown or not row.measured[0].masks:
+        if row.method in shown or not row.measured[0].masks or labels is None:
             continue
         shown.add(row.method)
-        dice = row.last[0].values("dice")
+        found = row.last[0]
+        dice = found.values("dice")
         defined = [case for case in comparison.test if not math.isnan(dice[case.id])]
+        views = []
         for case in sorted(defined, key=lambda case: dice[case.id])[:most]:
             assert case.label is not None
-            labels = comparison.cells[0].plan.labels
             mask = mask_as_label(row.measured[0].masks[case.id], labels)
-            scan = read_image(case.images)
-            figure = slice_picture(
-                scan,
-                _shown(case.label, labels, scan.grid),
-                {f"Dice {100 * dice[case.id]:.1f} %": _shown(mask, labels, scan.grid)},
-            )
-            yield Picture(figure, f"{row.method} with {labels_of(row.labelled)}, {case.id}")
-
-
-def _shown(label: Label, labels: LabelSpace, grid: Grid) -> np.ndarray:
-    """What a picture outlines, (X, Y, Z): values, or combinations; 0 where nobody knows."""
-    if labels.separate:
-        combined = read_separate(label, labels, grid).array[0]
-        return np.where(combined == IGNORE, 0, combined & labels.highest)
-    truth = read_outline(label, grid, labels.named)
-    return np.where(True if truth.known is None else truth.known, truth.values, 0)
+            figures = dice_of(found, case.id)
+            views.append(look_at(case.id, case.images, mask, case.label, labels, figures))
+        several = ", first seed" * (len(row.measured) > 1)
+        yield Viewers(views, f"{row.method} with {labels_of(row.labelled)}{several}")
 
 
 def _facts(comparison: Comparison) -> FactList:
@@ -197,7 +184,7 @@ def _facts(comparison: Comparison) -> FactList:
     }
     found = environments(comparison)
     for place, environment in enumerate(found, 1):
-        text = ", ".join(f"{name} {value}" for name, value in environment.items())
+        text = ", ".join(f"{name} {value}" for name, value in environment.items() if value)
         facts[f"computed on {place}" if len(found) > 1 else "computed on"] = text
     return FactList(facts)
 

@@ -4,23 +4,16 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import reduce
 from pathlib import Path
 
-import numpy as np
-
-from crln.combinations import join
 from crln.errors import reason
 from crln.evaluation.measures import Measures
-from crln.imaging import Volume
 from crln.inference.prediction import Prediction
-from crln.labels import LabelSpace
 from crln.quality import Score
-from crln.report.card import Card, Slices, Structure
-from crln.report.cut import Cut
+from crln.report.card import Card, Structure
 from crln.report.gallery import Gallery
-from crln.report.stack import Outlines, stack_data
 from crln.report.style import class_colour
+from crln.report.viewer import Slices, slices_of
 
 EVERY, SELDOM = 60.0, 50.0
 """Seconds from one writing of the page to the next, at least; and so many times what it took."""
@@ -52,49 +45,6 @@ def card_of(case: str, mask: str, prediction: Prediction, measures: Mapping[str,
     except Exception as fault:  # the outline is there, whatever may be wrong with its picture
         slices = reason(fault)
     return Card(case, _order(prediction, measures), structures, slices, prediction.flags, mask)
-
-
-def slices_of(
-    scan: Volume,
-    masks: Mapping[str, np.ndarray],
-    labels: LabelSpace,
-    doubt: Sequence[np.ndarray] = (),
-) -> Slices:
-    """What a viewer shows of a scan.
-
-    Args:
-        scan: (C, X, Y, Z); the first channel is shown.
-        masks: "truth" or "prediction" to values of the label files, (X, Y, Z); of structures that
-            have a file each (K, X, Y, Z) bool.
-        labels: of the classes.
-        doubt: summed over each slice along X, Y and Z, or ().
-    """
-    inside = reduce(np.logical_or, (_anything(mask, labels) for mask in masks.values()))
-    cut = Cut.through(scan.grid, inside, doubt)
-    outlines = [_outlines(kind, cut.sample(mask), labels) for kind, mask in masks.items()]
-    return Slices(cut, stack_data(cut, scan.array[0], outlines), outlines)
-
-
-def _anything(mask: np.ndarray, labels: LabelSpace) -> np.ndarray:
-    """Where any structure is, (X, Y, Z) bool."""
-    if labels.separate:
-        return np.logical_or.reduce(mask[1:])
-    nothing = labels.members[0] if labels.members else labels.known[:1]
-    inside = np.ones(mask.shape, bool)
-    for value in nothing:
-        np.logical_and(inside, mask != value, out=inside)
-    if labels.ignore is not None:
-        inside &= mask != labels.ignore
-    return inside
-
-
-def _outlines(kind: str, mask: np.ndarray, labels: LabelSpace) -> Outlines:
-    count = labels.classes - 1
-    if labels.exclusive:
-        return Outlines.exclusive(kind, labels.encode(mask), count)
-    if labels.separate:
-        return Outlines.overlapping(kind, join(dict(enumerate(mask[1:], 1)), {}, count), count)
-    return Outlines.overlapping(kind, labels.encode(mask), count)
 
 
 def _order(prediction: Prediction, measures: Mapping[str, Measures]) -> float:

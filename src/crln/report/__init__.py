@@ -24,11 +24,11 @@ if TYPE_CHECKING:
         KeyFigures,
         PageSection,
         Paragraph,
-        Picture,
-        save_picture,
         write_report,
     )
     from crln.report.pictures import slice_picture
+    from crln.report.viewer import Viewer, Viewers, slices_of
+    from crln.report.worst import look_at
 
 _FILES = {
     "charts": (
@@ -37,9 +37,11 @@ _FILES = {
     ),
     "page": (
         "Block", "Chart", "Details", "FactList", "KeyFigure", "KeyFigures", "PageSection",
-        "Paragraph", "Picture", "save_picture", "write_report",
+        "Paragraph", "write_report",
     ),
     "pictures": ("slice_picture",),
+    "viewer": ("Viewer", "Viewers", "slices_of"),
+    "worst": ("look_at",),
 }  # fmt: skip
 
 __all__ = [
@@ -51,14 +53,16 @@ __all__ = [
     "KeyFigures",
     "PageSection",
     "Paragraph",
-    "Picture",
+    "Viewer",
+    "Viewers",
     "box_plots",
     "cost_scatter",
     "label_curves",
     "learning_curves",
+    "look_at",
     "read_log",
-    "save_picture",
     "slice_picture",
+    "slices_of",
     "structure_plot",
     "write_report",
 ]

@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from crln.report.cut import Cut
-from crln.report.stack import Outlines, describe
 from crln.report.template import render
+from crln.report.viewer import Slices
 
 
 @dataclass(frozen=True)
@@ -52,21 +51,6 @@ class Structure:
         if math.isnan(self.low) or math.isnan(self.high):
             return ""
         return f"{100 * self.low:.0f} to {100 * self.high:.0f}"
-
-
-@dataclass(frozen=True)
-class Slices:
-    """What the viewer of a card shows.
-
-    Attributes:
-        cut: which slices.
-        data: of `stack_data`.
-        outlines: that are drawn.
-    """
-
-    cut: Cut
-    data: dict[str, object]
-    outlines: Sequence[Outlines]
 
 
 @dataclass(frozen=True)
@@ -116,14 +100,8 @@ class Card:
         """What `viewer.html` shows."""
         names = [each.name for each in self.structures]
         notes = [each.volume if each.voxels else "" for each in self.structures]
-        cut = slices.cut
-        alt = describe(cut, slices.outlines, names, dict(enumerate(notes)))
         hues = [each.hue for each in self.structures]
-        return {
-            "alt": alt, "place": alt.split(":")[0], "scan": self.case, "key": cut.key,
-            "slices": len(cut.numbers), "ratio": round(cut.ratio, 4), "doubt": _area(cut.doubt),
-            "data": slices.data | {"names": names, "notes": notes, "hues": hues},
-        }  # fmt: skip
+        return slices.shown(self.case, names, notes, hues)
 
 
 def shown_volume(millilitres: float) -> str:
@@ -149,15 +127,6 @@ def policy(*scripts: str) -> str:
 
 def _figure(value: float, times: float) -> float | None:
     return None if math.isnan(value) else float(f"{value * times:.4g}")
-
-
-def _area(doubt: Sequence[float]) -> str:
-    """The doubt of each slice as an SVG path, 100 wide and 20 high."""
-    if len(doubt) < 2 or not any(doubt):
-        return ""
-    step = 100 / (len(doubt) - 1)
-    points = (f"{i * step:.1f},{20 - 18 * value:.1f}" for i, value in enumerate(doubt))
-    return f"M0,20L{' '.join(points)} 100,20Z"
 
 
 def header_of(card: Card) -> str:

@@ -1,6 +1,5 @@
-"""One self-contained HTML page: text, key figures, tables, charts and pictures inlined."""
+"""One self-contained HTML page: text, key figures, tables, charts and scans inlined."""
 
-import base64
 import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,10 +12,12 @@ from matplotlib.figure import Figure
 
 from crln.errors import CrlnError
 from crln.evaluation.tables import ResultTable
-from crln.files import write_bytes, write_text
+from crln.files import write_text
+from crln.report.card import policy
 from crln.report.charts import NARROW, WIDE
 from crln.report.style import CHART, INK
-from crln.report.template import render
+from crln.report.template import render, source
+from crln.report.viewer import Viewers
 
 
 @dataclass(frozen=True)
@@ -85,20 +86,6 @@ class Chart:
 
 
 @dataclass(frozen=True)
-class Picture:
-    """A figure of `crln.report.pictures`, as a PNG image."""
-
-    kind: ClassVar[str] = "picture"
-    figure: Figure
-    caption: str
-
-    @property
-    def source(self) -> str:
-        """The figure as a data: address."""
-        return "data:image/png;base64," + base64.b64encode(_png(self.figure)).decode("ascii")
-
-
-@dataclass(frozen=True)
 class FactList:
     """Names and values in two columns: how a result came to be."""
 
@@ -115,7 +102,7 @@ class Details:
     blocks: "Sequence[Block]"
 
 
-Block = Paragraph | KeyFigures | ResultTable | Chart | Picture | FactList | Details
+Block = Paragraph | KeyFigures | ResultTable | Chart | FactList | Details | Viewers
 
 
 @dataclass(frozen=True)
@@ -151,27 +138,23 @@ def write_report(
     """
     path = Path(path)
     _refuse_existing(path, overwrite)
-    write_text(path, render("page.html", title=title, lead=lead, sections=sections))
+    script = source("viewer.js") if any(map(_looks, sections)) else ""
+    page = render(
+        "report.html", title=title, lead=lead, sections=sections, script=Markup(script),
+        policy=policy(*([script] if script else [])),
+    )  # fmt: skip
+    write_text(path, page)
     return path
 
 
-def save_picture(figure: Figure, path: Path, *, overwrite: bool = False) -> Path:
-    """Writes a figure as a PNG file, beside its place, and renames it.
-
-    Raises:
-        CrlnError: the file exists and `overwrite` is not set, or it cannot be written.
-    """
-    path = Path(path)
-    write_bytes(path, _png(figure), overwrite=overwrite)
-    return path
+def _looks(part: PageSection | Details) -> bool:
+    """Whether there is a scan to be looked through."""
+    return any(
+        isinstance(block, Viewers) or (isinstance(block, Details) and _looks(block))
+        for block in part.blocks
+    )
 
 
 def _refuse_existing(path: Path, overwrite: bool) -> None:
     if path.exists() and not overwrite:
         raise CrlnError(f"{path}: exists; give another name, or --overwrite")
-
-
-def _png(figure: Figure) -> bytes:
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=160, metadata={"Software": None})
-    return buffer.getvalue()

@@ -1,6 +1,10 @@
-"""Pictures of scans: orthogonal slices with the outlines of truth and predictions."""
+"""Pictures of scans: orthogonal slices with the outlines of truth and predictions.
+
+A class has one hue; its truth is drawn solid, its prediction dashed.
+"""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -10,16 +14,9 @@ from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 
 from crln.imaging import Volume
-from crln.report.style import PREDICTION, TRUTH
+from crln.report.cut import PLANES
+from crln.report.style import class_colour
 
-# Of a scan in RAS order: the axis that is cut, the two that are shown (across, up), and the letters
-# at the picture's left, right, top and bottom. As radiologists look at scans, the patient's right
-# is on the left: the axis across runs backwards.
-_PLANES = {
-    "axial": (2, (0, 1), "RLAP"),
-    "coronal": (1, (0, 2), "RLSI"),
-    "sagittal": (0, (1, 2), "APSI"),
-}
 _SIDES = (
     (0.02, 0.5, "left", "center"),
     (0.98, 0.5, "right", "center"),
@@ -27,7 +24,9 @@ _SIDES = (
     (0.5, 0.02, "center", "bottom"),
 )
 _INCHES = 3.0
-_BLACK, _WHITE = "#0b0d10", "#f2f4f7"
+_BLACK, _WHITE, _SHADE = "#0b0d10", "#f2f4f7", "#0b0d1099"
+DASHES = (0, (3.2, 1.8))
+"""Of a predicted outline: its dashes and what is between them, in widths of its line."""
 
 
 def slice_picture(
@@ -61,12 +60,18 @@ def slice_picture(
     shown = np.any([m != 0 for m in masks.values()], axis=0) if outline is None else outline != 0
     box = _field_of_view(shown) if zoom else tuple(slice(0, n) for n in grey.shape)
 
+    drawn = [*masks.values(), *([] if outline is None else [outline])]
+    values = {int(value) for mask in drawn for value in np.unique(mask)}
+    hues = {value: class_colour(k) for k, value in enumerate(sorted(values - {0}))}
     figure, axes = _panels(np.array([side.stop - side.start for side in box]) * spacing, len(masks))
     for row, (name, mask) in zip(axes, masks.items(), strict=True):
         row[0].set_ylabel(name, color=_WHITE, fontsize=10)
-        for axis, (cut, (across, up), letters) in zip(row, _PLANES.values(), strict=True):
+        for axis, (cut, (across, up), letters) in zip(row, PLANES.values(), strict=True):
             at = _best_slice(shown, cut)
-            _draw_slice(axis, grey, outline, mask, cut, at)
+            _draw_slice(axis, grey, cut, at)
+            if outline is not None:
+                _draw_outlines(axis, np.take(outline, at, axis=cut).T, hues, "solid")
+            _draw_outlines(axis, np.take(mask, at, axis=cut).T, hues, DASHES)
             axis.set_aspect(spacing[up] / spacing[across])
             _frame(axis, box[across], box[up], letters if grid.known else "")
     _legend(figure, with_truth=truth is not None)
@@ -75,8 +80,8 @@ def slice_picture(
 
 def _panels(extent: np.ndarray, rows: int) -> tuple[Figure, np.ndarray]:
     """A figure with (rows, 3) axes, all of one scale; `extent` is what they show, in mm."""
-    widths = [extent[across] for _, (across, _), _ in _PLANES.values()]
-    heights = [extent[up] for _, (_, up), _ in _PLANES.values()]
+    widths = [extent[across] for _, (across, _), _ in PLANES.values()]
+    heights = [extent[up] for _, (_, up), _ in PLANES.values()]
     height = max(heights) * 3 * _INCHES / sum(widths)
     figure = Figure(
         figsize=(3 * _INCHES + 0.3, rows * (height + 0.08) + 0.6),
@@ -84,7 +89,7 @@ def _panels(extent: np.ndarray, rows: int) -> tuple[Figure, np.ndarray]:
         layout=ConstrainedLayoutEngine(w_pad=0.03, h_pad=0.03, wspace=0, hspace=0),
     )  # fmt: skip
     axes = figure.subplots(rows, 3, squeeze=False, gridspec_kw={"width_ratios": widths})
-    for axis, plane in zip(axes[0], _PLANES, strict=True):
+    for axis, plane in zip(axes[0], PLANES, strict=True):
         axis.set_title(plane, color=_WHITE, fontsize=10)
     return figure, axes
 
@@ -115,23 +120,20 @@ def _stretch(image: np.ndarray) -> np.ndarray:
     return np.clip((image - low) / max(high - low, 1e-6), 0, 1)
 
 
-def _draw_slice(
-    axis: Axes, grey: np.ndarray, truth: np.ndarray | None, mask: np.ndarray, cut: int, at: int
-) -> None:
+def _draw_slice(axis: Axes, grey: np.ndarray, cut: int, at: int) -> None:
     section = np.take(grey, at, axis=cut).T
     axis.imshow(section, "gray", vmin=0, vmax=1, origin="lower", interpolation="bicubic")
-    if truth is not None:
-        _draw_outlines(axis, np.take(truth, at, axis=cut).T, TRUTH, 2.6)
-    # Thinner and on top, so that both are seen where they agree.
-    _draw_outlines(axis, np.take(mask, at, axis=cut).T, PREDICTION, 1.5)
 
 
-def _draw_outlines(axis: Axes, mask: np.ndarray, colour: str, width: float) -> None:
+def _draw_outlines(axis: Axes, mask: np.ndarray, hues: Mapping[int, str], style: Any) -> None:
     for value in np.unique(mask[mask != 0]):
         # A rim of background closes outlines that touch the edge of the scan.
         inside = np.pad((mask == value).astype(float), 1)
         x, y = np.arange(-1, mask.shape[1] + 1), np.arange(-1, mask.shape[0] + 1)
-        axis.contour(x, y, inside, levels=[0.5], colors=colour, linewidths=width)
+        drawn = axis.contour(
+            x, y, inside, levels=[0.5], colors=hues[value], linewidths=1.6, linestyles=[style]
+        )
+        drawn.set_path_effects([withStroke(linewidth=3.0, foreground=_SHADE)])
 
 
 def _frame(axis: Axes, across: slice, up: slice, letters: str) -> None:
@@ -149,8 +151,8 @@ def _frame(axis: Axes, across: slice, up: slice, letters: str) -> None:
 
 
 def _legend(figure: Figure, *, with_truth: bool) -> None:
-    lines = [Line2D([], [], color=TRUTH, label="truth")] if with_truth else []
-    lines.append(Line2D([], [], color=PREDICTION, label="prediction"))
+    lines = [Line2D([], [], color=_WHITE, label="truth")] if with_truth else []
+    lines.append(Line2D([], [], color=_WHITE, linestyle=DASHES, label="prediction"))
     figure.legend(
         handles=lines, loc="outside lower center", ncols=2, frameon=False, fontsize=9,
         labelcolor=_WHITE,

@@ -6,9 +6,6 @@ from typing import Any
 INK = "#010203"
 """Stands for the page's own text colour in a chart; the page puts that in its place."""
 
-TRUTH, PREDICTION = "#ffd21f", "#21b6ff"
-"""Outlines on a grey scan; told apart with any kind of colour vision."""
-
 _CLASSES = (
     "#2a93f9",
     "#b08d15",
