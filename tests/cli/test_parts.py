@@ -52,7 +52,7 @@ def test_what_plan_draws_train_keeps_when_labels_come_and_goes_on_with(
     label(data, "z")
     first = train("run", "--test", 1)
     assert first.code == 0, first.err
-    assert f"split of {data / 'split.yaml'}: 1 test cases" in first.out
+    assert f"split of {data / 'split.yaml'}: 1 test case" in first.out
     parts = read_split(tmp_path / "run" / "split.yaml")
     assert parts["test"] == ["labelled_003"]
     assert "z" in parts["labelled"]

@@ -152,7 +152,8 @@ def test_a_value_that_is_none_of_the_classes_is_told(folders):
     found = evaluate(*folders, classes={1: "organ"})
     assert found.left_out.values == {2: ("a", "b")}
     assert found.left_out.lines == [
-        "value 2 in the labels of a, b is none of the classes: counted as background"
+        "value 2 in the labels of a, b is none of the classes: counted as background",
+        "value 2 in the masks of a, b is none of the classes: counted as background",
     ]
 
 

@@ -75,6 +75,13 @@ def test_a_label_or_a_scan_that_has_changed_is_named(tmp_path: Path) -> None:
     write("t2", "2")
     assert before.changed(origin()) == ["the label of a", "the scan of u"]
     assert Origin().changed(origin()) == []  # of a version that did not remember
+    whole = origin()
+    draft = Label(write("draft", "10"), kind="draft")
+    cases[1] = Case("u", cases[1].images, draft=draft)
+    assert whole.changed(origin()) == ["the draft of u"]
+    assert origin().changed(whole) == ["the draft of u"]
+    cases[1] = Case("v", cases[1].images)
+    assert whole.changed(origin()) == ["the scan of u", "the scan of v"]
 
 
 @pytest.mark.slow

@@ -28,7 +28,7 @@ from crln.cli.options import (
 )
 from crln.cli.parts import Group, Split, tell_split
 from crln.cli.screen import console, examples, show
-from crln.errors import CrlnError
+from crln.errors import CrlnError, counted
 
 if TYPE_CHECKING:
     from crln.comparison import Comparison, Outside, Settings
@@ -217,4 +217,7 @@ def _show(comparison: "Comparison") -> None:
         for figures, costs in zip(result.rows, cost.rows, strict=True)
     ]
     columns = {**result.columns, SECONDS: replace(cost.columns[SECONDS], weight=3)}
-    show(ResultTable(columns, rows, how_to_read(comparison)), f"{len(comparison.test)} test cases")
+    show(
+        ResultTable(columns, rows, how_to_read(comparison)),
+        counted(len(comparison.test), "test case"),
+    )

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from crln.cli.screen import console
+from crln.errors import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,7 +59,7 @@ def tell_split(whole: "Cohort") -> None:
     from crln.cohort import repeated_patients
 
     if whole.kept:
-        console.print(f"split of {whole.kept}: {len(whole.test)} test cases")
+        console.print(f"split of {whole.kept}: {counted(len(whole.test), 'test case')}")
     if line := repeated_patients(whole):
         console.print(line)
 

@@ -25,7 +25,7 @@ from crln.comparison.settings import (
     open_folder,
 )
 from crln.comparison.standing import Standing
-from crln.errors import CrlnError
+from crln.errors import CrlnError, counted
 from crln.evaluation import Unit
 from crln.jobs import Jobs, run_tasks, tells_of_a_stop, visible_gpus
 
@@ -76,7 +76,7 @@ class Leaks:
                 f"unknown whether test labels were opened: {len(self.unrecorded)} trainings were "
                 f"not recorded, such as {self.unrecorded[0]}"
             )
-        return f"no test label opened, by the record of {self.checked} trainings"
+        return f"no test label opened, by the record of {counted(self.checked, 'training')}"
 
 
 @dataclass(frozen=True)
@@ -164,7 +164,8 @@ def compare(
         say(line)
     cells = make_cells(settings, plan, cohort, out)
     due = [cell for cell in cells if not cell.done(test)]
-    say(f"{len(cells)} cells, {len(cells) - len(due)} of them done; {len(test)} test cases")
+    tested = counted(len(test), "test case")
+    say(f"{len(cells)} cells, {len(cells) - len(due)} of them done; {tested}")
     for cell in cells:
         if cell not in due:
             _tell_of_change(cell, cell.outdated(whole, compute.cache), say)
@@ -283,8 +284,8 @@ def _rows(
 
 
 def _not_measured(rows: Sequence[Row]) -> list[str]:
-    """Values of the test labels that no method can learn, and the like; the same for all rows."""
-    return rows[0].last[0].left_out.lines if rows else []
+    """Values of the test labels that no method can learn, of masks that are no class, the like."""
+    return list(dict.fromkeys(line for row in rows for line in row.last[0].left_out.lines))
 
 
 def _leaks(cells: Sequence[Cell], test: Sequence[Case]) -> Leaks:

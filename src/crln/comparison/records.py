@@ -15,6 +15,7 @@ from crln.comparison.tables import (
     main_table,
     published_table,
 )
+from crln.errors import counted
 from crln.evaluation import FOREGROUND, Metric
 from crln.evaluation.text import csv_text, without_nan
 
@@ -25,7 +26,7 @@ _DIFFERENCES = ("mean", "low", "high", "p", "p_holm")
 def to_markdown(comparison: Comparison) -> str:
     """The tables, what they rest on, and what is published."""
     parts = [
-        f"# Comparison on {len(comparison.test)} test cases",
+        f"# Comparison on {counted(len(comparison.test), 'test case')}",
         main_table(comparison).to_markdown(),
         cost_table(comparison).to_markdown(),
     ]

@@ -4,6 +4,7 @@ import math
 
 from crln.comparison.comparison import Comparison
 from crln.comparison.rows import Row, best_rows, compared_metrics
+from crln.errors import counted
 from crln.evaluation import PairedDifference, ResultTable, TableCell
 from crln.evaluation.metrics import BY_KEY, Metric
 from crln.evaluation.statistics import FEWEST, TOO_FEW
@@ -172,7 +173,8 @@ def _caption(comparison: Comparison) -> str:
         )
     sources = [f"[{number}] {source}." for source, number in _sources(comparison).items()]
     text = (
-        f"{len(comparison.test)} test cases, mean over classes. {rule} {how_to_read(comparison)}. "
+        f"{counted(len(comparison.test), 'test case')}, mean over classes. {rule} "
+        f"{how_to_read(comparison)}. "
         f"{UNDEFINED} {differences}. Bold: leads among the rows with the same labels. "
         f"Leak check: {comparison.leaks.verdict}."
     )

@@ -165,8 +165,10 @@ def _evaluate(
         truth = _where_known(truth, known, background)
         in_truth = _values(truth, label.path) - {background}
         predicted = _where_known(prediction, known, background)
-        held = _values(predicted, prediction_path) | in_truth
-        wanted = sorted(held if classes is None else classes)
+        in_mask = _values(predicted, prediction_path) - {background}
+        wanted = sorted(in_mask | in_truth if classes is None else classes)
+        for value in sorted(in_mask.difference(wanted)):
+            measured.others_in_masks.setdefault(value, []).append(case)
         if label.classes is not None:
             measured.unsought[case] = set(wanted).difference(label.classes)
             wanted = sorted(set(wanted).intersection(label.classes))
@@ -210,13 +212,14 @@ def _assembled(
 ) -> list[Evaluation]:
     """An evaluation for each entry of `components`."""
     others = {value: tuple(cases) for value, cases in found.others.items()}
+    in_masks = {value: tuple(cases) for value, cases in found.others_in_masks.items()}
     return [
         Evaluation(
             unit=how.unit,
             largest_component=largest,
             rows=_rows(of_case, classes, found.unsought, undefined(fine=how.fine)),
             tolerances={value: tolerance_of(how.tolerance, value) for value in classes},
-            left_out=LeftOut(values=others),
+            left_out=LeftOut(values=others, mask_values=in_masks),
             read=found.read,
         )
         for of_case, largest in zip(found.figures, components, strict=True)

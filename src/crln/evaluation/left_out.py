@@ -15,11 +15,13 @@ class LeftOut:
         without_mask: ids of the labels that have no mask.
         values: label value that is none of the classes, and so counted as background, to the ids
             of the cases whose label holds it.
+        mask_values: the same of the masks.
     """
 
     without_label: tuple[str, ...] = ()
     without_mask: tuple[str, ...] = ()
     values: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
+    mask_values: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def lines(self) -> list[str]:
@@ -30,8 +32,9 @@ class LeftOut:
         if self.without_mask:
             lines.append(f"left out, for want of a mask: {shortened(self.without_mask)}")
         lines += [
-            f"value {value} in the labels of {shortened(cases)} is none of the classes: "
+            f"value {value} in the {files} of {shortened(cases)} is none of the classes: "
             "counted as background"
-            for value, cases in self.values.items()
+            for files, values in (("labels", self.values), ("masks", self.mask_values))
+            for value, cases in values.items()
         ]
         return lines

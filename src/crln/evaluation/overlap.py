@@ -24,12 +24,14 @@ class Findings:
             metrics.
         unsought: case to the classes that nobody looked for in it.
         others: label value that is of no class to the cases whose label holds it.
+        others_in_masks: the same of the cases' masks.
         read: case to the checksums of its mask and of its label.
     """
 
     figures: list[dict[str, dict[int, ClassMetrics]]]
     unsought: dict[str, set[int]] = field(default_factory=dict)
     others: dict[int, list[str]] = field(default_factory=dict)
+    others_in_masks: dict[int, list[str]] = field(default_factory=dict)
     read: dict[str, tuple[str, str]] = field(default_factory=dict)
 
 
@@ -51,11 +53,12 @@ def measure_overlapping(
     for case, (mask, label) in pairs.items():
         sums = [" ".join(map(checksum, each.files)) for each in (mask, label)]
         found.read[case] = sums[0], sums[1]
-        prediction, own, _ = _read(mask, space)
+        prediction, own, in_mask = _read(mask, space)
         truth, grid, strange = _read(label, space, own)
         check_same_grid(mask.path, own, label.path, grid)
-        for value in strange:
-            found.others.setdefault(value, []).append(case)
+        for values, others in ((strange, found.others), (in_mask, found.others_in_masks)):
+            for value in values:
+                others.setdefault(value, []).append(case)
         grid = grid if grid.known else own
         for figures, largest in zip(found.figures, components, strict=True):
             figures[case] = {

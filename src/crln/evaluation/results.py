@@ -247,7 +247,8 @@ class Evaluation:
             "left_out": {
                 "without_label": self.left_out.without_label,
                 "without_mask": self.left_out.without_mask,
-                "values": {str(value): cases for value, cases in self.left_out.values.items()},
+                "values": _by_name(self.left_out.values),
+                "mask_values": _by_name(self.left_out.mask_values),
             },
             "read": self.read,
             "undefined": UNDEFINED,
@@ -255,6 +256,10 @@ class Evaluation:
             "summary": [without_nan(asdict(summary)) for summary in self.summary],
         }
         return json.dumps(record, indent=1, allow_nan=False) + "\n"
+
+
+def _by_name(cases: Mapping[int, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    return {str(value): ids for value, ids in cases.items()}
 
 
 def _voxels(metrics: ClassMetrics) -> tuple[int, int]:

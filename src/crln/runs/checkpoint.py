@@ -70,16 +70,20 @@ class Origin:
         return cls(plan.model_dump(mode="json"), labels, scans, drafts)
 
     def changed(self, now: "Origin") -> list[str]:
-        """Which labels and scans of `now` are not what they were: "the label of a", ..."""
+        """Which labels and scans of `now` are not what they were: "the label of a", ...
+
+        One that is gone, or new, has changed too.
+        """
+        remembered = (
+            ("label", self.labels, now.labels, bool(self.labels)),
+            ("scan", self.scans, now.scans, bool(self.scans)),
+            ("draft", self.drafts, now.drafts, bool(self.labels)),  # there may have been none
+        )
         return [
             f"the {what} of {case}"
-            for what, ours, theirs in (
-                ("label", self.labels, now.labels),
-                ("scan", self.scans, now.scans),
-                ("draft", self.drafts, now.drafts),
-            )
-            for case, content in ours.items()
-            if theirs.get(case, content) != content
+            for what, ours, theirs, known in remembered
+            for case in (dict.fromkeys((*ours, *theirs)) if known else ())
+            if ours.get(case) != theirs.get(case)
         ]
 
 
