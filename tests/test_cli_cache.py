@@ -24,6 +24,7 @@ def cache(phantom: Path, tiny_plan: Plan, tmp_path: Path) -> Path:
     left = folder / "0a" / ("1" * 30) / ".partial-x"
     left.mkdir(parents=True)
     (left / "image.b2nd").write_bytes(bytes(2**20))
+    (left.parent / "partial-7_1-case.json").touch()
     return folder
 
 

@@ -68,7 +68,9 @@ def _folders(cache: Path) -> Iterator[Path]:
 
 
 def _files(folder: Path) -> list[Path]:
-    return [p for p in folder.iterdir() if p.name in _OURS or p.name.startswith(PARTIAL)]
+    """Ours of a folder, and what killed processes have left of them."""
+    left = (PARTIAL, "partial-")
+    return [p for p in folder.iterdir() if p.name in _OURS or p.name.startswith(left)]
 
 
 def _described(folder: Path) -> CachedScan:
