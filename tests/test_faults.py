@@ -474,6 +474,12 @@ def _(place: Place) -> list[object]:
     return predicting(place)
 
 
+@fault("a second look without a checkpoint")
+def _(place: Place) -> list[object]:
+    (trained(place) / "checkpoint.safetensors").unlink(missing_ok=True)
+    return [*predicting(place), "--second-look"]
+
+
 @fault("what left-out cases tell, damaged")
 def _(place: Place) -> list[object]:
     (trained(place) / "quality.yaml").write_text("level: 90\n", encoding="utf-8")

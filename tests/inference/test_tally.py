@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from crln.inference import score_slabs
-from crln.inference.mean import Members
+from crln.inference.mean import Members, Network
 from crln.inference.tally import Tally
 from crln.labels import LabelSpace
 from crln.planning import Plan
@@ -26,7 +26,7 @@ def plan_of(kind: str, patch: int = 16) -> Plan:
     return Plan(labels=labels).updated(changes)
 
 
-def pointwise(seed: int):
+def pointwise(seed: int) -> Network:
     """A network of which each voxel's logits depend on that voxel alone."""
     weights = torch.randn(3, 2, generator=torch.Generator().manual_seed(seed))
 
@@ -64,6 +64,28 @@ def test_windows_tell_what_the_whole_scan_would(kind: str, shape: tuple[int, ...
         both = sum(2 * (masks[i] & masks[j]).sum() for i, j in pairs)
         sizes = sum(masks[i].sum() + masks[j].sum() for i, j in pairs)
         assert found[name].agreement == pytest.approx(both / sizes, rel=1e-4)
+
+
+@pytest.mark.parametrize("kind", SPACES)
+def test_a_second_look_tells_how_far_another_network_agrees(kind: str) -> None:
+    plan, labels = plan_of(kind), SPACES[kind]
+    image = np.random.default_rng(0).normal(size=(1, 20, 18, 17)).astype(np.float32)
+    networks, seconds = [pointwise(0), pointwise(1)], [pointwise(2), pointwise(3)]
+    tally, plain = Tally(labels), Tally(labels)
+    looked = score_slabs(Members(networks, labels, seconds), image, plan, tally=tally)
+    alone = score_slabs(Members(networks, labels), image, plan, tally=plain)
+    for one, other in zip(looked, alone, strict=True):
+        assert torch.equal(one.scores, other.scores)  # it is not heard in the outline
+    found = tally.signals()
+    decided = [
+        labels.decide(labels.probabilities(n(torch.from_numpy(image)[None]))[0], 0)
+        for n in (*networks, *seconds)
+    ]
+    for k, name in ((1, "a"), (2, "b")):
+        masks = [labels.holds(d, k).numpy() for d in decided]
+        wanted = np.mean([dice(masks[0], masks[2]), dice(masks[1], masks[3])])
+        assert found[name].second == pytest.approx(wanted, rel=1e-4)
+        assert math.isnan(plain.signals()[name].second)
 
 
 def test_one_network_has_nobody_to_agree_with_and_the_same_scores() -> None:

@@ -50,6 +50,14 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     assert Quality.read(tmp_path) == learnt()
 
 
+def test_a_shared_record_scores_alike_and_names_no_case(tmp_path: Path) -> None:
+    shared = learnt().shared()
+    assert shared.score("liver", Signals(sure=0.9)) == learnt().score("liver", Signals(sure=0.9))
+    shared.write(tmp_path)
+    assert "case-" not in (tmp_path / QUALITY).read_text(encoding="utf-8")
+    assert Quality.read(tmp_path) == shared
+
+
 @pytest.mark.parametrize(("text", "message"), [
     ("format: 9", "format 9 of a newer crln"),
     ("structures: 3", "structures"),

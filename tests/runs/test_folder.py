@@ -10,6 +10,7 @@ from crln.files import read_tensors, write_tensors, write_text
 from crln.methods import METHODS, build_method
 from crln.planning import Plan
 from crln.runs import Facts, RunFolder, open_run
+from crln.runs.checkpoint import Progress, save_checkpoint
 
 FACTS = Facts(format=1, method="supervised", seed=0)
 
@@ -178,3 +179,29 @@ def test_tensors_and_notes_round_trip(tmp_path: Path) -> None:
     tensors, notes = read_tensors(tmp_path / "t.safetensors")
     assert torch.equal(tensors["a"], torch.arange(3))
     assert notes == {"k": "v"}
+
+
+def test_a_second_network_is_the_checkpoint_s_student(tiny_plan: Plan, tmp_path: Path) -> None:
+    method = build_method("mean_teacher", tiny_plan)
+    run = RunFolder(tmp_path, tiny_plan, Facts(format=1, method="mean_teacher", seed=0))
+    assert run.load_second() is None  # no checkpoint
+    save_checkpoint(run.checkpoint, method, torch.optim.SGD(method.parameters()), Progress())
+    second = run.load_second()
+    assert second
+    assert not second.training
+    patch = torch.randn(1, 1, 16, 16, 16)
+    with torch.no_grad():
+        assert torch.equal(second(patch), method.student.eval()(patch))
+
+
+def test_a_method_of_one_network_looks_again_by_its_last_weights(
+    tiny_plan: Plan, tmp_path: Path
+) -> None:
+    method = build_method("supervised", tiny_plan)
+    last = RunFolder(tmp_path, tiny_plan, FACTS.updated(chosen="last"))
+    save_checkpoint(last.checkpoint, method, torch.optim.SGD(method.parameters()), Progress())
+    assert last.load_second() is None
+    best = RunFolder(tmp_path, tiny_plan, FACTS.updated(chosen="validation: Dice 0.8"))
+    second = best.load_second()
+    assert second
+    assert second.state_dict().keys() == method.predictor().state_dict().keys()

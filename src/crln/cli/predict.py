@@ -86,6 +86,14 @@ def command(
             "exist are done.",
         ),
     ] = False,
+    second_look: Annotated[
+        bool,
+        typer.Option(
+            "--second-look",
+            help="Compare with another network of the same training, for a better score; twice the "
+            "time.",
+        ),
+    ] = False,
     no_page: NoPage = False,
 ) -> None:  # fmt: skip
     """Outline scans with a trained model.
@@ -104,8 +112,11 @@ def command(
     changes: dict[str, Any] = {} if overlap is None else {"overlap": overlap}
     if mirror is not None:
         changes["mirror_axes"] = _axes(mirror)
+    predictor = crln.load_predictor(
+        run, device, precision, inference=changes, second_look=second_look
+    )
     outcomes = predict_files(
-        crln.load_predictor(run, device, precision, inference=changes), inputs, out,
+        predictor, inputs, out,
         probabilities=probabilities, uncertainty=uncertainty,
         largest_component=largest_component or largest_component_of or False,
         format=format, overwrite=overwrite, skip_existing=skip_existing, share=share,

@@ -18,10 +18,15 @@ class Members:
     Args:
         networks: each (B, C, X, Y, Z) -> logits (B, K, X, Y, Z).
         labels: tell what logits mean.
+        seconds: of each, another network of the same training, that it is compared with; empty:
+            none.
     """
 
-    def __init__(self, networks: Sequence[Network], labels: LabelSpace) -> None:
+    def __init__(
+        self, networks: Sequence[Network], labels: LabelSpace, seconds: Sequence[Network] = ()
+    ) -> None:
         self.networks, self.labels = tuple(networks), labels
+        self.seconds = tuple(seconds) or (None,) * len(self.networks)
 
     def __call__(self, windows: Tensor) -> Tensor:
         """(B, C, X, Y, Z) -> logits (B, K, X, Y, Z) of the mean."""
@@ -32,6 +37,8 @@ class Members:
         return self.labels.logits(total / len(self.networks))
 
 
-def networks_of(network: Network) -> tuple[Network, ...]:
-    """The members, or the one that it is."""
-    return network.networks if isinstance(network, Members) else (network,)
+def networks_of(network: Network) -> list[tuple[Network, Network | None]]:
+    """The members, or the one that it is, each with what it is compared with."""
+    if isinstance(network, Members):
+        return list(zip(network.networks, network.seconds, strict=True))
+    return [(network, None)]

@@ -145,6 +145,7 @@ def load_predictor(
     precision: Precision = "32",
     *,
     inference: Mapping[str, Any] | None = None,
+    second_look: bool = False,
 ) -> Predictor:
     """The predictor of a run folder, or of an ensemble: its members' mean.
 
@@ -154,18 +155,26 @@ def load_predictor(
         precision: of the network's arithmetic: "32", "bf16" or "16".
         inference: laid over `plan.inference`, though the plan itself is sealed: `overlap`,
             `stride`, `weighting`, `mirror_axes`.
+        second_look: compare each network's outlines with those of another one of the same
+            training, such as the student beside its teacher: a better rank, at twice the time.
 
     Raises:
-        CrlnError: the folder is missing a file, or one is damaged; there is no such device; or
-            there is no such option of inference, or its value is impossible.
+        CrlnError: the folder is missing a file, or one is damaged; there is no such device; there
+            is no such option of inference, or its value is impossible; or there is no other network
+            for a second look.
 
     Examples:
         >>> predictor = crln.load_predictor("run", inference={"mirror_axes": (0, 1)})
     """
     path = Path(run)
     quality = known_quality(path)
+    runs = predicting_runs(path)
+    if second_look and (blind := next((run for run in runs if not run.checkpoint.exists()), None)):
+        raise CrlnError(
+            f"{blind.checkpoint}: is missing, which a second look needs; predict without it"
+        )
     return predictor_of(
-        predicting_runs(path), device, precision, inference=inference, quality=quality
+        runs, device, precision, inference=inference, quality=quality, second_look=second_look
     )
 
 
@@ -176,19 +185,30 @@ def predictor_of(
     *,
     inference: Mapping[str, Any] | None = None,
     quality: Quality | None = None,
+    second_look: bool = False,
 ) -> Predictor:
     """The predictor of some runs of one plan together; as `load_predictor`.
 
-    `quality`: what cases that such runs left out have told.
+    `quality`: what cases that such runs left out have told. A second look is taken where there is
+    another network to take it.
     """
     plan = _overlaid(runs[0].plan, dict(inference or {}))
     place = settle_device(device)
     networks = [run.load_network(place) for run in runs]
     seen, appraiser = runs[0].facts.seen, Appraiser(runs[0].facts.outlined, quality)
-    if len(networks) == 1:
+    others = [run.load_second(place) for run in runs] if second_look else []
+    seconds = [other for other in others if other]
+    if len(seconds) < len(networks):
+        seconds = []
+    if len(networks) == 1 and not seconds:
         return Predictor(networks[0], plan, place, precision, seen, appraiser)
-    fast = [accelerate(network, place, exact=precision != "32") for network in networks]
-    return Predictor(Members(fast, plan.labels), plan, place, precision, seen, appraiser)
+    exact = precision != "32"
+    fast, compared = (
+        [accelerate(network, place, exact=exact) for network in each]
+        for each in (networks, seconds)
+    )
+    members = Members(fast, plan.labels, compared)
+    return Predictor(members, plan, place, precision, seen, appraiser)
 
 
 def _overlaid(plan: Plan, inference: dict[str, Any]) -> Plan:

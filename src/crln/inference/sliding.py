@@ -154,7 +154,7 @@ def _mapping(device: torch.device, most: int) -> Iterator[_Map]:
 
 @torch.inference_mode()
 def _scores(
-    networks: Sequence[Network],
+    networks: Sequence[tuple[Network, Network | None]],
     image: Tensor,
     plan: Plan,
     precision: Precision,
@@ -168,11 +168,13 @@ def _scores(
     windows = torch.stack([image[(slice(None), *_box(at, plan.patch_size))] for at in corners])
     lower, votes = precision in AUTOCAST, tally.windows(corners) if tally else None
     total: Tensor | None = None
-    for network in networks:
+    axes = plan.inference.mirror_axes
+    for network, second in networks:
         with torch.autocast(image.device.type, AUTOCAST.get(precision), enabled=lower):
-            scores = _mirrored(network, windows, plan.labels, plan.inference.mirror_axes)
-        if votes:
-            votes.add(scores)
+            scores = _mirrored(network, windows, plan.labels, axes)
+            if votes:
+                other = _mirrored(second, windows, plan.labels, axes) if second else None
+                votes.add(scores, other)
         total = scores if total is None else total.add_(scores)
     assert total is not None
     return total.div_(len(networks)) if len(networks) > 1 else total, votes

@@ -20,7 +20,8 @@ class Tally:
     """Sums over the windows of a scan, each of its voxels counting once.
 
     Of network m and class k, p being its probability and a whether it decides for it: sum p, sum a
-    and sum p a; and, n being how many networks decide for it, sum n (n - 1). No window is kept.
+    and sum p a; b being whether its second decides for it, sum b and sum a b; and, n being how many
+    networks decide for it, sum n (n - 1). No window is kept.
 
     Args:
         labels: decide.
@@ -30,6 +31,7 @@ class Tally:
         self.labels = labels
         self._shares: list[dict[int, Tensor]] = []
         self._sums: list[Tensor] = []
+        self._twice = False
 
     def begin(self, tiling: Tiling, plan: Plan, device: torch.device) -> None:
         """A new scan."""
@@ -46,20 +48,23 @@ class Tally:
     def add(self, votes: "Votes") -> None:
         """What was counted in some windows."""
         self._sums.append(votes.sums())
+        self._twice = votes.twice
 
     def signals(self) -> dict[str, Signals]:
         """What the windows tell of each structure, by its name."""
-        *each, (pairs, _, _) = torch.stack(self._sums).double().sum(0).cpu()
-        sure = torch.stack([2 * held / (mass + size) for mass, size, held in each])
-        agreement = torch.full_like(pairs, nan)
+        total = torch.stack(self._sums).double().sum(0).cpu()
+        each, pairs = total[:-1], total[-1, 0]
+        mass, size, held, other, both = each.unbind(1)  # (M, K - 1)
+        unknown = torch.full_like(pairs, nan)
+        sure = (2 * held / (mass + size)).nan_to_num().mean(0)
+        agreement = second = unknown
         if len(each) > 1:
-            votes = torch.stack([size for _, size, _ in each]).sum(0)
-            agreement = (pairs / ((len(each) - 1) * votes)).nan_to_num()
+            agreement = (pairs / ((len(each) - 1) * size.sum(0))).nan_to_num()
+        if self._twice:
+            second = (2 * both / (size + other)).nan_to_num().mean(0)
         return {
-            name: Signals(sure=float(mean), agreement=float(pair))
-            for name, mean, pair in zip(
-                self.labels.names[1:], sure.nan_to_num().mean(0), agreement, strict=True
-            )
+            name: Signals(*(float(signal[k]) for signal in (sure, agreement, second)))
+            for k, name in enumerate(self.labels.names[1:])
         }
 
 
@@ -75,12 +80,19 @@ class Votes:
         self.labels, self.weights = labels, weights
         self._each: list[Tensor] = []
         self._votes: Tensor | None = None
+        self.twice = False
 
-    def add(self, probabilities: Tensor) -> None:
-        """Those of one more network, (B, K, X, Y, Z)."""
+    def add(self, probabilities: Tensor, second: Tensor | None = None) -> None:
+        """Those of one more network, (B, K, X, Y, Z), and of what it is compared with."""
         mass, decided = probabilities[:, 1:], self._decided(probabilities)
         size = decided * self.weights
         sums = [(mass * self.weights).sum(_SPACE), size.sum(_SPACE), (mass * size).sum(_SPACE)]
+        if second is None:
+            sums += [torch.zeros_like(sums[0])] * 2
+        else:
+            other = self._decided(second)
+            sums += [(other * self.weights).sum(_SPACE), (other * size).sum(_SPACE)]
+            self.twice = True
         self._each.append(torch.stack(sums))
         self._votes = decided if self._votes is None else self._votes + decided
 
@@ -94,7 +106,7 @@ class Votes:
         return torch.stack(held, 1).to(probabilities)
 
     def sums(self) -> Tensor:
-        """(M + 1, 3, K - 1): of each network sum p, sum a, sum p a; then sum n (n - 1), twice 0."""
+        """(M + 1, 5, K - 1): of each network its sums; then sum n (n - 1), and zeros."""
         assert self._votes is not None
         pairs = torch.zeros_like(self._each[0])
         if len(self._each) > 1:

@@ -120,6 +120,14 @@ class Quality(Section):
         points = self.structures.get(name)
         return points.score(signals, self.level) if points else Score(rank=signals.rank)
 
+    def shared(self) -> Self:
+        """What may be handed on: without the names of cases."""
+        structures = {
+            name: points.model_copy(update={"cases": ()})
+            for name, points in self.structures.items()
+        }
+        return self.model_copy(update={"structures": structures, "labels": {}})
+
     def write(self, folder: Path) -> None:
         """Saves it in an ensemble's folder."""
         write_text(folder / QUALITY, to_yaml(self.model_dump(mode="json")))

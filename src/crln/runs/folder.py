@@ -10,8 +10,10 @@ from torch import Tensor, nn
 from crln.errors import CrlnError
 from crln.files import checked, checksum, read_json, read_tensors, write_tensors, write_text
 from crln.methods import build_method
+from crln.methods.second import second_network
 from crln.notebook import facts_html
 from crln.planning import Plan
+from crln.runs.checkpoint import method_weights
 from crln.runs.facts import Facts
 from crln.runs.packages import check_installed
 
@@ -131,6 +133,31 @@ class RunFolder:
                 f"{self.weights}: the weights do not fit {PLAN}; restore the folder or train again"
             ) from error
         return method, network
+
+    def load_second(self, device: torch.device | str = "cpu") -> nn.Module | None:
+        """Another network of the same training, in evaluation mode on `device`.
+
+        The student beside its teacher, or the like; of a method with one network its last weights,
+        where validation cases have chosen others. None where there is none, or no checkpoint.
+
+        Raises:
+            CrlnError: the checkpoint is damaged, or of another plan.
+        """
+        if not self.checkpoint.exists():
+            return None
+        method = build_method(self.facts.method, self.plan)
+        tensors, _ = read_tensors(self.checkpoint)
+        try:
+            method.load_state_dict(method_weights(tensors))
+        except RuntimeError as error:
+            raise CrlnError(
+                f"{self.checkpoint}: is not of {PLAN}; restore the folder, or predict without "
+                "--second-look"
+            ) from error
+        other = second_network(method)
+        if other is None and self.facts.chosen != "last":
+            other = method.predictor()
+        return other.to(device).eval() if other else None
 
     def check_seal(self) -> None:
         """Raises CrlnError where a file is missing or is not the one that training wrote."""

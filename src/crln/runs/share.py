@@ -11,7 +11,7 @@ from crln.evaluation import Evaluation, read_evaluation
 from crln.files import write_text
 from crln.planning import preset_names
 from crln.runs.card import CARD, model_card
-from crln.runs.ensemble import Member, is_ensemble, open_ensemble, predicting_runs
+from crln.runs.ensemble import Member, is_ensemble, known_quality, open_ensemble, predicting_runs
 from crln.runs.facts import FORMAT, Facts
 from crln.runs.folder import RunFolder
 
@@ -57,6 +57,8 @@ def share(run: Path | str, out: Path | str) -> Path:
             _write_ensemble(source, runs, beside)
         else:
             _write_run(runs[0], beside)
+        if quality := known_quality(source):
+            quality.shared().write(beside)
         write_text(beside / CARD, model_card(runs, _measured(source)))
         if out.exists():
             out.rmdir()

@@ -70,7 +70,8 @@ def out_of_fold(
         if id not in signals or not all(file.exists() for file in written[id].files)
     }
     for members in dict.fromkeys(todo.values()):
-        predictor = predictor_of([ensemble.run(member) for member in members], device, precision)
+        runs = [ensemble.run(member) for member in members]
+        predictor = predictor_of(runs, device, precision, second_look=True)
         for id in (id for id, without in todo.items() if without == members):
             prediction = predictor.predict(cases[id].images)
             prediction.save(masks[id], overwrite=True)
