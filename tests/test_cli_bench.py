@@ -38,6 +38,10 @@ def test_a_plan_is_measured(tiny_plan: Plan, tmp_path: Path, command_line: Comma
     assert refused.code == 2
     assert f"{out}: exists; give another --json, or --overwrite" in refused.err
     assert out.read_bytes() == written
+    (tmp_path / "scan.nii.gz").touch()
+    for other in (tmp_path / "scan.nii.gz", plan):
+        refused = command_line("bench", "--plan", plan, "--json", other, "--overwrite")
+        assert refused.err.startswith(f"error: {other}: is no .json file, so it is not replaced")
     assert {"step", "parts", "work", "hours", "limit"} <= json.loads(out.read_text()).keys()
 
 

@@ -100,6 +100,14 @@ def test_a_split_that_is_there_is_never_written_over(data: Path) -> None:
     assert (data / "split.yaml").read_bytes() == before
 
 
+def test_no_output_may_replace_what_describes_a_cohort(data: Path) -> None:
+    draw(data, test=2)
+    (data / "val.list").write_text("a")
+    (data / "plan.yaml").touch()  # a person's own, which may
+    found = {path.name for path in load_cohort(data).files if path.parent == data}
+    assert found == {"split.yaml", "val.list"}
+
+
 def test_a_folder_that_is_read_only_is_told(data: Path) -> None:
     whole = load_cohort(data)
     data.chmod(0o555)

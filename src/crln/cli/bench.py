@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from crln.cli.options import Device, Overwrite, Precision, Preset
+from crln.cli.options import Device, Overwrite, Precision, Preset, check_output
 from crln.cli.screen import console, examples, show
 from crln.errors import CrlnError
 
@@ -54,11 +54,13 @@ def command(
     On scans made for it; tells hours and memory, too.
     """
     from crln.files import write_text
+    from crln.imaging import refuse_input
     from crln.profiling import profile_step
     from crln.training.start import fabric_names
 
-    if out and out.exists() and not overwrite:
-        raise CrlnError(f"{out}: exists; give another --json, or --overwrite")
+    if out:
+        check_output(out, "--json", ".json", overwrite=overwrite)
+        refuse_input(out, [plan] if plan else [], "the plan")
     chosen, learnt_by = _chosen(run, plan, preset)
     method = method or learnt_by
     accelerator, kind = fabric_names(device, precision)

@@ -102,6 +102,30 @@ NoPage = Annotated[
 ]
 
 
+def check_output(path: Path, option: str, *endings: str, overwrite: bool) -> None:
+    """Refuses a file that exists, unless it may be replaced and is of the kind to be written.
+
+    A scan whose name was typed in its place stays, `--overwrite` or not.
+
+    Args:
+        path: to write to.
+        option: that names it.
+        endings: of files that may be replaced.
+        overwrite: whether they may.
+
+    Raises:
+        CrlnError: the file stays.
+    """
+    if not path.exists():
+        return
+    if not overwrite:
+        raise CrlnError(f"{path}: exists; give another {option}, or --overwrite")
+    if path.suffix.lower() not in endings or path.is_dir():
+        raise CrlnError(
+            f"{path}: is no {endings[0]} file, so it is not replaced; give another {option}"
+        )
+
+
 def with_training(command: Callable[..., None]) -> Callable[..., None]:
     """Gives a verb an option for each field of `Training`, in place of its `**options`.
 

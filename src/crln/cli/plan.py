@@ -6,10 +6,19 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from crln.cli.budget import Hours, Quick, check_hours, planned, within_hours
-from crln.cli.options import Data, Labelled, Overwrite, Preset, Seed, Sparse, Test, Validation
+from crln.cli.options import (
+    Data,
+    Labelled,
+    Overwrite,
+    Preset,
+    Seed,
+    Sparse,
+    Test,
+    Validation,
+    check_output,
+)
 from crln.cli.parts import Group, Split, keep, split_data
 from crln.cli.screen import console, duration, examples, show_facts
-from crln.errors import CrlnError
 
 if TYPE_CHECKING:
     from crln.labels import LabelSpace
@@ -57,8 +66,7 @@ def command(
     check_hours(hours)
     beside = out.with_name(f"{out.stem}-fingerprint.yaml")
     for path in (out, beside):
-        if path.exists() and not overwrite:
-            raise CrlnError(f"{path}: exists; give another --out, or --overwrite")
+        check_output(path, "--out", ".yaml", ".yml", overwrite=overwrite)
     whole, cohort = split_data(
         data, labelled=labelled, validation=validation, test=test, seed=seed, split=split,
         group=group, sparse=sparse,

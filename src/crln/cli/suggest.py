@@ -5,10 +5,9 @@ from typing import Annotated, Literal
 
 import typer
 
-from crln.cli.options import Data, Device, Overwrite, Precision, Seed
+from crln.cli.options import Data, Device, Overwrite, Precision, Seed, check_output
 from crln.cli.parts import Group, Split
 from crln.cli.screen import console, examples, show
-from crln.errors import CrlnError
 
 EXAMPLES = examples(
     "crln suggest run data --n 5",
@@ -54,8 +53,8 @@ def command(
     from crln.evaluation.tables import Column, ResultTable, TableCell
     from crln.suggestion.suggest import save_suggestions
 
-    if out and out.exists() and not overwrite:
-        raise CrlnError(f"{out}: exists; give another --out, or --overwrite")
+    if out:
+        check_output(out, "--out", ".csv", overwrite=overwrite)
     cohort = crln.load_cohort(data, split=split, group=group)
     found = crln.suggest(
         run, cohort, n, by=by, slices=slices, among=among or ["unlabelled"], seed=seed,

@@ -11,6 +11,9 @@ from crln.notebook import facts_html
 
 Kind = Literal["outline", "draft"]
 
+DESCRIPTIONS = ("cohort.yaml", "dataset.json", "split.yaml")
+"""Files in a cohort's folder that may say what is in it."""
+
 
 @dataclass(frozen=True)
 class Slices:
@@ -152,13 +155,18 @@ class Cohort:
 
     @property
     def files(self) -> Iterator[Path]:
-        """What no output may replace: scans, labels that are known, and the description."""
+        """What no output may replace: scans, labels that are known, and what describes them."""
         for case in self:
             yield from case.images
             for label in (case.label, case.draft):
                 yield from label.files if label else ()
         if self.root.is_file():
             yield self.root
+        described = (self.root / name for name in DESCRIPTIONS)
+        yield from (path for path in described if path.is_file())
+        yield from self.root.glob("*.list")
+        if self.kept:
+            yield self.kept
 
     def channel_names(self, count: int) -> tuple[str, ...]:
         """The names of so many channels, which a file may hold several of.
