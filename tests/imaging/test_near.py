@@ -1,7 +1,7 @@
 import pytest
 
 from crln.imaging import match_names
-from crln.imaging.near import near_key
+from crln.imaging.near import near_key, nearest
 
 
 @pytest.mark.parametrize(
@@ -38,6 +38,12 @@ def test_the_nearest_scan_of_an_orphan_is_named() -> None:
     assert match_names(["patient_012", "x"], ["patient_12"]).orphans == {
         "patient_12": "patient_012"
     }
+
+
+def test_a_scan_whose_name_goes_on_is_the_nearest_but_never_one_that_has_its_label() -> None:
+    assert nearest("c02_seg_final", ["c0", "c02", "c021"]) == "c02"
+    assert nearest("final-c02", ["c0", "c02", "02"]) == "c02"
+    assert match_names(["c01", "c02"], ["c01", "c01 copy"]).orphans == {"c01 copy": None}
 
 
 def test_a_channel_in_the_name_of_a_label_is_left_out() -> None:

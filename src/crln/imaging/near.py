@@ -30,9 +30,23 @@ def nearest(name: str, names: Collection[str]) -> str | None:
     Examples:
         >>> nearest("Case_1", ["case_1", "case_2"]), nearest("x", ["case_1"])
         ('case_1', None)
+        >>> nearest("case_1_seg_final", ["case_1", "case_12"])
+        'case_1'
     """
-    near = [other for other in names if near_key(other) == near_key(name)]
-    return near[0] if len(near) == 1 else next(iter(get_close_matches(name, names, 1, 0.8)), None)
+    key = near_key(name)
+    near = [other for other in names if near_key(other) == key]
+    if len(near) == 1:
+        return near[0]
+    within = [other for other in names if _is_part(near_key(other), key)]
+    return max(within, key=len, default=None) or next(
+        iter(get_close_matches(name, names, 1, 0.8)), None
+    )
+
+
+def _is_part(key: str, longer: str) -> bool:
+    """Whether a key is the start or the end of another, up to where a word ends."""
+    rest = longer.removeprefix(key) if longer.startswith(key) else longer.removesuffix(key)[::-1]
+    return len(rest) < len(longer) and rest[:1] in (".", "_", "-", " ")
 
 
 @dataclass(frozen=True)
@@ -69,7 +83,7 @@ def match_names(cases: Collection[str], labels: Iterable[str]) -> Matches:
         elif near:
             found.rivals[label] = near[0] if not free else None
         else:
-            found.orphans[label] = nearest(label, cases)
+            found.orphans[label] = nearest(label, [c for c in cases if c not in found.exact])
     for case, names in claims.items():
         if len(names) == 1:
             found.near[names[0]] = case
