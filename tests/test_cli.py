@@ -184,6 +184,20 @@ def test_train_predict_evaluate(
     rows = list(csv.DictReader((tmp_path / "results-cases.csv").read_text().splitlines()))
     assert {row["case"] for row in rows} == {c.id for c in cohort.test}
     assert json.loads((tmp_path / "results.json").read_text())["unit"] == "voxel"
+    assert measured.out.splitlines()[-1] == f"look at {tmp_path / 'results.html'}"
+    page = (tmp_path / "results.html").read_text(encoding="utf-8")
+    assert page.count("<canvas") == len(scans)
+    assert "was not found" in page  # these labels do not lie beside their scans
+    again = command_line("evaluate", masks, phantom / "labels", "--run", run, "--out", results)
+    assert again.code == 2
+    assert "results.html: exists; give another name, or --overwrite" in again.err
+    words = ["evaluate", masks, phantom / "labels", "--run", run]
+    assert command_line(*words, "--out", results, "--overwrite").code == 0
+    page = (tmp_path / "results.html").read_text(encoding="utf-8")
+    assert page.count("<canvas") == len(scans)
+    assert "was not found" not in page
+    assert command_line(*words, "--out", tmp_path / "bare", "--no-page").code == 0
+    assert not (tmp_path / "bare.html").exists()
 
 
 def test_a_run_without_test_cases_names_none_to_measure(

@@ -86,3 +86,14 @@ def test_what_was_not_measured_is_an_empty_cell():
     nothing = (math.nan, math.nan, (math.nan, math.nan))
     assert figure_cell(BY_KEY["nsd"], *nothing, undefined=0) == TableCell()
     assert figure_cell(BY_KEY["nsd"], *nothing, undefined=2).details == ("2 undefined",)
+
+
+def test_what_a_page_has_no_room_for_stands_apart_with_the_name_of_its_row():
+    columns = {"name": Column("Name", text=True, row=True)}
+    weights = {**dict.fromkeys("abcdefgh", 1), "g": 9, "h": 0}
+    columns |= {key: Column(key, weight=weight) for key, weight in weights.items()}
+    first, rest = ResultTable(columns, [{"a": TableCell("1")}], "cap").parts
+    assert list(first.columns) == ["name", *"abcdeg"]  # the heaviest six, in their order
+    assert list(rest.columns) == ["name", "f", "h"]
+    assert (first.caption, rest.caption) == ("cap", "")
+    assert ResultTable({"name": columns["name"]}, []).parts[0].header == ["Name"]

@@ -15,8 +15,8 @@ from crln.report import (
     read_log,
     structure_plot,
 )
-from crln.report.charts import BOXED, NARROW
-from crln.report.words import loss_title
+from crln.report.charts import NARROW
+from crln.report.words import BOXED, loss_title
 
 
 @pytest.fixture

@@ -1,13 +1,16 @@
 """crln evaluate: measure predictions against labels."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from crln.cli.options import Fine, Overwrite, Sparse
 from crln.cli.screen import console, examples, show
 from crln.errors import CrlnError, counted
+
+if TYPE_CHECKING:
+    from crln.evaluation import Evaluation
 
 EXAMPLES = examples(
     "crln evaluate masks data/labels --out results",
@@ -30,7 +33,11 @@ def command(
         ),
     ],
     out: Annotated[
-        Path, typer.Option(metavar="FILE", help="Writes FILE.csv, FILE-cases.csv and FILE.json.")
+        Path,
+        typer.Option(
+            metavar="FILE",
+            help="Writes FILE.csv, FILE-cases.csv, FILE.json and the page FILE.html.",
+        ),
     ],
     unit: Annotated[
         Literal["mm", "voxel"],
@@ -60,15 +67,20 @@ def command(
     ] = False,
     overwrite: Overwrite = False,
     sparse: Sparse = False,
+    page: Annotated[
+        bool, typer.Option("--page/--no-page", help="Write FILE.html, a page with pictures, too.")
+    ] = True,
 ) -> None:
     """Measure predicted masks against labels.
 
     Dice, Jaccard, 95HD, ASD, NSD and volume (the mask's less the label's). Measures what has a mask
-    and a label, and says what it left out.
+    and a label, and says what it left out. The page shows the worst cases first.
     """
     import crln
     from crln.evaluation.tables import case_table, evaluation_table
+    from crln.report import page_beside
 
+    look = page_beside(out, overwrite=overwrite) if page else None  # told before hours of measuring
     evaluation = crln.evaluate(
         predictions, labels, unit=unit, largest_component=largest_component, partial=partial,
         sparse=sparse, fine=fine,
@@ -82,6 +94,30 @@ def command(
     for line in evaluation.left_out.lines:
         console.print(line)
     console.print(f"written: {', '.join(str(path) for path in written)}")
+    if look:
+        _show_page(evaluation, look, predictions, labels, run, overwrite)
+
+
+def _show_page(
+    evaluation: "Evaluation",
+    page: Path,
+    predictions: Path,
+    labels: Path,
+    run: Path | None,
+    overwrite: bool,
+) -> None:
+    """Writes the page, with the scans where they can be found, and says where it is."""
+    from crln.evaluation.pairing import find_scans
+    from crln.report import write_evaluation
+    from crln.runs.ensemble import predicting_runs
+
+    learnt = [Path(each.facts.data) for each in predicting_runs(run)[:1]] if run else []
+    data = [place for place in learnt if place.parts]  # a model that was handed on names none
+    facts = {"masks": predictions, "labels": labels, **({"test cases of": run} if run else {})}
+    write_evaluation(
+        evaluation, page, scans=find_scans(labels, *data), facts=facts, overwrite=overwrite
+    )
+    console.print(f"look at {page}")
 
 
 def _tolerances(text: str) -> dict[int | None, float]:

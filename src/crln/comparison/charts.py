@@ -1,7 +1,7 @@
 """The charts of a comparison, with what each says in words."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 
 import numpy as np
@@ -19,7 +19,8 @@ from crln.report import (
     learning_curves,
     structure_plot,
 )
-from crln.report.charts import BOXED, Figures
+from crln.report.charts import Figures
+from crln.report.words import about_boxes, spread
 
 _DICE = BY_KEY["dice"]
 
@@ -32,17 +33,11 @@ def case_charts(comparison: Comparison, rows: Sequence[Row]) -> Iterator[Chart]:
         values = {row.method: _by_case(row, metric) for row in rows}
         title = metric.title(comparison.unit)
         several = any(len(row.measured) > 1 for row in rows)
-        most = max((_defined(figures).size for figures in values.values()), default=0)
-        line = (
-            "the box holds the middle half of them, its line their median"
-            if most >= BOXED
-            else "the line is their mean"
-        )
         caption = (
             f"{title} with {labels_of(rows[0].labelled)}: a dot per test case"
-            f"{', the mean over seeds' * several}; {line}."
+            f"{', the mean over seeds' * several}; {about_boxes(values)}."
         )
-        yield Chart(partial(box_plots, values, title), caption, _spread(title, values))
+        yield Chart(partial(box_plots, values, title), caption, spread(title, values))
 
 
 def structure_charts(comparison: Comparison, rows: Sequence[Row]) -> Iterator[Chart]:
@@ -129,23 +124,3 @@ def labels_of(count: int) -> str:
 
 def _by_case(row: Row, metric: Metric) -> list[float]:
     return [metric.scale * value for value in row.by_case(metric.key).values()]
-
-
-def _defined(figures: Sequence[float]) -> np.ndarray:
-    values = np.asarray(figures, dtype=float)
-    return values[~np.isnan(values)]
-
-
-def _spread(title: str, values: Mapping[str, Sequence[float]]) -> str:
-    """What a chart of dots shows, in words."""
-    told = []
-    for name, figures in values.items():
-        found = _defined(figures)
-        text = "undefined in all cases"
-        if found.size:
-            text = (
-                f"from {found.min():.1f} to {found.max():.1f}, half of the cases below "
-                f"{np.median(found):.1f}"
-            )
-        told.append(f"{name}: {text}")
-    return f"{title} of every test case. {'; '.join(told)}."

@@ -23,7 +23,7 @@ from crln.evaluation.metrics import (
 )
 from crln.evaluation.overlap import Findings, measure_overlapping
 from crln.evaluation.pairing import Pair, find_cohort, pair_masks
-from crln.evaluation.results import Evaluation, Measurement
+from crln.evaluation.results import Evaluation, Measurement, Sources
 from crln.evaluation.surfaces import case_metrics
 from crln.files import checksum
 from crln.imaging import check_same_grid, common_grid, label_names, read_label
@@ -149,9 +149,10 @@ def _evaluate(
         with needs("fine", "centrelines"):
             import skimage  # noqa: F401
     labelled = {case: (_as_label(mask), _as_label(at)) for case, (mask, at) in pairs.items()}
+    sources = Sources(labelled, classes if isinstance(classes, LabelSpace) else None, ignore)
     if isinstance(classes, LabelSpace) and not classes.exclusive:
         found = measure_overlapping(labelled, classes, how, components)
-        return _assembled(how, components, found, classes.structures)
+        return _assembled(how, components, found, classes.structures, sources)
     names, background = _named(labelled, classes or names), 0
     if isinstance(classes, LabelSpace):
         background, ignore, classes = classes.values[0], classes.ignore, classes.structures
@@ -197,7 +198,7 @@ def _evaluate(
     if not classes:
         (_, first), *_ = labelled.values()
         raise CrlnError(f"{first.path}: no class but 0 in any of the files")
-    return _assembled(how, components, measured, classes)
+    return _assembled(how, components, measured, classes, sources)
 
 
 def _as_label(at: Path | Label) -> Label:
@@ -209,6 +210,7 @@ def _assembled(
     components: Sequence[bool],
     found: Findings,
     classes: Mapping[int, str],
+    sources: Sources,
 ) -> list[Evaluation]:
     """An evaluation for each entry of `components`."""
     others = {value: tuple(cases) for value, cases in found.others.items()}
@@ -221,6 +223,7 @@ def _assembled(
             tolerances={value: tolerance_of(how.tolerance, value) for value in classes},
             left_out=LeftOut(values=others, mask_values=in_masks),
             read=found.read,
+            sources=sources,
         )
         for of_case, largest in zip(found.figures, components, strict=True)
     ]

@@ -56,6 +56,24 @@ def find_cohort(labels: Path, *, sparse: bool = False) -> Cohort | None:
     return None
 
 
+def find_scans(labels: Path, *places: Path) -> dict[str, tuple[Path, ...]]:
+    """Case id to its image files, where they can be found: pictures show them, figures need none.
+
+    Args:
+        labels: a cohort, or a folder of masks, or one, that lies in a cohort.
+        places: other folders that may be the cohort.
+    """
+    path = Path(labels)
+    for place in (path, path.parent, path.parent.parent, *places):
+        try:
+            cohort = find_cohort(place)
+        except CrlnError:
+            continue
+        if cohort:
+            return {case.id: tuple(case.images) for case in cohort}
+    return {}
+
+
 @dataclass(frozen=True)
 class Pairs:
     """Masks with their labels, and what has no partner.

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from crln.cohort import Label
 from crln.errors import CrlnError, needs
 from crln.evaluation.left_out import LeftOut
 from crln.evaluation.metrics import BY_KEY, METRICS, ClassMetrics, Metric, Unit
 from crln.evaluation.statistics import bootstrap_interval
 from crln.evaluation.text import csv_text, without_nan
 from crln.files import write_text
+from crln.labels import LabelSpace
 from crln.notebook import facts_html
 
 if TYPE_CHECKING:
@@ -80,6 +82,21 @@ class Summary:
 
 
 @dataclass(frozen=True)
+class Sources:
+    """What was measured, for pages that show it; a record does not keep it.
+
+    Attributes:
+        files: case id to its mask and its label.
+        labels: what their values mean, where a plan or a cohort says so.
+        ignore: the value of what nobody outlined.
+    """
+
+    files: Mapping[str, tuple[Label, Label]] = field(default_factory=dict)
+    labels: LabelSpace | None = None
+    ignore: int | None = None
+
+
+@dataclass(frozen=True)
 class Evaluation:
     """The metrics of every case and class of one set of predictions.
 
@@ -90,6 +107,7 @@ class Evaluation:
         tolerances: of normalised surface Dice, label value to it, in `unit`.
         left_out: what was there and not measured.
         read: case id to the SHA-256 of its mask and of its label, as they were measured.
+        sources: the files; none of an evaluation that was read from its record.
 
     Examples:
         >>> evaluation = crln.evaluate("masks", "data/labels")
@@ -104,6 +122,7 @@ class Evaluation:
     tolerances: Mapping[int, float] = field(default_factory=dict)
     left_out: LeftOut = field(default_factory=LeftOut)
     read: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    sources: Sources = field(default_factory=Sources, compare=False, repr=False)
 
     @property
     def cases(self) -> tuple[str, ...]:
@@ -175,16 +194,14 @@ class Evaluation:
         """Writes the summary (`.csv`), a line per case and class (`-cases.csv`), all (`.json`).
 
         Args:
-            path: a name without suffix; .csv or .json is taken off.
+            path: a name without suffix; .csv, .json or .html is taken off.
             overwrite: replace files that are there.
 
         Raises:
             CrlnError: one of them exists and `overwrite` is not set, or cannot be written.
         """
-        path = Path(path)
-        stem = path.with_suffix("") if path.suffix in {".csv", ".json"} else path
         forms = {".csv": self.to_csv, "-cases.csv": self.cases_csv, ".json": self.to_json}
-        files = [stem.with_name(stem.name + ending) for ending in forms]
+        files = [named(path, ending) for ending in forms]
         for target in files:
             if target.exists() and not overwrite:
                 raise CrlnError(f"{target}: exists; give another name, or --overwrite")
@@ -260,6 +277,13 @@ class Evaluation:
 
 def _by_name(cases: Mapping[int, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
     return {str(value): ids for value, ids in cases.items()}
+
+
+def named(path: Path, ending: str) -> Path:
+    """A file of an evaluation: its name, without suffix or with one of ours, and an ending."""
+    path = Path(path)
+    stem = path.with_suffix("") if path.suffix in {".csv", ".json", ".html"} else path
+    return stem.with_name(stem.name + ending)
 
 
 def _voxels(metrics: ClassMetrics) -> tuple[int, int]:

@@ -10,6 +10,8 @@ from crln.evaluation.results import Evaluation, Summary
 from crln.evaluation.statistics import FEWEST, TOO_FEW
 
 MEAN = "mean over classes"
+MOST = 6
+"""Columns of figures or words side by side on a page, beside those that name the row."""
 
 _LATEX = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
@@ -83,8 +85,13 @@ class ResultTable:
 
     @property
     def parts(self) -> "tuple[ResultTable, ...]":
-        """What is read first, then, if there are any, the columns of no weight."""
-        apart = {key for key, column in self.columns.items() if not column.weight}
+        """What is read first, then what a page has no room for beside it, if there is anything.
+
+        That are the columns of no weight, and of more than `MOST` columns of figures the lightest.
+        """
+        figures = [key for key, column in self.columns.items() if not column.row]
+        heaviest = sorted(figures, key=lambda key: -self.columns[key].weight)
+        apart = {key for key in figures if not self.columns[key].weight} | set(heaviest[MOST:])
         if not apart:
             return (self,)
         first = {key: column for key, column in self.columns.items() if key not in apart}

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         read_log,
         structure_plot,
     )
+    from crln.report.evaluated import page_beside, write_evaluation
     from crln.report.page import (
         Block,
         Chart,
@@ -35,6 +36,7 @@ _FILES = {
         "box_plots", "cost_scatter", "label_curves", "learning_curves", "read_log",
         "structure_plot",
     ),
+    "evaluated": ("page_beside", "write_evaluation"),
     "page": (
         "Block", "Chart", "Details", "FactList", "KeyFigure", "KeyFigures", "PageSection",
         "Paragraph", "write_report",
@@ -60,10 +62,12 @@ __all__ = [
     "label_curves",
     "learning_curves",
     "look_at",
+    "page_beside",
     "read_log",
     "slice_picture",
     "slices_of",
     "structure_plot",
+    "write_evaluation",
     "write_report",
 ]
 

@@ -21,15 +21,13 @@ from matplotlib.ticker import NullFormatter
 from crln.errors import CrlnError
 from crln.files import read_text
 from crln.report.style import CHART, INK, colours
-from crln.report.words import loss_title
+from crln.report.words import BOXED, loss_title
 
 _NOT_LOSSES = {"step", "total", "lr", "seconds", "validation"}
 WIDE, NARROW = 9.0, 3.6
 """Inches that a chart is wide on a page, and on a telephone."""
 LEAST = 2.0
 """Of a score, what a chart of costs spans at least."""
-BOXED = 10
-"""Values that a box is drawn of at least; of fewer it would say more than they do."""
 
 Figures = tuple[float, float, float]
 """A mean and the ends of its interval; these are NaN where there is none."""

@@ -137,7 +137,7 @@ def write_report(
         CrlnError: the file exists and `overwrite` is not set, or it cannot be written.
     """
     path = Path(path)
-    _refuse_existing(path, overwrite)
+    refuse_existing(path, overwrite)
     script = source("viewer.js") if any(map(_looks, sections)) else ""
     page = render(
         "report.html", title=title, lead=lead, sections=sections, script=Markup(script),
@@ -155,6 +155,7 @@ def _looks(part: PageSection | Details) -> bool:
     )
 
 
-def _refuse_existing(path: Path, overwrite: bool) -> None:
+def refuse_existing(path: Path, overwrite: bool) -> None:
+    """Raises CrlnError where a file is that may not be replaced."""
     if path.exists() and not overwrite:
         raise CrlnError(f"{path}: exists; give another name, or --overwrite")

@@ -1,4 +1,11 @@
-"""What figures and losses mean, in words that all pages share."""
+"""What figures and losses mean, and what charts show, in words that all pages share."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+BOXED = 10
+"""Values that a box is drawn of at least; of fewer it would say more than they do."""
 
 DICE = (
     "Dice says how much two outlines have in common: 100 % is the same outline, 0 % shares "
@@ -31,3 +38,30 @@ _TERMS = {
 def loss_title(term: str) -> str:
     """What a term of a loss is about; of an unknown one its name with spaces."""
     return _TERMS.get(term, term.replace("_", " "))
+
+
+def about_boxes(values: Mapping[str, Sequence[float]]) -> str:
+    """How to read a chart of them as dots, with or without boxes."""
+    if max((_defined(figures).size for figures in values.values()), default=0) >= BOXED:
+        return "the box holds the middle half of them, its line their median"
+    return "the line is their mean"
+
+
+def spread(title: str, values: Mapping[str, Sequence[float]]) -> str:
+    """What is seen on a chart of dots, a row each."""
+    told = []
+    for name, figures in values.items():
+        found = _defined(figures)
+        text = "undefined in all cases"
+        if found.size:
+            text = (
+                f"from {found.min():.1f} to {found.max():.1f}, half of the cases below "
+                f"{np.median(found):.1f}"
+            )
+        told.append(f"{name}: {text}")
+    return f"{title} of every case. {'; '.join(told)}."
+
+
+def _defined(figures: Sequence[float]) -> np.ndarray:
+    values = np.asarray(figures, dtype=float)
+    return values[~np.isnan(values)]
