@@ -2,7 +2,8 @@
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import ModuleType
@@ -19,6 +20,7 @@ from crln.cli import main
 from crln.labels import LabelSpace
 from crln.methods.supervised import Supervised
 from crln.planning import Plan
+from crln.reviewing import Places, begin_project, opened
 from crln.runs import open_run
 from crln.runs.share import share
 
@@ -42,11 +44,13 @@ class Place:
         root: holds `data` (scans a, b, c with labels, d and e without) and `plan.yaml`.
         monkeypatch: for the faults that no file can bring about.
         dicom: writes DICOM files.
+        held: what stays open while the command runs.
     """
 
     root: Path
     monkeypatch: pytest.MonkeyPatch
     dicom: ModuleType
+    held: ExitStack
 
     @property
     def data(self) -> Path:
@@ -99,9 +103,10 @@ def dicom_slice(k: int) -> FileDataset:
 
 
 @pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dicom: ModuleType) -> Place:
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dicom: ModuleType) -> Iterator[Place]:
     random = np.random.default_rng(0)
-    made = Place(tmp_path / "place", monkeypatch, dicom)
+    held = ExitStack()
+    made = Place(tmp_path / "place", monkeypatch, dicom, held)
     for kind in ("images", "labels"):
         (made.data / kind).mkdir(parents=True)
     for name in "abcde":
@@ -112,7 +117,8 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dicom: ModuleType) ->
             label[4:10, 5:11, 6:12] = 1
             write(made.data / "labels" / f"{name}.nii.gz", label)
     made.plan({})
-    return made
+    with held:
+        yield made
 
 
 Fault = Callable[[Place], list[object]]
@@ -664,6 +670,55 @@ def poisoned(place: Place) -> list[object]:
 
 
 FAULTS["a loss becomes NaN"] = poisoned
+
+
+def reviewed(place: Place) -> list[object]:
+    """A review that has been begun, and the words that open it."""
+    begin_project(place.data, say=str)
+    return ["review", place.data, "--no-browser"]
+
+
+@fault("a review in a folder that holds something else")
+def _(place: Place) -> list[object]:
+    return ["review", place.data, "--project", place.data, "--no-browser"]
+
+
+@fault("a review that is open already")
+def _(place: Place) -> list[object]:
+    words = reviewed(place)
+    place.held.enter_context(opened(Places(place.root / "data-review")))
+    return words
+
+
+@fault("a review that was begun with other classes")
+def _(place: Place) -> list[object]:
+    return [*reviewed(place), "--classes", "liver"]
+
+
+@fault("nothing to hand over")
+def _(place: Place) -> list[object]:
+    (place.data / "images").rename(place.root / "scans")
+    begin_project(place.root / "scans", say=str)
+    return ["review", place.root / "scans", "--export", place.root / "out"]
+
+
+@fault("a review of structures that have a label file each")
+def _(place: Place) -> list[object]:
+    (place.data / "cohort.yaml").write_text(
+        "exclusive: false\nclasses: {1: liver}\n"
+        "labelled: [{image: images/a.nii.gz, labels: {liver: labels/a.nii.gz}}]\n"
+    )
+    return ["review", place.data, "--no-browser"]
+
+
+@fault("a drawing that is missing")
+def _(place: Place) -> list[object]:
+    words = reviewed(place)
+    places = Places(place.root / "data-review")
+    with opened(places) as project:
+        project.save("d", np.ones((SIDE,) * 3, np.int32))
+    places.drawing("d", 1).unlink()
+    return words
 
 
 def snapshot(root: Path) -> dict[Path, bytes | None]:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from crln.inference import Prediction, Predictor, load_predictor, predict_files
     from crln.planning import Plan, make_fingerprint, make_plan
     from crln.quality import Quality, Score
+    from crln.reviewing import Review, review
     from crln.runs import EnsembleFolder, RunFolder, open_ensemble, open_run
     from crln.runs.share import share
     from crln.suggestion import Suggestion, suggest
@@ -58,6 +59,7 @@ _ROOMS = {
     "Quality": "quality",
     "RunFolder": "runs",
     "Score": "quality",
+    "Review": "reviewing",
     "Settings": "comparison",
     "Suggestion": "suggestion",
     "Training": "training",
@@ -74,6 +76,7 @@ _ROOMS = {
     "out_of_fold": "training",
     "predict_files": "inference",
     "read_evaluation": "evaluation",
+    "review": "reviewing",
     "share": "runs.share",
     "split_cohort": "cohort",
     "suggest": "suggestion",
@@ -95,6 +98,7 @@ __all__ = [
     "Prediction",
     "Predictor",
     "Quality",
+    "Review",
     "RunFolder",
     "Score",
     "Settings",
@@ -114,6 +118,7 @@ __all__ = [
     "out_of_fold",
     "predict_files",
     "read_evaluation",
+    "review",
     "share",
     "split_cohort",
     "suggest",

@@ -19,6 +19,7 @@ from crln.cli import (
     export_nnunet,
     plan,
     predict,
+    review,
     share,
     suggest,
     train,
@@ -45,7 +46,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for verb in (plan, train, predict, evaluate, suggest, share, bench, cache, demo):
+for verb in (plan, train, predict, evaluate, suggest, review, share, bench, cache, demo):
     app.command(verb.__name__.rpartition(".")[2], epilog=verb.EXAMPLES)(verb.command)
 app.command("compare", cls=compare.ListCommand, epilog=compare.EXAMPLES)(compare.command)
 app.command("export-nnunet", epilog=export_nnunet.EXAMPLES)(export_nnunet.command)

@@ -1,0 +1,116 @@
+"""Hands over what a review has made: a mask a case, and `cases.csv`."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from crln.errors import CrlnError
+from crln.evaluation.measures import measure
+from crln.evaluation.text import csv_text
+from crln.files import write_text
+from crln.imaging import Volume, check_option, output_suffix, read_image, write_mask
+from crln.inference.table import TABLE, headings, rows_of
+from crln.labels import LabelSpace
+from crln.quality import Appraisal, Score
+from crln.reviewing.masks import Record
+from crln.reviewing.project import Project
+from crln.reviewing.state import file_name
+
+DECIDED = ["state", "by", "at", "seconds", "round", "changed_voxels", "dice_of_mask", "note"]
+"""Columns that a review adds to those of `crln predict`."""
+_SERIES = ("dicom-seg", "rtstruct")
+"""Formats that cannot say that nobody knows a voxel."""
+
+
+def export(
+    project: Project,
+    out: Path,
+    *,
+    format: str | None = None,
+    overwrite: bool = False,
+    say: Callable[[str], object] = print,
+) -> list[Path]:
+    """Writes the outline of every case as it stands, but of those that were rejected.
+
+    Args:
+        project: to hand over.
+        out: the folder to write to.
+        format: of the masks: "nifti", "nrrd", "metaimage", "dicom-seg" or "rtstruct"; None: NIfTI.
+            In the two last what nobody knows is background.
+        overwrite: replace files that exist.
+        say: told what was left out, a line at a time.
+
+    Returns:
+        The masks.
+
+    Raises:
+        CrlnError: nothing is outlined, a file exists, or a scan is no series that such a mask
+            could refer to.
+    """
+    handed = [id for id in project.cases if _wanted(project, id)]
+    if not handed:
+        raise CrlnError(
+            f"{project.places.path}: nothing is outlined that could be handed over; outline and "
+            "accept a case"
+        )
+    kind = format or "nifti"
+    check_option(kind, [project.case(id).images[0] for id in handed])
+    targets = {
+        id: out / f"{file_name(id)}{output_suffix(project.case(id).images[0], option=kind)}"
+        for id in handed
+    }
+    if not overwrite:
+        for path in (out / TABLE, *targets.values()):
+            if path.exists():
+                raise CrlnError(f"{path}: exists; give another output, or --overwrite")
+    labels = LabelSpace.of(
+        sorted(project.settings.classes), project.settings.classes, project.settings.ignore
+    )
+    rows = [row for id in handed for row in _hand(project, id, targets[id], labels, kind)]
+    columns = [*headings(project.data.channels), *DECIDED]
+    write_text(out / TABLE, csv_text(columns, rows), overwrite=overwrite)
+    left = len(project.cases) - len(handed)
+    say(f"{len(handed)} masks and {TABLE} in {out}" + (f"; {left} cases left out" if left else ""))
+    return list(targets.values())
+
+
+def _wanted(project: Project, id: str) -> bool:
+    return project.status(id) != "rejected" and project.standing(id).origin != "nothing"
+
+
+def _hand(project: Project, id: str, path: Path, labels: LabelSpace, kind: str) -> list[list[Any]]:
+    """Writes the mask of a case; its lines of the table."""
+    case, state, record = project.case(id), project.state(id), project.masks.record(id)
+    values = project.values(id)
+    written = np.where(values == labels.ignore, 0, values) if kind in _SERIES else values
+    write_mask(path, written, case.images[0], labels=labels, overwrite=True)
+    scan: Volume = read_image(case.images)
+    measures = {
+        name: measure(values == value, scan.grid, scan.array)
+        for value, name in labels.structures.items()
+    }
+    status, found = project.status(id), project.standing(id)
+    told = _appraisal(record) if found.origin == "mask" and record else Appraisal()
+    decided = [
+        status, state.by, state.at, round(state.seconds), found.round, state.changed, state.dice,
+        state.note,
+    ]  # fmt: skip
+    return [[*row, *decided] for row in rows_of(id, measures, labels, told)]
+
+
+def _appraisal(record: Record) -> Appraisal:
+    """What was thought of a mask, as a prediction has it."""
+
+    def number(value: float | None) -> float:
+        return float("nan") if value is None else value
+
+    scores = {
+        name: Score(
+            number(dice), number(record.low.get(name)), number(record.high.get(name)),
+            number(record.rank.get(name)),
+        )
+        for name, dice in record.score.items()
+    }  # fmt: skip
+    return Appraisal(scores, record.flags)

@@ -1,0 +1,99 @@
+"""What follows from the decisions: `labels/`, `cohort.yaml`, and which drawings stay."""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+
+from crln.cohort import Case, Cohort, Label, write_description
+from crln.errors import CrlnError
+from crln.reviewing.places import Places, link
+from crln.reviewing.state import CaseState, file_name
+
+_NOTE = "What was accepted is labelled; crln review writes this file anew at every decision."
+_PARTIAL = re.compile(r"partial-\d+_\d+-")
+
+
+def follow(places: Places, state: CaseState) -> None:
+    """Has `labels/` say what a case's state says; drawings that nothing needs are removed."""
+    drawings, label = places.drawings(state.case), places.label(state.case)
+    if state.state == "accepted" and state.drawing is not None:
+        link(drawings[state.drawing], label)
+    else:
+        label.unlink(missing_ok=True)
+    for number, path in drawings.items():
+        if number not in state.drawings:
+            path.unlink(missing_ok=True)
+
+
+def mend(places: Places, states: Mapping[str, CaseState]) -> None:
+    """Brings `labels/` in line with the states; removes what a killed process left half-written.
+
+    Raises:
+        CrlnError: a drawing that a state needs is missing.
+    """
+    _remove_partial(places, states)
+    for id, state in states.items():
+        if not state.version and not places.label(id).exists():
+            continue
+        if missing := state.drawings - places.drawings(id).keys():
+            raise CrlnError(
+                f"{places.drawing(id, min(missing))}: is missing, of case {id}; restore it, or "
+                f"remove {places.state(id)} to begin with the case anew"
+            )
+        follow(places, state)
+
+
+def _remove_partial(places: Places, cases: Iterable[str]) -> None:
+    own = tuple(f"{file_name(id)}." for id in cases)  # a case may be called as such a file
+    for folder in ("cases", "drawings", "labels"):
+        for path in (places.path / folder).glob("partial-*"):
+            if _PARTIAL.match(path.name) and not path.name.startswith(own):
+                path.unlink(missing_ok=True)
+
+
+def label_of(case: Case, places: Places, state: CaseState) -> Label | None:
+    """What of a case is learnt from: what was accepted."""
+    if state.state != "accepted":
+        return None
+    if state.drawing is None:
+        return case.label
+    return Label(places.label(case.id), slices=state.limits)
+
+
+def cohort_of(
+    data: Cohort, places: Places, state: Callable[[str], CaseState], ignore: int
+) -> Cohort:
+    """The cohort as it stands: what is accepted teaches, test and validation cases stay apart.
+
+    A validation case whose label is not accepted any more is left out.
+
+    Args:
+        data: the person's own.
+        places: of the project.
+        state: of each case.
+        ignore: the value of voxels that nobody knows, where there are any.
+    """
+    labels = {case.id: label_of(case, places, state(case.id)) for case in data}
+
+    def told(cases: Iterable[Case], labelled: bool | None = None) -> tuple[Case, ...]:
+        return tuple(
+            replace(case, label=labels[case.id])
+            for case in cases
+            if labelled in (None, labels[case.id] is not None)
+        )
+
+    return replace(
+        data,
+        root=places.cohort,
+        labelled=told(data.training, True),
+        unlabelled=told(data.training, False),
+        validation=told(data.validation, True),
+        test=told(data.test),
+        ignore=ignore if any(state(case.id).unknown for case in data) else data.ignore,
+        kept=None,
+    )
+
+
+def write_cohort(places: Places, cohort: Cohort) -> None:
+    """Writes `cohort.yaml`."""
+    write_description(cohort, places.cohort, _NOTE)

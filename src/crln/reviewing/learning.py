@@ -1,0 +1,184 @@
+"""Learning again while a person goes on: started, followed and stopped by the server."""
+
+import csv
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from crln.errors import CrlnError
+from crln.files import claim
+from crln.jobs import Jobs, run_tasks
+from crln.reviewing.project import Project
+from crln.reviewing.rounds import ENDED, Order, Round, RoundProgress, begin_round, order_for
+from crln.reviewing.settings import resolved
+
+MOST_POINTS = 200
+"""Of the curve that the page draws."""
+_PATIENCE = 60.0
+
+
+class Wish(BaseModel):
+    """What a person asks for.
+
+    Attributes:
+        iterations: steps; None: as the plan has it, or a share of that.
+        go_on: with the round that was stopped, rather than begin another.
+    """
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    iterations: int | None = Field(default=None, ge=1, le=10_000_000)
+    go_on: bool = False
+
+
+def do_round(folder: Path, number: int) -> None:
+    """A round, in the process that it runs in: what learns is loaded there alone."""
+    from crln.reviewing.work import lower_priority, work
+
+    lower_priority()
+    work(folder, number)
+
+
+@dataclass
+class Learning:
+    """The rounds of a project.
+
+    Attributes:
+        project: held by this process.
+        usual: what a round is told unless somebody asks for something else.
+        jobs: where it runs: a process here, or Slurm.
+        do: the work, for tests.
+    """
+
+    project: Project
+    usual: Order = field(default_factory=Order)
+    jobs: Jobs = field(default_factory=Jobs)
+    do: Callable[[Path, int], None] = do_round
+    _thread: threading.Thread | None = field(default=None, init=False)
+    _starting: threading.Lock = field(default_factory=threading.Lock, init=False)
+
+    @property
+    def last(self) -> Round | None:
+        """The last round that was begun."""
+        numbers = self.project.places.rounds()
+        return Round(self.project.places, numbers[-1]) if numbers else None
+
+    def running(self) -> bool:
+        """Whether a process is at work: ours, or one that outlived the server before."""
+        if self._thread and self._thread.is_alive():
+            return True
+        if self.last is None or not self.last.lock.exists():
+            return False
+        with claim(self.last.lock, wait=False) as free:
+            return not free
+
+    def start(self, wish: Wish) -> dict[str, Any]:
+        """Begins a round with what is accepted now, or goes on with the one that was stopped.
+
+        Raises:
+            CrlnError: one is at work already, nothing is accepted, or none was stopped.
+        """
+        with self._starting:
+            if self.running():
+                raise CrlnError("it is learning already; stop that first, or wait for it")
+            round = self._stopped() if wish.go_on else self._begun(wish)
+            round.stop.unlink(missing_ok=True)
+            self._run(round)
+        return self.status()
+
+    def outline_with(self, run: Path) -> None:
+        """Outlines with a run that there is already, as the first round."""
+        with self._starting:
+            order = self.usual.model_copy(update={"run": str(run.resolve())})
+            self._run(begin_round(self.project.places, order, self.project.cohort()))
+
+    def _stopped(self) -> Round:
+        last = self.last
+        if last is None or last.progress().stage == "done":
+            raise CrlnError("no round was stopped; begin another")
+        return last
+
+    def _begun(self, wish: Wish) -> Round:
+        places, given = self.project.places, self.project.settings.run
+        order = self.usual
+        if wish.iterations:
+            order = order.model_copy(update={"iterations": wish.iterations})
+        order = order_for(places, order, resolved(given, places) if given else None)
+        return begin_round(places, order, self.project.cohort())
+
+    def _run(self, round: Round) -> None:
+        round.tell(round.progress().model_copy(update={"stage": "waiting", "message": ""}))
+        task = {"round": partial(self.do, round.places.path.resolve(), round.number)}
+        folder = round.path / "jobs"
+        self._thread = threading.Thread(
+            target=run_tasks, args=(task, self.jobs, folder, lambda name, printed: None),
+            daemon=True,
+        )  # fmt: skip
+        self._thread.start()
+
+    def stop(self) -> dict[str, Any]:
+        """Asks the round to stop after the step that it is in; what was done stays."""
+        if (last := self.last) and self.running():
+            last.stop.touch()
+        return self.status()
+
+    def close(self) -> bool:
+        """Asks to stop and waits until it has; whether it has."""
+        self.stop()
+        if self._thread:
+            self._thread.join(_PATIENCE)
+            return not self._thread.is_alive()
+        return True
+
+    def status(self) -> dict[str, Any]:
+        """How far the last round is, for the page."""
+        last = self.last
+        if last is None:
+            return {"round": 0, "stage": "none", "running": False}
+        running, progress = self.running(), last.progress()
+        if not running and progress.stage not in ENDED:
+            progress = self._ended(last, progress)
+        rows = curve(last.log)
+        return {
+            "round": last.number,
+            "running": running,
+            "stopping": running and last.stop.exists(),
+            **progress.model_dump(mode="json"),
+            "labelled": len(last.order().labelled),
+            "curve": rows,
+            "left": _left(rows, progress),
+        }
+
+    def _ended(self, round: Round, progress: RoundProgress) -> RoundProgress:
+        """Of a round whose process ended without a word."""
+        said = round.path / "jobs" / "round.log"
+        message = f"the process ended; {said} has what it said"
+        return progress.model_copy(update={"stage": "failed", "message": message})
+
+
+def curve(log: Path) -> list[dict[str, float]]:
+    """Steps and their loss, and validation where there is one; evenly thinned out."""
+    try:
+        with log.open(newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+    except OSError:
+        return []
+    wanted = ("step", "total", "validation", "seconds")
+    found = [
+        {name: float(row[name]) for name in wanted if row.get(name)} for row in rows if row["step"]
+    ]
+    thin = max(1, len(found) // MOST_POINTS)
+    return [*found[::thin], *(found[-1:] if len(found) % thin != 1 and thin > 1 else [])]
+
+
+def _left(rows: list[dict[str, float]], progress: RoundProgress) -> float | None:
+    """Seconds of training that are left, at the pace of the last rows."""
+    recent = [row["seconds"] for row in rows[-5:] if "seconds" in row]
+    if progress.stage != "training" or not recent:
+        return None
+    return (progress.steps - progress.step) * sum(recent) / len(recent)

@@ -1,0 +1,100 @@
+"""The masks that rounds of learning have made, and what is known of each."""
+
+import os
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from crln.files import checked, read_yaml, to_yaml, write_text
+from crln.reviewing.places import Places
+from crln.reviewing.state import file_name
+
+_REMEDY = "remove it; the next round writes it anew"
+_SETTLED = 2_000_000_000
+"""Nanoseconds after which a folder's time of change tells of every file in it."""
+
+
+class Record(BaseModel):
+    """What is known of a mask that a round has made, without a label.
+
+    Attributes:
+        round: its number.
+        seconds: that it took.
+        score: expected Dice of each structure, by name; None where not known.
+        low: lower end of its interval.
+        high: upper end.
+        rank: what sorts masks where no Dice is expected, larger is better.
+        flags: what is odd, in words.
+        volume_ml: of each structure, by name.
+        doubt: summed over each slice along x, y and z of the file's voxels.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    round: int
+    seconds: float = 0
+    score: dict[str, float | None] = Field(default_factory=dict)
+    low: dict[str, float | None] = Field(default_factory=dict)
+    high: dict[str, float | None] = Field(default_factory=dict)
+    rank: dict[str, float | None] = Field(default_factory=dict)
+    flags: tuple[str, ...] = ()
+    volume_ml: dict[str, float] = Field(default_factory=dict)
+    doubt: tuple[tuple[float, ...], ...] = ()
+
+    def write(self, path: Path) -> None:
+        """Saves it."""
+        write_text(path, to_yaml(self.model_dump(mode="json")))
+
+    @classmethod
+    def read(cls, path: Path) -> "Record":
+        """Opens it; CrlnError where the file is damaged."""
+        return checked(read_yaml(path, _REMEDY), cls, path, _REMEDY)
+
+
+class Masks:
+    """Which round's mask of each case is the last; masks appear while a round is at work.
+
+    Args:
+        places: of the project.
+        cases: ids.
+    """
+
+    def __init__(self, places: Places, cases: Iterable[str]) -> None:
+        self._places = places
+        self._case_of = {f"{file_name(id)}.yaml": id for id in cases}
+        self._last: dict[str, int] = {}
+        self._seen: dict[int, int] = {}
+        self._records: dict[tuple[int, str], Record] = {}
+
+    def round(self, case: str) -> int | None:
+        """The last round that has a mask of a case."""
+        self._look()
+        return self._last.get(case)
+
+    def record(self, case: str) -> Record | None:
+        """What is known of the last mask of a case."""
+        number = self.round(case)
+        if number is None:
+            return None
+        if (number, case) not in self._records:
+            found = Record.read(self._places.record(number, case))
+            self._records[number, case] = found
+        return self._records[number, case]
+
+    def _look(self) -> None:
+        """Lists the folders in which something may have appeared since the last time."""
+        for number in self._places.rounds():
+            try:
+                changed = self._places.masks(number).stat().st_mtime_ns
+                if self._seen.get(number) == changed:
+                    continue
+                names = os.listdir(self._places.masks(number))
+            except FileNotFoundError:  # nothing yet
+                continue
+            for name in names:
+                if (case := self._case_of.get(name)) is not None:
+                    self._last[case] = max(number, self._last.get(case, 0))
+            if time.time_ns() - changed > _SETTLED:
+                self._seen[number] = changed

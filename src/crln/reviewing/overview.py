@@ -1,0 +1,123 @@
+"""What the page shows of a project: a line a case, how far it is, and what rounds brought."""
+
+from collections import Counter
+from typing import Any
+
+import numpy as np
+
+from crln.imaging import read_grid
+from crln.report.style import class_colour
+from crln.reviewing.masks import Record
+from crln.reviewing.project import Project
+
+PARTS = ("labelled", "unlabelled", "validation", "test")
+
+
+def overview(project: Project) -> dict[str, Any]:
+    """The whole list, for the page."""
+    parts = {case.id: part for part in PARTS for case in getattr(project.data, part)}
+    cases = [line(project, id, parts[id]) for id in project.cases]
+    return {
+        "name": project.places.path.name,
+        "classes": classes(project),
+        "cases": cases,
+        "counts": Counter(case["status"] for case in cases),
+        "pace": pace(project),
+        "rounds": rounds(project),
+    }
+
+
+def classes(project: Project) -> list[dict[str, Any]]:
+    """Value, name and colour of every structure, and of what nobody knows."""
+    found = [
+        {"value": value, "name": name, "colour": class_colour(place)}
+        for place, (value, name) in enumerate(project.classes.items())
+    ]
+    return [*found, {"value": project.settings.ignore, "name": "unknown", "colour": "#8a8a8a"}]
+
+
+def line(project: Project, id: str, part: str) -> dict[str, Any]:
+    """What the list says of a case; its score is that of its worst structure."""
+    state, record, status = project.state(id), project.masks.record(id), project.status(id)
+    looked_at = record if status in ("outlined", "rejected", "skipped") else None
+    return {
+        "id": id,
+        "status": status,
+        "version": state.version,
+        "kept_for": part if part in ("validation", "test") else "",
+        "round": record.round if record else None,
+        "score": _worst(looked_at, "score"),
+        "low": _worst(looked_at, "low"),
+        "high": _worst(looked_at, "high"),
+        "rank": _worst(looked_at, "rank"),
+        "flags": list(looked_at.flags) if looked_at else [],
+        "volume_ml": state.volume_ml or (record.volume_ml if record else {}),
+        "seconds": state.seconds,
+        "changed": state.changed,
+        "dice": state.dice,
+        "by": state.by,
+        "at": state.at,
+        "note": state.note,
+        "undo": bool(state.before),
+    }
+
+
+def _worst(record: Record | None, kind: str) -> float | None:
+    """Of the structure whose score, or else whose rank, is the lowest."""
+    if record is None:
+        return None
+    order = {n: v for n, v in (record.score or {}).items() if v is not None}
+    order = order or {n: v for n, v in record.rank.items() if v is not None}
+    if not order:
+        return None
+    found: float | None = getattr(record, kind).get(min(order, key=lambda name: order[name]))
+    return found
+
+
+def worst_first(project: Project) -> list[str]:
+    """Ids of the cases that are to do: what is being corrected, the worst masks, then new ones."""
+
+    def order(id: str) -> tuple[int, float, str]:
+        told = line(project, id, "")
+        stage = ("correcting", "outlined", "new").index(told["status"])
+        known = told["score"] if told["score"] is not None else told["rank"]
+        return stage, 2.0 if known is None else known, id
+
+    waiting = ("new", "outlined", "correcting")
+    return sorted((id for id in project.cases if project.status(id) in waiting), key=order)
+
+
+def pace(project: Project) -> dict[str, float | None]:
+    """Seconds that a person takes for a case, the middle one, and what is left at that pace."""
+    states = [project.state(id) for id in project.cases]
+    spent = [s.seconds for s in states if s.state in ("accepted", "rejected") and s.seconds]
+    middle = float(np.median(spent)) if spent else None
+    waiting = sum(project.status(id) in ("new", "outlined", "correcting") for id in project.cases)
+    return {"seconds": middle, "left": None if middle is None else middle * waiting}
+
+
+def rounds(project: Project) -> list[dict[str, Any]]:
+    """How much people still change of each round's masks: what says when to stop."""
+    told = []
+    for number in project.places.rounds():
+        states = [project.state(id) for id in project.cases]
+        dice = [s.dice for s in states if s.run == number and s.state == "accepted"]
+        known = [value for value in dice if value is not None]
+        told.append({
+            "round": number,
+            "accepted": len(dice),
+            "dice": float(np.mean(known)) if known else None,
+        })  # fmt: skip
+    return told
+
+
+def doubt(project: Project, id: str) -> list[list[float]]:
+    """Of the mask, voxels that are likely wrong in each slice, along the axes of RAS."""
+    record = project.masks.record(id)
+    if record is None or len(record.doubt) != 3:
+        return []
+    turn = read_grid(project.case(id).images[0]).turn
+    found: list[list[float]] = [[], [], []]
+    for values, (axis, flip) in zip(record.doubt, turn, strict=True):
+        found[axis] = list(values)[::flip]
+    return found

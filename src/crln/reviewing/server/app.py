@@ -1,0 +1,181 @@
+"""What the page asks for, and what is done about it."""
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from crln.cohort import Slices
+from crln.imaging import read_grid
+from crln.reviewing.bridge import MOST_VALUES, Drawing, packed, ras_affine, unpack
+from crln.reviewing.learning import Learning, Wish
+from crln.reviewing.overview import classes, doubt, line, overview
+from crln.reviewing.project import Project
+from crln.reviewing.server.gate import Refused
+from crln.reviewing.server.reply import Reply, Request, tag, told
+from crln.reviewing.server.static import static
+from crln.reviewing.shown import Shelf, channels
+from crln.reviewing.state import CaseState
+
+_SLACK = 2**16
+"""Bytes that gzip may add to what it cannot pack."""
+_MOST_SECONDS = 24 * 3600.0
+_NIFTI = "application/octet-stream"
+
+
+class _Form(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class _Decided(_Form):
+    what: Literal["accepted", "rejected", "skipped"]
+    round: int | None = None
+    seconds: float = Field(default=0, ge=0, le=_MOST_SECONDS, allow_inf_nan=False)
+    slices: list[int] | None = Field(default=None, min_length=1, max_length=10_000)
+    axis: int | None = Field(default=None, ge=0, le=2)
+
+
+class _Note(_Form):
+    note: str = Field(max_length=4000)
+
+
+class App:
+    """A project, as the page sees it.
+
+    Args:
+        project: held by this process.
+        learning: what learns from it.
+    """
+
+    def __init__(self, project: Project, learning: Learning) -> None:
+        self.project, self.learning = project, learning
+        self.shelf = Shelf(project.places)
+        self._of_case: dict[tuple[str, str], Callable[[str, Request], Reply]] = {
+            ("GET", ""): self._case,
+            ("GET", "scan.nii"): self._scan,
+            ("GET", "outline.nii.gz"): self._outline,
+            ("PUT", "drawing"): self._draw,
+            ("POST", "decision"): self._decide,
+            ("POST", "undo"): self._undo,
+            ("PUT", "note"): self._note,
+        }
+        self._of_all: dict[tuple[str, str], Callable[[Request], Reply]] = {
+            ("GET", "project"): lambda request: told(self._project()),
+            ("GET", "learning"): lambda request: told(self.learning.status()),
+            ("POST", "learning"): self._learn,
+            ("DELETE", "learning"): lambda request: told(self.learning.stop()),
+        }
+
+    def __call__(self, request: Request) -> Reply:
+        """The answer to a request; names are looked up in tables, and no path is made of them."""
+        parts, method = request.target.parts, request.method
+        if method == "GET" and (found := static(parts)):
+            return found
+        if parts[0] == "api" and len(parts) == 2 and (method, parts[1]) in self._of_all:
+            return self._of_all[method, parts[1]](request)
+        if parts[:2] == ("api", "cases") and 3 <= len(parts) <= 4:
+            what = (method, parts[3] if len(parts) == 4 else "")
+            if parts[2] in self.project.cases and what in self._of_case:
+                return self._of_case[what](parts[2], request)
+        raise Refused(404, "not found")
+
+    def _project(self) -> dict[str, Any]:
+        return {**overview(self.project), "learning": self.learning.status()}
+
+    def _case(self, id: str, request: Request) -> Reply:
+        """What the page must know before it shows a case."""
+        project, case = self.project, self.project.case(id)
+        grid = read_grid(case.images[0])
+        shown = self.shelf.scan(case, request.number("channel") or 0)
+        found, state = project.standing(id), project.state(id)
+        drawing = self._drawing(id)
+        return told({
+            **line(project, id, ""),
+            "origin": found.origin,
+            "base": found.round,
+            "values": list(drawing.values),
+            "classes": classes(project),
+            "shape": list(grid.in_ras(grid.shape)),
+            "spacing": list(grid.in_ras(grid.spacing)),
+            "affine": ras_affine(grid).tolist() if grid.known else None,
+            "turn": [list(pair) for pair in grid.turn],
+            "window": list(shown.window),
+            "channels": list(project.data.channel_names(channels(case))),
+            "doubt": doubt(project, id),
+        }, ETag=tag(state.version))  # fmt: skip
+
+    def _known(self) -> tuple[int, ...]:
+        """Values that can be drawn, background first."""
+        return (0, *self.project.classes, self.project.settings.ignore)
+
+    def _drawing(self, id: str) -> Drawing:
+        grid = read_grid(self.project.case(id).images[0])
+        return Drawing.of(grid, self._known(), self.project.values(id), id)
+
+    def _scan(self, id: str, request: Request) -> Reply:
+        shown = self.shelf.scan(self.project.case(id), request.number("channel") or 0)
+        return Reply(shown.path, _NIFTI)
+
+    def _outline(self, id: str, request: Request) -> Reply:
+        """The outline as it stands, as numbers."""
+        with self.project.changing(id, None) as state:
+            values = self.project.values(id)
+        grid = read_grid(self.project.case(id).images[0])
+        drawing = Drawing.of(grid, self._known(), values, id)
+        body = packed(drawing.numbers(values), grid)
+        return Reply(body, _NIFTI, {"ETag": tag(state.version)})
+
+    def _draw(self, id: str, request: Request) -> Reply:
+        """Keeps a drawing: gzipped numbers, one a voxel."""
+        version = request.version
+        grid = read_grid(self.project.case(id).images[0])
+        voxels = grid.shape[0] * grid.shape[1] * grid.shape[2]
+        if request.length > voxels + voxels // 1000 + _SLACK:
+            raise Refused(413, f"more than a drawing of {voxels} voxels can be")
+        drawing = Drawing(grid, self._values(request))
+        seconds = min(float(request.number("seconds") or 0), _MOST_SECONDS)
+        outline = drawing.outline(unpack(request.body, request.length, voxels))
+        state = self.project.save(
+            id, outline, version=version, round=request.number("round"), seconds=seconds
+        )
+        return self._now(state)
+
+    def _values(self, request: Request) -> tuple[int, ...]:
+        """What the numbers of a drawing stand for, as the page was told."""
+        given = request.target.query.get("values", "")
+        try:
+            values = tuple(int(word) for word in given.split(",")) if len(given) < 4000 else ()
+        except ValueError:
+            values = ()
+        known = self._known()
+        fits = values[: len(known)] == known and len(set(values)) == len(values) <= MOST_VALUES
+        if not fits or not all(-(2**31) <= value < 2**31 for value in values):
+            raise Refused(400, "values: not those of the outline")
+        return values
+
+    def _decide(self, id: str, request: Request) -> Reply:
+        version, form = request.version, request.said(_Decided)
+        slices = None
+        if form.slices is not None:
+            axis = 2 if form.axis is None else form.axis
+            side = read_grid(self.project.case(id).images[0]).shape[axis]
+            if not all(0 <= number < side for number in form.slices):
+                raise Refused(400, f"slices: there are {side}, counted from 0")
+            slices = Slices(tuple(sorted(set(form.slices))), axis)
+        state = self.project.decide(
+            id, form.what, version=version, round=form.round, seconds=form.seconds, slices=slices
+        )
+        return self._now(state)
+
+    def _undo(self, id: str, request: Request) -> Reply:
+        return self._now(self.project.undo(id, request.version))
+
+    def _note(self, id: str, request: Request) -> Reply:
+        version = request.version
+        return self._now(self.project.write_note(id, request.said(_Note).note, version))
+
+    def _learn(self, request: Request) -> Reply:
+        return told(self.learning.start(request.said(Wish)))
+
+    def _now(self, state: CaseState) -> Reply:
+        return told(line(self.project, state.case, ""), ETag=tag(state.version))

@@ -1,0 +1,98 @@
+"""What a project is of, as its `project.yaml` says."""
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from crln.cohort import Cohort, load_cohort
+from crln.cohort.layouts import UnknownLayoutError
+from crln.errors import CrlnError
+from crln.files import checked, read_yaml, to_yaml, write_text
+from crln.reviewing.places import Places
+
+FORMAT = 1
+_REMEDY = "restore the file, or begin the project anew in another folder"
+
+
+class ProjectSettings(BaseModel):
+    """What a project was begun with.
+
+    Attributes:
+        format: of the folder.
+        data: the person's scans and labels, relative to the project or outright.
+        split: the run folder or file whose split counts, or None: that beside the data.
+        group: pattern on ids that tells the patient.
+        sparse: of the person's labels only the slices that hold anything are outlined.
+        classes: label value to name, background included.
+        regions: name to the label values that it is the union of.
+        ignore: the label value of voxels that nobody knows.
+        run: a run folder to begin with, in place of the first round.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    format: int = FORMAT
+    data: str
+    split: str | None = None
+    group: str | None = None
+    sparse: bool = False
+    classes: dict[int, str] = Field(min_length=2)
+    regions: dict[str, tuple[int, ...]] = Field(default_factory=dict)
+    ignore: int
+    run: str | None = None
+
+    def write(self, places: Places) -> None:
+        """Makes the folder a project."""
+        write_text(places.settings, to_yaml(self.model_dump(mode="json")))
+
+    @classmethod
+    def read(cls, places: Places) -> "ProjectSettings":
+        """Opens it; CrlnError where there is none, or it is damaged or of a newer version."""
+        path = places.settings
+        content = checked(read_yaml(path, _REMEDY), dict, path, _REMEDY)
+        number = content.get("format")
+        if isinstance(number, int) and number > FORMAT:
+            raise CrlnError(
+                f"{path}: format {number} of a newer crln; this one knows {FORMAT}: update"
+            )
+        return checked(content, cls, path, _REMEDY)
+
+    def cohort(self, places: Places) -> Cohort:
+        """The person's own cohort, as it lies there now, with the classes of the project."""
+        found = load_data(
+            resolved(self.data, places), split=self.split and str(resolved(self.split, places)),
+            group=self.group, sparse=self.sparse,
+        )  # fmt: skip
+        return replace(found, class_names=self.classes, regions=self.regions)
+
+
+def load_data(
+    data: Path, *, split: str | None = None, group: str | None = None, sparse: bool = False
+) -> Cohort:
+    """A cohort of any layout, or the scans that lie in a folder without one.
+
+    Raises:
+        CrlnError: there is no scan, or the cohort has a fault.
+    """
+    try:
+        return load_cohort(data, split=split, group=group, sparse=sparse)
+    except UnknownLayoutError:
+        from crln.inference.discover import discover_inputs
+
+        cases = tuple(discover_inputs([data]))
+        return Cohort(data, "scans", unlabelled=cases)
+
+
+def resolved(told: str, places: Places) -> Path:
+    """The path that a project names; "new" and the like stay."""
+    return Path(os.path.normpath(places.path / told))
+
+
+def named(path: Path, places: Places) -> str:
+    """How a project names a path: relative where it lies beside it, so that both can be moved."""
+    whole, folder = Path(os.path.abspath(path)), Path(os.path.abspath(places.path))
+    if whole.is_relative_to(folder.parent):
+        return Path(os.path.relpath(whole, folder)).as_posix()
+    return str(whole)

@@ -1,0 +1,94 @@
+"""Scans as the page shows them: files that are made when first asked for."""
+
+import threading
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from crln.cohort import Case
+from crln.errors import CrlnError
+from crln.imaging import count_channels
+from crln.reviewing.bridge import write_shown
+from crln.reviewing.places import Places
+from crln.reviewing.state import file_name
+
+MOST_KEPT = 6
+"""Scans that are kept as files for the page; others are made again."""
+_HEADER = 352
+"""Bytes before the voxels."""
+_SAMPLE = 1_000_000
+_TAILS = (0.5, 99.5)
+"""Percentiles of the voxels that are shown black and white at first."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One channel of a scan, as a file for the page.
+
+    Attributes:
+        path: uncompressed NIfTI, axes in the order of RAS.
+        window: values that are black and white at first.
+    """
+
+    path: Path
+    window: tuple[float, float]
+
+
+class Shelf:
+    """Makes and keeps these files; the memory of a scan is taken while it is made, and no longer.
+
+    Args:
+        places: of the project.
+    """
+
+    def __init__(self, places: Places) -> None:
+        self._folder = places.shown
+        self._locks: dict[Path, threading.Lock] = defaultdict(threading.Lock)
+        self._making = threading.Lock()
+        self._windows: dict[Path, tuple[float, float]] = {}
+
+    def scan(self, case: Case, channel: int = 0) -> Shown:
+        """A channel of a case's scan.
+
+        Raises:
+            CrlnError: the scan cannot be read, or has no such channel.
+        """
+        if channel >= (total := channels(case)):
+            raise CrlnError(f"{case.id}: has {total} channels; choose one of them")
+        several = len(case.images) > 1
+        source, inside = (case.images[channel], 0) if several else (case.images[0], channel)
+        found = source.stat()
+        name = f"{file_name(case.id)}.{channel}.{found.st_mtime_ns}.{found.st_size}.nii"
+        path = self._folder / name
+        with self._locks[path]:
+            if not path.exists():
+                with self._making:  # one scan's memory at a time
+                    write_shown(source, inside, path)
+                    self._forget(path)
+            if path not in self._windows:
+                self._windows[path] = _window(path)
+        return Shown(path, self._windows[path])
+
+    def _forget(self, newest: Path) -> None:
+        """Removes the files that were made first."""
+        others = [path for path in self._folder.glob("*.nii") if path != newest]
+        others.sort(key=lambda path: path.stat().st_mtime_ns)
+        for path in others[: len(others) + 1 - MOST_KEPT]:
+            path.unlink(missing_ok=True)
+
+
+def channels(case: Case) -> int:
+    """How many channels a case has, in files of one or of several."""
+    return len(case.images) if len(case.images) > 1 else count_channels(case.images)
+
+
+def _window(path: Path) -> tuple[float, float]:
+    """From a sample of the voxels."""
+    import nibabel as nib
+
+    dtype = nib.Nifti1Image.from_filename(path).get_data_dtype()
+    voxels = np.memmap(path, dtype, "r", offset=_HEADER)
+    low, high = np.percentile(voxels[:: max(1, voxels.size // _SAMPLE)], _TAILS).tolist()
+    return (low, high) if high > low else (low, low + 1)

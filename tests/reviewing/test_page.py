@@ -1,0 +1,202 @@
+"""The page in a real browser, with a real mouse; what it saves is read from the disk."""
+
+import nibabel as nib
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+from crln.jobs import Jobs
+from crln.reviewing import begin_project
+from crln.reviewing.rounds import Round, RoundProgress
+from crln.reviewing.serving import serving
+
+pytestmark = pytest.mark.slow
+WAIT = 60_000
+SHAPE = (20, 18, 16)
+# Turned by 20 degrees, its first axis runs to the left.
+AFFINE = np.array([[-0.94, -0.342, 0, 3], [-0.342, 0.94, 0, 5], [0, 0, 1.2, 7], [0, 0, 0, 1]])
+
+
+@pytest.fixture
+def places(tmp_path, small):
+    chance = np.random.default_rng(0)
+    for name in ("a", "b", "c"):
+        scan = chance.integers(0, 200, SHAPE).astype(np.int16)
+        small.scan(tmp_path / f"data/images/{name}.nii.gz", scan, AFFINE)
+    label = np.zeros(SHAPE, np.uint8)
+    label[4:9, 5:9, 6:9], label[10:14, 5:9, 6:9] = 1, 2
+    small.scan(tmp_path / "data/labels/a.nii.gz", label, AFFINE)
+    return begin_project(tmp_path / "data", say=str)
+
+
+class Hand:
+    """A person at the page."""
+
+    def __init__(self, opened) -> None:
+        self.opened, self.page = opened, opened.page
+        self.page.set_viewport_size({"width": 900, "height": 560})  # drawn without a graphics card
+        self.page.evaluate(
+            "() => { globalThis.violations = []; document.addEventListener("
+            "'securitypolicyviolation', e => violations.push(e.violatedDirective)); }"
+        )
+        self.page.wait_for_selector('body[data-listed="1"]', timeout=WAIT)
+        self.page.select_option("#view", "0")
+
+    def open(self, case: str) -> None:
+        self.page.evaluate("id => void review.show(id)", case)
+        self.page.wait_for_selector(f'body[data-ready="{case}"]', timeout=WAIT)
+
+    def at(self, voxel) -> tuple[float, float]:
+        """Where a voxel, in the order of RAS, lies on the screen."""
+        self.page.evaluate("v => review.viewer.go(v)", voxel)
+        box = self.page.locator("#gl").bounding_box()
+        x, y = self.page.evaluate(
+            "v => { const nv = review.viewer.nv; return [...nv.frac2canvasPos(nv.vox2frac(v))]; }",
+            voxel,
+        )
+        return box["x"] + x, box["y"] + y
+
+    def drag(self, *voxels) -> None:
+        places = [self.at(voxel) for voxel in voxels]
+        self.page.mouse.move(*places[0])
+        self.page.mouse.down()
+        for place in places[1:]:
+            self.page.mouse.move(*place, steps=4)
+        self.page.mouse.up()
+
+    def says(self, text: str) -> None:
+        self.page.locator("#said").filter(has_text=text).wait_for(timeout=WAIT)
+
+    def press(self, key: str) -> None:
+        self.page.keyboard.press(key)
+
+
+def _drawn(project, case: str) -> np.ndarray:
+    """The drawing on the disk, in the order of RAS: this scan's first axis runs to the left."""
+    return project.values(case)[::-1]
+
+
+def test_a_person_draws_undoes_saves_accepts_and_goes_on(browser, places):
+    with serving(places, by="anna") as service:
+        project = service.project
+        hand = Hand(browser.open(service.url, 1200))
+        hand.open("b")
+        hand.press("2")
+        hand.page.mouse.click(*hand.at([5, 7, 8]))
+        hand.says("saved")
+        expected = np.zeros(SHAPE, np.int32)
+        expected[5, 7, 8] = 2
+        assert np.array_equal(_drawn(project, "b"), expected)
+        hand.press("Control+z")
+        hand.page.wait_for_timeout(50)
+        hand.says("saved")
+        assert not _drawn(project, "b").any()
+        hand.press("Control+Shift+z")
+        hand.page.wait_for_timeout(50)
+        hand.says("saved")
+        assert np.array_equal(_drawn(project, "b"), expected)
+        hand.press("1")  # a lasso: what is drawn around is filled
+        hand.press("f")
+        hand.drag([8, 4, 8], [14, 4, 8], [14, 10, 8], [8, 10, 8], [8, 4, 8])
+        hand.page.wait_for_timeout(50)
+        hand.says("saved")
+        found = _drawn(project, "b")
+        assert (found[9:14, 5:10, 8] == 1).all()
+        assert not found[:, :, :8].any()
+        hand.press("f")
+        hand.press("e")
+        hand.page.mouse.click(*hand.at([11, 7, 8]))
+        hand.page.wait_for_timeout(50)
+        hand.says("saved")
+        expected = found.copy()
+        expected[11, 7, 8] = 0
+        assert np.array_equal(_drawn(project, "b"), expected)
+        hand.press("a")
+        hand.page.wait_for_selector('body[data-ready="c"]', timeout=WAIT)  # the next
+        state = project.state("b")
+        assert (state.state, state.by) == ("accepted", "anna")
+        label, scan = (
+            nib.load(places.label("b")), nib.load(project.case("b").images[0])
+        )  # fmt: skip
+        assert np.array_equal(np.asarray(label.dataobj)[::-1], expected)
+        assert np.allclose(label.affine, scan.affine)
+        itk = sitk.ReadImage(places.label("b"))
+        assert itk.GetDirection() == sitk.ReadImage(project.case("b").images[0]).GetDirection()
+        hand.press("u")
+        hand.page.wait_for_selector('body[data-ready="b"]', timeout=WAIT)
+        hand.says("as it was before")
+        assert project.status("b") == "correcting"
+        assert hand.opened.faults() == []
+        assert hand.page.evaluate("violations") == []
+
+
+def test_what_was_drawn_is_there_after_the_page_is_loaded_anew(browser, places):
+    with serving(places) as service:
+        values = np.zeros(SHAPE, np.int32)
+        values[3, 4, 5] = 1
+        service.project.save("b", values)
+        hand = Hand(browser.open(service.url + "?case=b", 1200))
+        hand.page.wait_for_selector('body[data-ready="b"]', timeout=WAIT)
+        numbers = np.array(hand.page.evaluate("[...review.viewer.numbers]"))
+        shown = numbers.reshape(SHAPE, order="F")
+        assert np.array_equal(shown, values[::-1])
+        world = nib.load(service.project.case("b").images[0]).affine @ [3, 4, 5, 1]
+        hand.at([SHAPE[0] - 1 - 3, 4, 5])
+        told = hand.page.locator("#place").text_content()
+        assert told.startswith(", ".join(f"{mm:.1f}" for mm in world[:3]))
+
+
+def test_of_two_windows_the_second_is_told_and_overwrites_nothing(browser, places):
+    with serving(places) as service:
+        hand = Hand(browser.open(service.url, 1200))
+        hand.open("b")
+        other = np.ones(SHAPE, np.int32)
+        service.project.save("b", other)  # in another window
+        hand.press("2")
+        hand.page.mouse.click(*hand.at([5, 7, 8]))
+        hand.says("NOT SAVED")
+        assert np.array_equal(service.project.values("b"), other)
+        assert "another window" in hand.page.locator("#banner").text_content()
+        hand.page.click("#banner button")
+        hand.page.wait_for_timeout(200)
+        hand.page.wait_for_selector('body[data-ready="b"]', timeout=WAIT)
+        hand.page.mouse.click(*hand.at([5, 7, 8]))
+        hand.says("saved")
+        assert _drawn(service.project, "b")[5, 7, 8] == 2
+
+
+def test_learn_again_shows_the_new_masks_as_they_come(browser, places, small, monkeypatch):
+    import crln.reviewing.work as rooms
+
+    def outlined(folder, number) -> None:
+        values = np.zeros(SHAPE, np.int32)
+        values[4:9, 5:9, 6:9] = 1
+        small.mask(service.project, number, "c", values, score={"class 1": 0.31, "class 2": None})
+        Round(places, number).tell(RoundProgress(stage="done", outlined=1, to_outline=1))
+
+    monkeypatch.setattr(rooms, "work", outlined)
+    monkeypatch.setattr(rooms, "lower_priority", lambda: None)
+    with serving(places, jobs=Jobs(here=True)) as service:
+        hand = Hand(browser.open(service.url, 1200))
+        hand.page.click("#learn")
+        line = hand.page.locator('#list button[data-id="c"]')
+        line.filter(has_text="outlined").wait_for(timeout=WAIT)
+        assert "likely Dice 31 %" in line.text_content()
+        first = hand.page.locator("#list button").first.text_content()
+        assert first.startswith("c")  # the worst mask, before what has none
+        hand.press("n")
+        hand.page.wait_for_selector('body[data-ready="c"]', timeout=WAIT)
+        hand.press("a")
+        hand.page.wait_for_selector('body[data-ready="b"]', timeout=WAIT)
+        assert service.project.state("c").dice == 1.0
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [400, 1200])
+def test_nothing_is_cut_and_nothing_is_asked_for_elsewhere(browser, places, width, scheme):
+    with serving(places) as service:
+        service.project.write_note("b", "a note that is somewhat longer than the list is wide")
+        opened = browser.open(service.url, width, scheme)
+        opened.page.wait_for_selector('body[data-listed="1"]', timeout=WAIT)
+        opened.page.select_option("#filter", "all")
+        assert opened.faults() == []
