@@ -96,10 +96,10 @@ def _tamed(channel: np.ndarray, low: float, high: float, name: Path | str) -> np
     if not reach or (least - reach <= low and high <= most + reach):
         return channel
     below, above = channel < least - reach, channel > most + reach
+    count = counted(int(np.count_nonzero(below | above)), "voxel")
     _log.warning(
         "%s: holds %s as far out as %.4g, nearly all others between %.4g and %.4g; cut to these",
-        name, counted(int(np.count_nonzero(below | above)), "voxel"), high if high > most else low,
-        least, most,
+        name, count, high if high - most > least - low else low, least, most,
     )  # fmt: skip
     cut: np.ndarray = np.where(below, least, np.where(above, most, channel)).astype(channel.dtype)
     return cut
