@@ -1,5 +1,6 @@
 """The faults that a user can mend."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -69,6 +70,7 @@ def reason(error: BaseException) -> str:
     if "itk" in told.lower():
         told = told.splitlines()[-1]
     words = " ".join(told.split()).removeprefix("Reason: ").removeprefix("ITK ERROR: ")
+    words = re.sub(r"^\w+\(0x[0-9a-f]+\): ", "", words)  # ITK's object and its address
     if len(words) > _MOST_WORDS:
         words = f"{words[:_MOST_WORDS]}..."
     return words or type(error).__name__

@@ -51,6 +51,22 @@ def test_every_header_of_a_series_is_read_once(
     assert sorted(opened) == sorted(series.iterdir())
 
 
+def test_a_slice_that_is_cut_off_in_its_header_is_named_not_called_missing(series: Path) -> None:
+    file = sorted(series.iterdir(), key=lambda p: int(p.stem))[4]
+    whole = file.read_bytes()
+    file.write_bytes(whole[: whole.index(b"\x28\x00\x10\x00")])  # before its Rows
+    with pytest.raises(CrlnError, match=rf"{file.name} has no"):
+        read_image([series])
+
+
+@pytest.mark.parametrize("tag", ["Rows", "Columns"])
+def test_an_empty_tag_is_named(series: Path, tag: str, dicom: ModuleType) -> None:
+    for file in series.iterdir():
+        dicom.edit(file, **{tag: None})
+    with pytest.raises(CrlnError, match=rf"\.dcm has no {tag}; export the series again"):
+        read_grid(series)
+
+
 def test_two_series_are_refused(series: Path, dicom: ModuleType) -> None:
     first = next(series.iterdir())
     dicom.edit(first, SeriesInstanceUID=pydicom.uid.generate_uid())

@@ -155,9 +155,22 @@ def by_series(headers: Headers) -> dict[str, Headers]:
 
 
 def scans_among(files: Iterable[Path]) -> Headers:
-    """The headers of those DICOM files that hold voxels of a scan."""
+    """The headers of those DICOM files that hold voxels of a scan.
+
+    One that is of the kind of the others and cut off before its voxels is among them, so that it is
+    named, and no slice seems missing.
+    """
     headers = {file: read_header(file) for file in files}
+    scans = {file for file, header in headers.items() if _has_voxels(header)}
+    kinds = {headers[file].get("SOPClassUID") for file in scans} - {None, ""}
     return {
-        file: header for file, header in headers.items()
-        if header.get("Rows") is not None and header.get("SOPClassUID") not in _NOT_SCANS
-    }  # fmt: skip
+        file: header
+        for file, header in headers.items()
+        if file in scans or header.get("SOPClassUID") in kinds
+    }
+
+
+def _has_voxels(header: "Dataset") -> bool:
+    """Whether a header tells of voxels of a scan, though the tags may be empty."""
+    told = "Rows" in header or "Columns" in header
+    return told and header.get("SOPClassUID") not in _NOT_SCANS
