@@ -40,7 +40,7 @@ PARTS = {
     **{
         script.stem: [script.name]
         for script in sorted(HERE.glob("*.py"))
-        if script.stem not in ("__main__", "gpu", "harness", "outlines", "step", "suggest")
+        if script.stem not in ("__main__", "gpu", "harness", "outlines", "step", "suggest", "trust")
     },
 }
 """Name -> script and its arguments: the steps first, then every other script."""

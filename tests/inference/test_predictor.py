@@ -15,7 +15,7 @@ from crln.labels import LabelSpace
 from crln.methods import build_method
 from crln.planning import Plan
 from crln.preparation import prepare_cohort, prepare_image, what_was_seen
-from crln.quality import what_was_outlined
+from crln.quality import Features, what_was_outlined
 from crln.runs import Facts, RunFolder
 
 pytestmark = pytest.mark.slow
@@ -262,3 +262,16 @@ def test_an_outline_far_from_the_labels_has_a_flag(run: RunFolder, phantom: Path
     found = Predictor(nothing, plan, appraiser=network.appraiser).predict(scan)
     assert found.flags == tuple(f"{name} is missing, which every label has" for name in names)
     assert Predictor(nothing, plan).predict(scan).flags == ()
+
+
+def test_a_scan_that_the_network_sees_far_from_all_others_has_a_flag(
+    run: RunFolder, phantom: Path
+) -> None:
+    scan = load_cohort(phantom).test[0].images
+    near = Features(mean=(0.0,) * 8, spread=(1e6,) * 8, reach=1.0, scans=5)
+    for known, flags in ((near, ()), (near.model_copy(update={"spread": (1e-9,) * 8}), 1)):
+        RunFolder(run.path, run.plan, run.facts.updated(features=known)).write_facts()
+        run.seal()
+        found = load_predictor(run.path).predict(scan).flags
+        told = "unlike the training scans: what the network sees in it"
+        assert (told in found) == bool(flags)

@@ -122,6 +122,8 @@ def test_test_and_validation_scans_teach_only_where_that_is_asked_for(
     assert run.facts.seen.low.spacing <= run.facts.seen.high.spacing
     assert run.facts.outlined
     assert [seen.labels for seen in run.facts.outlined.structures.values()] == [3, 3]
+    assert run.facts.features
+    assert run.facts.features.scans == 3 + len(expected)
 
 
 def test_the_weights_at_the_end_are_those_that_scored_best(

@@ -13,8 +13,9 @@ from crln.devices import settle_device
 from crln.errors import CrlnError
 from crln.files import fault_of
 from crln.imaging import Volume, read_image
+from crln.inference.features import watched
 from crln.inference.fuse import accelerate
-from crln.inference.mean import Members, Network
+from crln.inference.mean import Members, Network, networks_of
 from crln.inference.prediction import Prediction
 from crln.inference.restore import outline
 from crln.inference.sliding import Precision, score_slabs
@@ -106,12 +107,14 @@ class Predictor:
         del scan  # as large as the prepared image
         tally = Tally(self.plan.labels)
         slabs = score_slabs(self.network, image, self.plan, self.device, self.precision, tally)
-        found = outline(
-            slabs, placement, self.plan.labels,
-            probabilities=probabilities, uncertainty=uncertainty,
-        )  # fmt: skip
+        with watched([network for network, _ in networks_of(self.network)]) as watch:
+            found = outline(
+                slabs, placement, self.plan.labels,
+                probabilities=probabilities, uncertainty=uncertainty,
+            )  # fmt: skip
         classes = self.plan.labels.cleaned(found.classes, cleaned) if cleaned else found.classes
         signals = tally.signals()
+        strange += self.appraiser.unlike(watch.features())
         return Prediction(
             self.plan.labels.decode(classes), found.probabilities, found.uncertainty,
             placement.grid, self.plan.labels, source, found.doubt,
@@ -195,7 +198,10 @@ def predictor_of(
     plan = _overlaid(runs[0].plan, dict(inference or {}))
     place = settle_device(device)
     networks = [run.load_network(place) for run in runs]
-    seen, appraiser = runs[0].facts.seen, Appraiser(runs[0].facts.outlined, quality)
+    seen, appraiser = (
+        runs[0].facts.seen,
+        Appraiser(runs[0].facts.outlined, quality, tuple(run.facts.features for run in runs)),
+    )
     others = [run.load_second(place) for run in runs] if second_look else []
     seconds = [other for other in others if other]
     if len(seconds) < len(networks):

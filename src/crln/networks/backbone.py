@@ -10,6 +10,9 @@ class Backbone(nn.Module):
 
     Each patch is computed by itself, but for the statistics of batch norms.
 
+    A backbone, or a part of it, may have a property `bottleneck`, the module that gives its
+    coarsest features: by these a scan is told from those of the training.
+
     Attributes:
         widths: channels of each feature map, finest first.
         strides: along X, Y, Z, how many voxels of the image a voxel of each feature map stands for.
@@ -29,3 +32,12 @@ class Backbone(nn.Module):
     def forward(self, images: Tensor) -> list[Tensor]:
         """(B, C, X, Y, Z) -> maps (B, widths[i], X / strides[i][0], ...), finest first."""
         raise NotImplementedError
+
+
+def bottleneck_of(network: nn.Module) -> nn.Module | None:
+    """The module of a network that gives its coarsest features; None where it does not say."""
+    for module in network.modules():
+        found = getattr(module, "bottleneck", None)
+        if isinstance(found, nn.Module):
+            return found
+    return None

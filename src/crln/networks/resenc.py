@@ -86,6 +86,11 @@ class ResEncVNet(Backbone):
         )
         initialise(self)
 
+    @property
+    def bottleneck(self) -> nn.Module:
+        """What the coarsest features leave by."""
+        return self.dropout
+
     def encode(self, images: Tensor) -> list[Tensor]:
         """(B, C, X, Y, Z) -> one feature map per level, finest first.
 

@@ -61,6 +61,11 @@ class UNet3D(Backbone):
         self.head_dropout = nn.Dropout3d(dropout)
         initialise(self)
 
+    @property
+    def bottleneck(self) -> nn.Module:
+        """What the coarsest features leave by."""
+        return self.bottleneck_dropout
+
     def encode(self, images: Tensor) -> list[Tensor]:
         """(B, C, X, Y, Z) -> one feature map per level, finest first.
 

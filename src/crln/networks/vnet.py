@@ -65,6 +65,11 @@ class VNetEncoder(nn.Module):
                 self.downs.append(ConvNormReLU(down, make_norm("batch", deeper)))
         self.dropout = nn.Dropout3d(dropout)
 
+    @property
+    def bottleneck(self) -> nn.Module:
+        """What the coarsest features leave by."""
+        return self.dropout
+
     def forward(self, images: Tensor) -> list[Tensor]:
         """(B, C, X, Y, Z) -> one feature map per level, finest first.
 

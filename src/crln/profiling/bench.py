@@ -17,8 +17,9 @@ from crln.preparation import PreparedCase
 from crln.profiling.clock import Clock
 from crln.profiling.stand_in import stand_ins
 from crln.profiling.watch import Call, watched
-from crln.training.loop import batches_ahead, make_step, make_streams
+from crln.training.loop import make_step, make_streams
 from crln.training.optimiser import build_optimiser
+from crln.training.stream import batches_ahead
 
 WAIT, MOVE, OTHER = "wait for data", "to the device", "other"
 CASES = 4

@@ -2,6 +2,7 @@
 
 from crln.quality.appraise import Appraiser
 from crln.quality.estimate import CohortEstimate
+from crln.quality.features import Features
 from crln.quality.learnt import label_shapes, what_was_outlined
 from crln.quality.outlines import LabelRanges
 from crln.quality.record import Points, Quality
@@ -13,6 +14,7 @@ __all__ = [
     "Appraisal",
     "Appraiser",
     "CohortEstimate",
+    "Features",
     "LabelRanges",
     "Points",
     "Quality",

@@ -7,6 +7,7 @@ import numpy as np
 
 from crln.imaging import Grid
 from crln.labels import LabelSpace
+from crln.quality.features import Features
 from crln.quality.outlines import LabelRanges
 from crln.quality.record import Quality
 from crln.quality.score import Appraisal, Score
@@ -21,10 +22,27 @@ class Appraiser:
     Attributes:
         outlines: what the labels are like.
         quality: what left-out cases tell.
+        features: of the training scans, as each network sees them.
     """
 
     outlines: LabelRanges | None = None
     quality: Quality | None = None
+    features: tuple[Features | None, ...] = ()
+
+    def unlike(self, seen: Sequence[np.ndarray | None]) -> list[str]:
+        """Whether most networks see a scan far from all that they saw in training.
+
+        Args:
+            seen: of each network the coarsest features of the scan, (C,).
+        """
+        if len(seen) != len(self.features):
+            return []
+        far = [
+            known.far(ours)
+            for known, ours in zip(self.features, seen, strict=True)
+            if known is not None and ours is not None and len(ours) == len(known.mean)
+        ]
+        return ["what the network sees in it"] if sum(far) * 2 > len(far) else []
 
     def appraise(
         self,

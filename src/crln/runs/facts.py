@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from crln.errors import CrlnError
 from crln.files import read_yaml, to_yaml, write_text
 from crln.preparation.likeness import Looks
-from crln.quality import LabelRanges
+from crln.quality import Features, LabelRanges
 from crln.runs.packages import Needed
 
 FORMAT = 1
@@ -53,6 +53,7 @@ class Facts(BaseModel):
         seen: what the training scans are like, so that another can be told from them.
         shared: whether the folder is a model to hand on, without what else a training leaves.
         outlined: what their labels are like, for the same.
+        features: the coarsest features of some of the scans, for the same.
     """
 
     model_config = ConfigDict(extra="allow", frozen=True, coerce_numbers_to_str=True)
@@ -88,6 +89,7 @@ class Facts(BaseModel):
     seen: Looks | None = None
     shared: bool | None = None
     outlined: LabelRanges | None = None
+    features: Features | None = None
 
     def updated(self, **changes: Any) -> Self:
         """A copy with other values."""

@@ -1,12 +1,14 @@
 """Begins, resumes and ends a run folder."""
 
+import copy
 import math
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from crln.cohort import Cohort
 from crln.errors import CrlnError
@@ -14,6 +16,7 @@ from crln.files import read_tensors, write_tensors
 from crln.memory import GIB, peak_gib
 from crln.methods import Method, spelled_out
 from crln.planning import Plan
+from crln.quality import Features
 from crln.runs.checkpoint import Origin, Progress, read_origin
 from crln.runs.ensemble import is_ensemble, open_ensemble
 from crln.runs.facts import FORMAT, Change, Facts
@@ -230,8 +233,20 @@ def keep_best(run: RunFolder, method: Method, progress: Progress, score: float) 
     return True
 
 
-def finish_run(run: RunFolder, method: Method, progress: Progress) -> RunFolder:
-    """Saves the predictor and what it cost; with a validation split the best, else the last."""
+def finish_run(
+    run: RunFolder,
+    method: Method,
+    progress: Progress,
+    look: Callable[[nn.Module], Features | None] = lambda network: None,
+) -> RunFolder:
+    """Saves the predictor and what it cost; with a validation split the best, else the last.
+
+    Args:
+        run: the folder.
+        method: that has learnt.
+        progress: how far it has come.
+        look: what the network that predicts sees in the training scans.
+    """
     network = method.predictor()
     chosen, tensors = "last", dict(network.state_dict())
     if progress.best is not None and not math.isnan(progress.best):
@@ -241,9 +256,12 @@ def finish_run(run: RunFolder, method: Method, progress: Progress) -> RunFolder:
             method.load_state_dict(best)
             best = dict(network.state_dict())
         tensors = best
+    seeing = copy.deepcopy(network)
+    seeing.load_state_dict(tensors)
     facts = run.facts.updated(
         format=FORMAT,
         chosen=chosen,
+        features=look(seeing.eval()),
         seconds=round(progress.seconds, 1),
         peak_memory_gib=round(_peak_memory_gib(), 2),
         parameters=sum(p.numel() for p in network.parameters()),

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,12 +28,13 @@ from crln.training.cases import find_pool, prepare_parts
 from crln.training.centres import Centres
 from crln.training.listeners import Course, Listener, Phase
 from crln.training.log import Losses, Table, TensorBoard, check_terms
+from crln.training.look import looking
 from crln.training.optimiser import build_optimiser, set_learning_rate
 from crln.training.options import Training
 from crln.training.resume import schedule_notes
 from crln.training.start_from import take_weights
 from crln.training.stop import Stop
-from crln.training.stream import PatchStream
+from crln.training.stream import PatchStream, batches_ahead
 from crln.training.validation import Validation
 
 
@@ -99,11 +100,12 @@ def learn(fabric: Fabric, task: Task, stop: Stop | None = None) -> RunFolder:
         session = _begin(fabric, task, told, stop or Stop())
         if isinstance(session, RunFolder):
             return session
-        run, state, learner = session.run, session.state, session.learner
+        run, state = session.run, session.state
         if not _take_steps(session):
             session.stop.raise_if_interrupted(run.path, state.step, task.plan.training.iterations)
             return run
-        run = by_first(fabric, lambda: finish_run(run, learner, state))
+        look = looking(session.streams, task.plan, fabric.device)
+        run = by_first(fabric, lambda: finish_run(run, session.learner, state, look))
         for listener in told:
             listener.finished(run)
         return run
@@ -251,18 +253,6 @@ def make_streams(
         )
         for purpose, cases, count, centres in parts
     ]  # fmt: skip
-
-
-def batches_ahead(
-    streams: Sequence[PatchStream], first: int, last: int
-) -> Generator[tuple[Batch, ...]]:
-    """Each step's batches, one per stream."""
-    ahead = [stream.ahead(first, last) for stream in streams]
-    try:
-        yield from zip(*ahead, strict=True)
-    finally:
-        for stream in ahead:
-            stream.close()
 
 
 def make_step(

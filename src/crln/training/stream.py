@@ -152,3 +152,15 @@ def _draft(case: PreparedCase, found: np.ndarray) -> np.ndarray:
 def _triple(values: np.ndarray) -> Triple:
     x, y, z = (int(v) for v in values)
     return x, y, z
+
+
+def batches_ahead(
+    streams: Sequence[PatchStream], first: int, last: int
+) -> Generator[tuple[Batch, ...]]:
+    """Each step's batches, one per stream."""
+    ahead = [stream.ahead(first, last) for stream in streams]
+    try:
+        yield from zip(*ahead, strict=True)
+    finally:
+        for stream in ahead:
+            stream.close()
