@@ -577,6 +577,13 @@ def _(place: Place) -> list[object]:
     return predicting(place)
 
 
+@fault("a page of yours in a run folder")
+def _(place: Place) -> list[object]:
+    trained(place)
+    (place.root / "run" / "index.html").write_text("<p>my own</p>")
+    return place.train("--resume")
+
+
 @fault("a page of yours where ours would be")
 def _(place: Place) -> list[object]:
     trained(place)

@@ -165,7 +165,7 @@ def test_every_plan_field_is_documented_with_its_default(
 @pytest.mark.parametrize("verb", VERBS)
 def test_every_option_is_documented(verb: str) -> None:
     options = {
-        (parameter.secondary_opts or parameter.opts)[-1]  # of what is on, how it is switched off
+        parameter.opts[-1]
         for parameter in VERBS[verb].params
         if parameter.opts[-1].startswith("--") and parameter.opts[-1] != "--help"
     }

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
         out_of_fold,
         train,
         train_ensemble,
+        write_page,
     )
 
 if sys.platform == "darwin":
@@ -82,6 +83,7 @@ _ROOMS = {
     "suggest": "suggestion",
     "train": "training",
     "train_ensemble": "training",
+    "write_page": "training",
     "write_results": "comparison",
 }
 
@@ -124,6 +126,7 @@ __all__ = [
     "suggest",
     "train",
     "train_ensemble",
+    "write_page",
     "write_results",
 ]
 

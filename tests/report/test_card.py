@@ -8,22 +8,22 @@ import numpy as np
 import pytest
 
 from crln.imaging import Grid
-from crln.report.card import Card, Slices, Structure, policy, shown_volume
+from crln.report.card import Card, CardRow, SliceStack, policy, shown_volume
 from crln.report.cut import Cut
 from crln.report.stack import Outlines, stack_data
 
 
-def slices() -> Slices:
+def slices() -> SliceStack:
     shape = (8, 8, 6)
     classes = np.zeros(shape, np.uint8)
     classes[2:5, 2:5, 3] = 1
     image = np.arange(384.0).reshape(shape)
     cut = Cut.through(Grid(shape, np.eye(4)), classes > 0)
     outlines = [Outlines.exclusive("prediction", cut.sample(classes), 1)]
-    return Slices(cut, stack_data(cut, image, outlines), outlines)
+    return SliceStack(cut, stack_data(cut, image, outlines), outlines)
 
 
-LIVER = Structure("liver", "#112233", 1234.5, 9, 0.876, 0.8, 0.93)
+LIVER = CardRow("liver", "#112233", 1234.5, 9, 0.876, 0.8, 0.93)
 
 
 def test_a_card_says_volume_score_interval_and_remarks_in_one_line() -> None:
@@ -39,8 +39,8 @@ def test_a_card_says_volume_score_interval_and_remarks_in_one_line() -> None:
 
 
 def test_what_is_not_known_is_not_told() -> None:
-    plain = Structure("liver", "#112233", math.nan, 12)
-    html = Card("a", 0, [plain, Structure("spleen", "#445566")], "no space").to_html()
+    plain = CardRow("liver", "#112233", math.nan, 12)
+    html = Card("a", 0, [plain, CardRow("spleen", "#445566")], "no space").to_html()
     assert "12 voxels" in html
     assert "<td>none</td>" in html
     assert "nan" not in html.lower()
@@ -50,7 +50,7 @@ def test_what_is_not_known_is_not_told() -> None:
 
 def test_names_are_text_and_no_markup() -> None:
     name = "<b>\"'&</script>"
-    html = Card(name, 0, [Structure(name, "#112233", 1.0, 1)], slices(), (name,)).to_html()
+    html = Card(name, 0, [CardRow(name, "#112233", 1.0, 1)], slices(), (name,)).to_html()
     assert "<b>" not in html
     assert html.count("</script>") == 1
 

@@ -6,13 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from crln.errors import CrlnError
 from crln.report import (
     box_plots,
     cost_scatter,
     label_curves,
     learning_curves,
-    read_log,
     structure_plot,
 )
 from crln.report.charts import NARROW
@@ -27,20 +25,6 @@ def logs(tmp_path: Path) -> dict[str, Path]:
     )
     (tmp_path / "b.csv").write_text("step,total,lr,seconds,validation\n10,2,0.01,0.5,\n")
     return {"crln": tmp_path / "a.csv", "supervised": tmp_path / "b.csv"}
-
-
-def test_read_log(logs):
-    log = read_log(logs["crln"])
-    np.testing.assert_array_equal(log["step"], [10, 20])
-    np.testing.assert_array_equal(log["validation"], [math.nan, 0.7])
-
-
-@pytest.mark.parametrize("text", [None, "", "a,b\n1,2\n", "step,total\n1,x\n"])
-def test_a_damaged_log_is_refused(tmp_path, text):
-    if text is not None:
-        (tmp_path / "log.csv").write_text(text)
-    with pytest.raises(CrlnError, match=r"give a run's log\.csv"):
-        read_log(tmp_path / "log.csv")
 
 
 def test_learning_curves_show_each_runs_terms_in_words_and_the_validation(logs):

@@ -8,14 +8,14 @@ import pytest
 
 from crln.errors import CrlnError
 from crln.imaging import Grid
-from crln.report.card import Card, Slices, Structure
+from crln.report.card import Card, CardRow, SliceStack
 from crln.report.cut import Cut
 from crln.report.gallery import MARK, PAGE, PIECES, Gallery, check_own
 from crln.report.stack import Outlines, stack_data
 
 
 def card(case: str, order: float = 0.0, **told: object) -> Card:
-    return Card(case, order, [Structure("liver", "#112233", 1.0, 5)], "", **told)
+    return Card(case, order, [CardRow("liver", "#112233", 1.0, 5)], "", **told)
 
 
 def names(out: Path) -> list[str]:
@@ -124,11 +124,11 @@ def pictured(case: str, order: float, dice: float, side: int, flags: tuple[str, 
     doubt[[5, 6]] = 1, 0.5
     cut = Cut.through(Grid(shape, np.eye(4)), classes > 0, (np.zeros(24), np.zeros(20), doubt))
     outlines = [Outlines.exclusive("prediction", cut.sample(classes), 2)]
-    slices = Slices(cut, stack_data(cut, image, outlines), outlines)
+    slices = SliceStack(cut, stack_data(cut, image, outlines), outlines)
     volume = 6 * side**2 / 1000
     structures = [
-        Structure("a rather long name of a liver", "#ff0000", volume, 9, dice, dice - 0.1, 0.99),
-        Structure("vein", "#0000ff", 0.002, 2, 0.9, 0.8, 0.95),
+        CardRow("a rather long name of a liver", "#ff0000", volume, 9, dice, dice - 0.1, 0.99),
+        CardRow("vein", "#0000ff", 0.002, 2, 0.9, 0.8, 0.95),
     ]
     return Card(case, order, structures, slices, flags)
 

@@ -23,10 +23,17 @@ def test_every_field_is_a_switch_with_its_text_and_default(name: str) -> None:
     if option.cli is None:
         assert name not in SWITCHES
         return
-    switch = SWITCHES[name]
-    assert switch.opts == [f"--{name.replace('_', '-')}"]
-    assert switch.help == option.help
+    switch, help = SWITCHES[switched(name)], option.help
+    if default is True:  # what is on is switched off
+        default, help = False, f"Do not {help[0].lower()}{help[1:]}"
+    assert switch.opts == [f"--{switched(name).replace('_', '-')}"]
+    assert switch.help == help
     assert switch.default == default
+
+
+def switched(name: str) -> str:
+    """What the command line calls a field."""
+    return f"no_{name}" if documented()[name][1] is True else name
 
 
 def test_a_new_field_would_be_a_switch() -> None:
@@ -36,7 +43,8 @@ def test_a_new_field_would_be_a_switch() -> None:
     of_plan = {"preset", "plan", "iterations", "hours", "quick", "published"}
     of_ensemble = {"folds", "members", "jobs", "slurm", "job_option"}
     own = {"out"} | of_data | of_plan | of_ensemble
-    shown = {name for name, (_, _, option) in documented().items() if option.cli is not None}
+    told = documented().items()
+    shown = {switched(name) for name, (_, _, option) in told if option.cli is not None}
     assert SWITCHES.keys() - {"help"} == own | shown
 
 

@@ -45,7 +45,8 @@ def cohort(phantom: Path) -> Cohort:
 
 
 def quick(cohort: Cohort, plan: Plan, out: Path, **options: object) -> RunFolder:
-    return train(cohort, plan, out, progress=False, **options)  # type: ignore[arg-type]
+    told: dict[str, object] = {"page": False} | options
+    return train(cohort, plan, out, progress=False, **told)  # type: ignore[arg-type]
 
 
 def weights(run: Path) -> dict[str, torch.Tensor]:

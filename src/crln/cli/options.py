@@ -1,14 +1,14 @@
 """Arguments and options that several verbs have."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 
 from crln.errors import CrlnError
-from crln.training.options import documented
+from crln.training.options import Option, Training, documented
 
 Data = Annotated[
     Path,
@@ -134,19 +134,34 @@ def with_training(command: Callable[..., None]) -> Callable[..., None]:
     signature = inspect.signature(command)
     own = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
     more = [
-        inspect.Parameter(
-            name, inspect.Parameter.KEYWORD_ONLY, default=default,
-            annotation=Annotated[
-                kind, typer.Option(f"--{name.replace('_', '-')}", help=text.help, **text.cli)
-            ],
-        )
+        _switch(name, kind, default, text)
         for name, (kind, default, text) in documented().items()
         if text.cli is not None
-    ]  # fmt: skip
+    ]
     wanted = signature.replace(parameters=[*own, *more])
     command.__signature__ = wanted  # type: ignore[attr-defined]
     command.__annotations__ = {p.name: p.annotation for p in wanted.parameters.values()}
     return command
+
+
+def _switch(name: str, kind: Any, default: Any, text: Option) -> inspect.Parameter:
+    """An option of the command line; what is on has one that switches it off."""
+    help = text.help
+    if default is True:
+        name, default, help = f"no_{name}", False, f"Do not {help[0].lower()}{help[1:]}"
+    option = typer.Option(f"--{name.replace('_', '-')}", help=help, **(text.cli or {}))
+    return inspect.Parameter(
+        name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, option]
+    )
+
+
+def chosen_training(options: Mapping[str, Any]) -> Training:
+    """What the options that `with_training` gives a verb ask for."""
+    told: dict[str, Any] = {
+        name.removeprefix("no_"): not value if name.startswith("no_") else value
+        for name, value in options.items()
+    }
+    return Training(**told)
 
 
 def job_options(words: list[str], slurm: bool) -> dict[str, Any]:

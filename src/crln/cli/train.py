@@ -18,6 +18,7 @@ from crln.cli.options import (
     Sparse,
     Test,
     Validation,
+    chosen_training,
     job_options,
     with_training,
 )
@@ -109,7 +110,7 @@ def command(
     from crln.runs.folder import ENSEMBLE, FACTS
     from crln.runs.lifecycle import taken
 
-    chosen = Training(**options)
+    chosen = chosen_training(options)
     begun, teacher = earlier(out, chosen)
     known = begun or teacher
     method = chosen.method or (known.method if known else "crln")
@@ -145,7 +146,8 @@ def command(
         raise CrlnError("--jobs and --slurm are for the members of an ensemble; add --folds")
     else:
         crln.train(cohort, decided, out, chosen)
-    console.print(f"model in {out}; next: crln predict {out} SCANS --out MASKS")
+    look = f", its page {out / 'index.html'}" if chosen.page else ""
+    console.print(f"model in {out}{look}; next: crln predict {out} SCANS --out MASKS")
 
 
 def _parts(folds: int | None, members: int | None, begun: Begun | None) -> tuple[int, int] | None:

@@ -166,7 +166,7 @@ class Cell:
             train(
                 replace(cohort, test=test), self.plan, self.folder, method=self.variant.method,
                 seed=self.seed, device=compute.device, precision=compute.precision,
-                cache=compute.cache, resume=True, progress=False,
+                cache=compute.cache, resume=True, page=False, progress=False,
             )  # fmt: skip
         return cohort
 

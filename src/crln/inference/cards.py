@@ -10,10 +10,10 @@ from crln.errors import reason
 from crln.evaluation.measures import Measures
 from crln.inference.prediction import Prediction
 from crln.quality import Score
-from crln.report.card import Card, Structure
+from crln.report.card import Card, CardRow
 from crln.report.gallery import Gallery
 from crln.report.style import class_colour
-from crln.report.viewer import Slices, slices_of
+from crln.report.viewer import SliceStack, slices_of
 
 EVERY, SELDOM = 60.0, 50.0
 """Seconds from one writing of the page to the next, at least; and so many times what it took."""
@@ -32,12 +32,12 @@ def card_of(case: str, mask: str, prediction: Prediction, measures: Mapping[str,
     for i, (name, found) in enumerate(measures.items()):
         score = prediction.scores.get(name, Score())
         structures.append(
-            Structure(
+            CardRow(
                 name, class_colour(i), found.volume_ml, found.voxels,
                 score.dice, score.low, score.high,
             )
         )  # fmt: skip
-    slices: Slices | str
+    slices: SliceStack | str
     try:
         masks = {"prediction": prediction.mask}
         scan = prediction.read_scan()

@@ -33,10 +33,11 @@ if TYPE_CHECKING:
 
 _FILES = {
     "charts": (
-        "box_plots", "cost_scatter", "label_curves", "learning_curves", "read_log",
+        "box_plots", "cost_scatter", "label_curves", "learning_curves",
         "structure_plot",
     ),
     "evaluated": ("page_beside", "write_evaluation"),
+    "log": ("read_log",),
     "page": (
         "Block", "Chart", "Details", "FactList", "KeyFigure", "KeyFigures", "PageSection",
         "Paragraph", "write_report",

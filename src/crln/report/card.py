@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from crln.report.template import render
-from crln.report.viewer import Slices
+from crln.report.viewer import SliceStack
 
 
 @dataclass(frozen=True)
-class Structure:
+class CardRow:
     """What a card says of one structure; NaN where it is not known.
 
     Attributes:
@@ -69,8 +69,8 @@ class Card:
 
     case: str
     order: float
-    structures: Sequence[Structure]
-    slices: Slices | str
+    structures: Sequence[CardRow]
+    slices: SliceStack | str
     flags: Sequence[str] = ()
     mask: str = ""
     note: str = ""
@@ -96,7 +96,7 @@ class Card:
         )  # fmt: skip
         return re.sub(r"\s*\n\s*", " ", text)
 
-    def _viewer(self, slices: Slices) -> dict[str, object]:
+    def _viewer(self, slices: SliceStack) -> dict[str, object]:
         """What `viewer.html` shows."""
         names = [each.name for each in self.structures]
         notes = [each.volume if each.voxels else "" for each in self.structures]

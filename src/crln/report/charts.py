@@ -4,7 +4,6 @@ Each is drawn for a page and, anew, for a telephone: type keeps its size, and wh
 side is stacked.
 """
 
-import csv
 import math
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,12 +17,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullFormatter
 
-from crln.errors import CrlnError
-from crln.files import read_text
+from crln.report.log import NO_LOSSES, read_log
 from crln.report.style import CHART, INK, colours
 from crln.report.words import BOXED, loss_title
 
-_NOT_LOSSES = {"step", "total", "lr", "seconds", "validation"}
 WIDE, NARROW = 9.0, 3.6
 """Inches that a chart is wide on a page, and on a telephone."""
 LEAST = 2.0
@@ -31,27 +28,6 @@ LEAST = 2.0
 
 Figures = tuple[float, float, float]
 """A mean and the ends of its interval; these are NaN where there is none."""
-
-
-def read_log(path: Path) -> dict[str, np.ndarray]:
-    """The columns of a training's CSV log, float64; NaN where a row has no entry.
-
-    Raises:
-        CrlnError: missing or not such a log.
-    """
-    remedy = "give a run's log.csv"
-    header, *rows = csv.reader(read_text(Path(path), remedy).splitlines() or [""])
-    try:
-        columns = zip(*rows, strict=True)  # as many cells in every row
-        log = {
-            name: np.array([float(cell or "nan") for cell in column])
-            for name, column in zip(header, columns, strict=True)
-        }
-    except ValueError as error:
-        raise CrlnError(f"{path}: not a training log ({error}); {remedy}") from error
-    if "step" not in log:
-        raise CrlnError(f"{path}: not a training log, it has no column step; {remedy}")
-    return log
 
 
 def learning_curves(logs: Mapping[str, Path], *, width: float = WIDE) -> Figure:
@@ -240,7 +216,7 @@ def _folded(text: str, width: float) -> str:
 
 def _terms(log: Mapping[str, np.ndarray]) -> Iterable[str]:
     """The losses of a log, without their sum where there are several."""
-    return [column for column in log if column not in _NOT_LOSSES] or ["total"]
+    return [column for column in log if column not in NO_LOSSES] or ["total"]
 
 
 def _draw_losses(

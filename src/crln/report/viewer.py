@@ -16,7 +16,7 @@ from crln.report.style import class_colour
 
 
 @dataclass(frozen=True)
-class Slices:
+class SliceStack:
     """What a viewer shows.
 
     Attributes:
@@ -61,7 +61,7 @@ class Viewer:
     """
 
     title: str
-    slices: Slices
+    slices: SliceStack
     figures: Mapping[str, str]
     note: str = ""
 
@@ -96,7 +96,7 @@ def slices_of(
     masks: Mapping[str, np.ndarray],
     labels: LabelSpace,
     doubt: Sequence[np.ndarray] = (),
-) -> Slices:
+) -> SliceStack:
     """What a viewer shows of a scan.
 
     Args:
@@ -109,7 +109,7 @@ def slices_of(
     inside = reduce(np.logical_or, (_anything(mask, labels) for mask in masks.values()))
     cut = Cut.through(scan.grid, inside, doubt)
     outlines = [_outlines(kind, cut.sample(mask), labels) for kind, mask in masks.items()]
-    return Slices(cut, stack_data(cut, scan.array[0], outlines), outlines)
+    return SliceStack(cut, stack_data(cut, scan.array[0], outlines), outlines)
 
 
 def _anything(mask: np.ndarray, labels: LabelSpace) -> np.ndarray:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from crln.training.cross_validation import out_of_fold
     from crln.training.ensemble import train_ensemble
     from crln.training.listeners import Course, Listener
+    from crln.training.page import write_page
     from crln.training.start import train
 
 _FILES = {
@@ -20,6 +21,7 @@ _FILES = {
     "out_of_fold": "cross_validation",
     "train": "start",
     "train_ensemble": "ensemble",
+    "write_page": "page",
 }
 
 __all__ = [
@@ -30,6 +32,7 @@ __all__ = [
     "out_of_fold",
     "train",
     "train_ensemble",
+    "write_page",
 ]
 
 

@@ -11,8 +11,10 @@ from crln.imaging import output_suffix
 from crln.inference import Precision
 from crln.inference.predictor import predictor_of
 from crln.quality import Quality, Signals
+from crln.report.gallery import PAGE
 from crln.runs import EnsembleFolder, Member
 from crln.training.ensemble import OUT_OF_FOLD
+from crln.training.ensemble_page import write_ensemble_page
 
 SIGNALS = "signals.yaml"
 """Of each left-out case and structure, what tells how good its outline is."""
@@ -82,6 +84,8 @@ def out_of_fold(
     found = evaluate_pairs(pairs, unit=unit, classes=labels)
     found.save(folder / "metrics", overwrite=True)
     Quality.learnt(found, signals).write(ensemble.path)
+    if (ensemble.path / PAGE).exists():
+        write_ensemble_page(ensemble)
     return found
 
 

@@ -14,9 +14,13 @@ from crln.errors import CrlnError
 from crln.jobs import Jobs, run_tasks, tells_of_a_stop, visible_gpus
 from crln.planning import Plan
 from crln.quality.record import QUALITY
+from crln.report.gallery import PAGE, check_own
+from crln.report.story import MARK, written_by_person
 from crln.runs import EnsembleFolder, Member, open_ensemble, open_run
 from crln.runs.folder import ENSEMBLE
 from crln.runs.lifecycle import allowed_changes, keep_inputs, refuse_others, refuse_shared, taken
+from crln.training.ensemble_page import write_ensemble_page
+from crln.training.examples import example_cards
 from crln.training.listeners import Listener
 from crln.training.options import Training
 from crln.training.resume import settled
@@ -92,12 +96,15 @@ def train_ensemble(
         >>> ensemble.finished
         True
     """
-    options = replace(options or Training(), **fields)
+    options, out = replace(options or Training(), **fields), Path(out)
     if options.distil:
         raise CrlnError(
             "--distil makes one network of an ensemble; leave out --folds and --members"
         )
-    ensemble = _begin(cohort, plan, Path(out), options, folds, members or folds)
+    if options.page:
+        check_own(out / PAGE, MARK)
+    intended = written_by_person(out)  # an ensemble that is replaced is the same person's
+    ensemble = _begin(cohort, plan, out, options, folds, members or folds)
     options = replace(options, method=ensemble.method)
     if len(ensemble.members) < folds:
         say(f"{folds - len(ensemble.members)} of {folds} folds are left out by no member: their "
@@ -124,6 +131,7 @@ def train_ensemble(
             work(listeners)
             if not ensemble.done(name):  # a listener has stopped it, and so all
                 break
+        _tell(ensemble, cohort, options, intended)
         return ensemble
     gpus = [] if jobs.slurm or options.device == "cpu" else visible_gpus()
 
@@ -142,7 +150,16 @@ def train_ensemble(
             f"{ensemble.path}: not every member has finished; mend what {ensemble.path / JOBS} "
             "tells, and go on with --resume"
         )
+    _tell(ensemble, cohort, options, intended)
     return ensemble
+
+
+def _tell(ensemble: EnsembleFolder, cohort: Cohort, options: Training, intended: str) -> None:
+    """Writes the page, with examples where every member has finished."""
+    if options.page:
+        done = ensemble.finished
+        cards = example_cards(ensemble.path, cohort, options, 0.0) if done else ()
+        write_ensemble_page(ensemble, cards, intended)
 
 
 def _done(ensemble: EnsembleFolder, name: str, plan: Plan) -> bool:

@@ -4,19 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from crln.runs import RunFolder
-
-
-@dataclass(frozen=True)
-class Phase:
-    """A part of a training that teaches by the same terms.
-
-    Attributes:
-        name: "labels alone" or "all scans".
-        last: the steps done at its end.
-    """
-
-    name: str
-    last: int
+from crln.training.phases import Phase
 
 
 @dataclass(frozen=True)

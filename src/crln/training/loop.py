@@ -1,6 +1,5 @@
 """The training loop: read it top to bottom; it never asks which method it runs."""
 
-import math
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -13,7 +12,6 @@ from torch import Tensor
 
 from crln.cohort import Cohort, save_split
 from crln.methods import Batch, Method, Step, build_method
-from crln.methods.base import SemiSupervised
 from crln.parallel.launch import by_first
 from crln.planning import Plan
 from crln.planning.bounds import check_batch
@@ -26,11 +24,13 @@ from crln.runs.packages import needed
 from crln.training.bar import show_progress
 from crln.training.cases import find_pool, prepare_parts
 from crln.training.centres import Centres
-from crln.training.listeners import Course, Listener, Phase
+from crln.training.listeners import Course, Listener
 from crln.training.log import Losses, Table, TensorBoard, check_terms
 from crln.training.look import looking
 from crln.training.optimiser import build_optimiser, set_learning_rate
 from crln.training.options import Training
+from crln.training.page import RunPage, write_page
+from crln.training.phases import phases_of
 from crln.training.resume import schedule_notes
 from crln.training.start_from import take_weights
 from crln.training.stop import Stop
@@ -93,12 +93,15 @@ def learn(fabric: Fabric, task: Task, stop: Stop | None = None) -> RunFolder:
     told: list[Listener] = []
     if fabric.is_global_zero:
         told = [Table(), *([TensorBoard()] if task.options.tensorboard else []), *task.listeners]
+        told += [RunPage(task.cohort, task.out, task.options)] if task.options.page else []
         told += [show_progress()] if task.options.progress else []
     with ExitStack() as stack:
         for listener in told:
             stack.callback(listener.closed)
         session = _begin(fabric, task, told, stop or Stop())
         if isinstance(session, RunFolder):
+            if fabric.is_global_zero and task.options.page:
+                write_page(session.path)  # what a person has written since is shown
             return session
         run, state = session.run, session.state
         if not _take_steps(session):
@@ -149,7 +152,8 @@ def _begin(fabric: Fabric, task: Task, told: Sequence[Listener], stop: Stop) -> 
         state = load_checkpoint(run.checkpoint, learner, optimiser)
         notes = schedule_notes(run, state.step)
     total = plan.training.iterations
-    course = Course(run, state.step, total, _phases(learner, total), tuple(notes), stop.ask)
+    phases = phases_of(type(learner), plan)
+    course = Course(run, state.step, total, phases, tuple(notes), stop.ask)
     for listener in told:
         listener.started(course)
     return Session(
@@ -217,16 +221,6 @@ def _save(at: Session, losses: Losses, rate: float) -> None:
     save_checkpoint(at.run.checkpoint, at.learner, at.optimiser, at.state, at.origin)
     for listener in at.told:
         listener.saved(at.state.step)
-
-
-def _phases(learner: Method, total: int) -> tuple[Phase, ...]:
-    """Labels alone, then all scans; of a method without a labelled start one of them."""
-    if not learner.uses_unlabelled:
-        return (Phase("labels alone", total),)
-    start = 0
-    if isinstance(learner, SemiSupervised):
-        start = min(total, math.ceil(learner.plan.training.labelled_start * total))
-    return tuple(Phase(*each) for each in (("labels alone", start), ("all scans", total)))
 
 
 def make_streams(

@@ -121,6 +121,7 @@ class Training:
         ),
     ] = None  # fmt: skip
     tensorboard: Annotated[bool, Option("Write the log for TensorBoard, too.")] = False
+    page: Annotated[bool, Option("Write index.html, a page about the run.")] = True
     progress: Annotated[bool, Option("Show how far it is.", shown=False)] = True
     intervals: Annotated[
         Intervals, Option("Steps between rows of the log, checkpoints, validations.", shown=False)
