@@ -67,6 +67,15 @@ def test_a_label_tells_what_was_looked_for_and_a_case_its_group(root: Path) -> N
     assert case.group == "patient 7"
 
 
+def test_what_was_looked_for_may_be_named(root: Path) -> None:
+    text = GOOD.replace("1: lesion}", "1: lesion, 4: cyst}")
+    label = "{path: outlines/a.nii.gz, classes: [cyst, 1]}"
+    (root / "cohort.yaml").write_text(text.replace("label: outlines/a.nii.gz", f"label: {label}"))
+    (case,) = load_cohort(root).labelled
+    assert case.label
+    assert case.label.classes == (4, 1)
+
+
 @pytest.mark.parametrize(
     "field",
     [
@@ -124,6 +133,11 @@ def test_unnamed_channels_are_numbered(root: Path) -> None:
         ("[T1, FLAIR]", "[T1", r"cohort\.yaml: line 2: .*; mend the file"),
         ("outlines/a.nii.gz", "{path: outlines/a.nii.gz, kind: guess}", "label.kind: Input should"),
         ("outlines/a.nii.gz", "{file: outlines/a.nii.gz}", "label.path: Field required"),
+        (
+            "outlines/a.nii.gz",
+            "{path: outlines/a.nii.gz, classes: [cist]}",
+            r"case one: label\.classes: 'cist' is no class \(background, lesion\); name it",
+        ),
         ("images: [scans/b_t1.nii.gz, ", "image: a, images: [", "give image or images, not both"),
         (
             "[scans/b_t1.nii.gz, scans/b_flair.nii.gz]",

@@ -1,5 +1,6 @@
 import os
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import nibabel as nib
@@ -268,3 +269,13 @@ def test_the_cache_is_where_the_environment_says(
     assert default_cache() == tmp_path
     monkeypatch.delenv("CRLN_CACHE")
     assert default_cache() == Path.home() / ".cache" / "crln"
+
+
+def test_a_label_that_was_searched_for_no_structure_of_the_plan_is_named(
+    case: Case, tmp_path: Path
+) -> None:
+    """It would teach nothing, without a word."""
+    assert case.label
+    other = replace(case, label=replace(case.label, classes=(7,)))
+    with pytest.raises(CrlnError, match=r"was searched for \[7\], none of the plan's structures"):
+        prepare_cohort([other], Plan(), tmp_path / "cache")

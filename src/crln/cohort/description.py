@@ -47,7 +47,7 @@ class _Label(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     path: Path
-    classes: tuple[int, ...] | None = Field(default=None, min_length=1)
+    classes: tuple[int | str, ...] | None = Field(default=None, min_length=1)
     kind: Kind = "outline"
     slices: _Slices | None = None
 
@@ -192,7 +192,10 @@ def _case(path: Path, entry: _Entry, usual: _Slices | None, names: dict[int, str
     folder = path.parent
     images = tuple(_found(folder / image) for image in entry.images)
     id = unicodedata.normalize("NFC", entry.id) or scan_stem(images[0])
-    label, draft = _label(folder, entry.label, usual), _label(folder, entry.draft, None)
+    label, draft = (
+        _label(folder, given, slices, names, f"{path}: case {id}")
+        for given, slices in ((entry.label, usual), (entry.draft, None))
+    )
     if label and label.kind == "draft":
         label, draft = None, draft or label
     draft = draft and replace(draft, kind="draft")
@@ -201,12 +204,30 @@ def _case(path: Path, entry: _Entry, usual: _Slices | None, names: dict[int, str
     return Case(id, images, label, entry.group, draft)
 
 
-def _label(folder: Path, given: _Label | None, usual: _Slices | None) -> Label | None:
+def _label(
+    folder: Path, given: _Label | None, usual: _Slices | None, names: dict[int, str], at: str
+) -> Label | None:
     if given is None:
         return None
     of = given.slices or (usual if given.kind == "outline" else None)
     slices = of.slices if of else None
-    return Label(label_file(_found(folder / given.path)), given.classes, given.kind, slices)
+    looked = None
+    if given.classes is not None:
+        looked = tuple(_value(name, names, at) for name in given.classes)
+    return Label(label_file(_found(folder / given.path)), looked, given.kind, slices)
+
+
+def _value(given: int | str, names: dict[int, str], at: str) -> int:
+    """The label value of a class that somebody looked for, who gave that or the name."""
+    if isinstance(given, int):
+        return given
+    values = {name: value for value, name in names.items()}
+    if given not in values:
+        raise CrlnError(
+            f"{at}: label.classes: {given!r} is no class ({', '.join(values) or 'none is named'}); "
+            "name it under classes, with its value"
+        )
+    return values[given]
 
 
 def _found(path: Path) -> Path:

@@ -106,6 +106,11 @@ def _known(label: Label | None, space: LabelSpace) -> tuple[bool, ...] | None:
     if label is None or label.classes is None or not space.exclusive:
         return None
     known = (True, *(value in label.classes for value in space.values[1:]))
+    if not any(known[1:]):
+        raise CrlnError(
+            f"{label.path}: was searched for {list(label.classes)}, none of the plan's structures "
+            f"{list(space.values[1:])}; correct its classes in cohort.yaml"
+        )
     return None if all(known) else known
 
 
