@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     import nibabel as nib
 
 _BLOCK = 2**20
+_DENSE = 2**20
+"""Values this close together are marked in a table."""
 MOST_VALUES = 256
 """The viewer counts classes in a byte."""
 _OWN_TYPES = (np.uint8, np.int16, np.uint16)
@@ -120,7 +122,7 @@ class Drawing:
             CrlnError: these are more values than the page can draw.
         """
         values = list(dict.fromkeys(known))
-        values += sorted(set(np.unique(held).tolist()) - set(values))
+        values += sorted(_values_in(held) - set(values))
         if len(values) > MOST_VALUES:
             raise CrlnError(
                 f"{name}: its outline holds {len(values) - 1} different values, and the page draws "
@@ -130,13 +132,21 @@ class Drawing:
 
     def numbers(self, outline: np.ndarray) -> np.ndarray:
         """Values (X, Y, Z) on the scan's grid -> uint8 numbers, in the same order."""
-        order = np.argsort(self.values)
-        place = np.searchsorted(np.array(self.values)[order], outline)
-        found: np.ndarray = order.astype(np.uint8)[place]
-        return found
+        low = min(self.values)
+        if max(self.values) - low > _DENSE:
+            order = np.argsort(self.values)
+            place = np.searchsorted(np.array(self.values)[order], outline)
+            sparse: np.ndarray = order.astype(np.uint8)[place]
+            return sparse
+        table = np.zeros(max(self.values) - low + 1, np.uint8)
+        table[np.array(self.values) - low] = np.arange(len(self.values))
+        numbers = np.empty(outline.shape, np.uint8)
+        for plane, target in zip(outline, numbers, strict=True):  # a plane at a time: less memory
+            target[...] = table[plane - low]
+        return numbers
 
     def outline(self, drawn: np.ndarray) -> np.ndarray:
-        """What the page gave back, as values (X, Y, Z) int32 on the scan's grid.
+        """What the page gave back, as values (X, Y, Z) on the scan's grid, of a type that fits.
 
         Args:
             drawn: uint8, a number a voxel, the first axis of RAS fastest.
@@ -152,7 +162,19 @@ class Drawing:
                 f"a drawing with the class number {drawn.max()}, where there are {len(self.values)}"
             )
         stored = self.grid.from_ras(drawn.reshape(shape, order="F"))
-        return np.array(self.values, np.int32)[stored]
+        kind = np.result_type(*map(np.min_scalar_type, self.values))
+        return np.array(self.values, kind)[stored]
+
+
+def _values_in(outline: np.ndarray) -> set[int]:
+    """The different values, found by marking rather than by sorting all voxels."""
+    low, high = int(outline.min()), int(outline.max())
+    if high - low > _DENSE:
+        return set(np.unique(outline).tolist())
+    seen = np.zeros(high - low + 1, bool)
+    for plane in outline:
+        seen[plane - low] = True
+    return set((np.flatnonzero(seen) + low).tolist())
 
 
 def unpack(body: BinaryIO, length: int, voxels: int) -> np.ndarray:

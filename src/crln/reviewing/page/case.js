@@ -36,8 +36,10 @@ export class Case {
     if (id !== this.id) this.spent = 0;
     this.touched = performance.now();
     this.id = null; // nothing is saved while another case is loaded
+    const seen = `version=${info.version}&round=${info.base ?? ""}`; // no other than was told of
     await this.viewer.show(
-      info, `${ofCase(id, "scan.nii")}?channel=${channel}`, ofCase(id, "outline.nii.gz"),
+      info, `${ofCase(id, "scan.nii")}?channel=${channel}`,
+      `${ofCase(id, "outline.nii.gz")}?${seen}`,
     );
     this.id = id;
     this.info = info;

@@ -1,6 +1,8 @@
 """What the page asks for, and what is done about it."""
 
+from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -9,6 +11,7 @@ from crln.cohort import Slices
 from crln.imaging import read_grid
 from crln.reviewing.bridge import MOST_VALUES, Drawing, packed, ras_affine, unpack
 from crln.reviewing.learning import Learning, Wish
+from crln.reviewing.outlines import Origin
 from crln.reviewing.overview import classes, doubt, line, overview
 from crln.reviewing.project import Project
 from crln.reviewing.server.gate import Refused
@@ -20,6 +23,8 @@ from crln.reviewing.state import CaseState
 _SLACK = 2**16
 """Bytes that gzip may add to what it cannot pack."""
 _MOST_SECONDS = 24 * 3600.0
+_KEPT = 4
+"""Outlines that are kept packed."""
 _NIFTI = "application/octet-stream"
 
 
@@ -39,6 +44,18 @@ class _Note(_Form):
     note: str = Field(max_length=4000)
 
 
+@dataclass(frozen=True)
+class _Ready:
+    """An outline as it is sent."""
+
+    case: str
+    version: int
+    round: int | None
+    origin: Origin
+    values: tuple[int, ...]
+    body: bytes
+
+
 class App:
     """A project, as the page sees it.
 
@@ -50,6 +67,7 @@ class App:
     def __init__(self, project: Project, learning: Learning) -> None:
         self.project, self.learning = project, learning
         self.shelf = Shelf(project.places)
+        self._outlines: deque[_Ready] = deque(maxlen=_KEPT)
         self._of_case: dict[tuple[str, str], Callable[[str, Request], Reply]] = {
             ("GET", ""): self._case,
             ("GET", "scan.nii"): self._scan,
@@ -87,13 +105,12 @@ class App:
         project, case = self.project, self.project.case(id)
         grid = read_grid(case.images[0])
         shown = self.shelf.scan(case, request.number("channel") or 0)
-        found, state = project.standing(id), project.state(id)
-        drawing = self._drawing(id)
+        ready = self._ready(id)
         return told({
             **line(project, id, ""),
-            "origin": found.origin,
-            "base": found.round,
-            "values": list(drawing.values),
+            "origin": ready.origin,
+            "base": ready.round,
+            "values": list(ready.values),
             "classes": classes(project),
             "shape": list(grid.in_ras(grid.shape)),
             "spacing": list(grid.in_ras(grid.spacing)),
@@ -102,28 +119,39 @@ class App:
             "window": list(shown.window),
             "channels": list(project.data.channel_names(channels(case))),
             "doubt": doubt(project, id),
-        }, ETag=tag(state.version))  # fmt: skip
+        }, ETag=tag(ready.version))  # fmt: skip
 
     def _known(self) -> tuple[int, ...]:
         """Values that can be drawn, background first."""
         return (0, *self.project.classes, self.project.settings.ignore)
 
-    def _drawing(self, id: str) -> Drawing:
-        grid = read_grid(self.project.case(id).images[0])
-        return Drawing.of(grid, self._known(), self.project.values(id), id)
+    def _ready(self, id: str) -> _Ready:
+        """The outline of a case as it stands now; read once for all that is asked about it."""
+        project = self.project
+        with project.changing(id, None) as state:
+            found = project.standing(id)
+            for ready in self._outlines:
+                if (ready.case, ready.version, ready.round) == (id, state.version, found.round):
+                    return ready
+            values, version = project.values(id), state.version
+        grid = read_grid(project.case(id).images[0])
+        drawing = Drawing.of(grid, self._known(), values, id)
+        body = packed(drawing.numbers(values), grid)
+        ready = _Ready(id, version, found.round, found.origin, drawing.values, body)
+        self._outlines.append(ready)
+        return ready
 
     def _scan(self, id: str, request: Request) -> Reply:
         shown = self.shelf.scan(self.project.case(id), request.number("channel") or 0)
         return Reply(shown.path, _NIFTI)
 
     def _outline(self, id: str, request: Request) -> Reply:
-        """The outline as it stands, as numbers."""
-        with self.project.changing(id, None) as state:
-            values = self.project.values(id)
-        grid = read_grid(self.project.case(id).images[0])
-        drawing = Drawing.of(grid, self._known(), values, id)
-        body = packed(drawing.numbers(values), grid)
-        return Reply(body, _NIFTI, {"ETag": tag(state.version)})
+        """The outline as it stands, as numbers; not another one than the page was told of."""
+        ready = self._ready(id)
+        seen = request.number("version", ready.version), request.number("round", ready.round)
+        if seen != (ready.version, ready.round):
+            raise Refused(412, f"{id}: has changed since you opened it; open it again")
+        return Reply(ready.body, _NIFTI, {"ETag": tag(ready.version)})
 
     def _draw(self, id: str, request: Request) -> Reply:
         """Keeps a drawing: gzipped numbers, one a voxel."""
