@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 _MOST_WORDS = 160
 """Characters of a library's reason that are shown."""
+_QUOTED = re.compile(r"""(?<!\w)b?(['"]).*?(\1|$)""")
 
 
 class CrlnError(Exception):
@@ -74,3 +75,13 @@ def reason(error: BaseException) -> str:
     if len(words) > _MOST_WORDS:
         words = f"{words[:_MOST_WORDS]}..."
     return words or type(error).__name__
+
+
+def bare_reason(error: BaseException) -> str:
+    """The same without what it quotes, which may be a value of a patient's header.
+
+    Examples:
+        >>> bare_reason(ValueError("could not convert string to float: 'Erika'"))
+        'could not convert string to float: ...'
+    """
+    return _QUOTED.sub("...", reason(error))

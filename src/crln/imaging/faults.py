@@ -10,7 +10,7 @@ from math import prod
 from pathlib import Path
 from threading import Lock
 
-from crln.errors import CrlnError, reason
+from crln.errors import CrlnError, bare_reason
 
 FILE_FAULTS = (
     OSError,
@@ -52,7 +52,7 @@ def reading(path: Path) -> Iterator[None]:
         raise CrlnError(f"{path}: may not be read; check its permissions") from error
     except Exception as error:  # a damaged file can make a library raise anything
         raise CrlnError(
-            f"{path}: truncated or not an image; copy or export it again ({reason(error)})"
+            f"{path}: truncated or not an image; copy or export it again ({bare_reason(error)})"
         ) from error
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from crln.cohort import Case
-from crln.errors import CrlnError, reason
+from crln.errors import CrlnError, bare_reason
 from crln.evaluation.measures import Measures
 from crln.files import claim, file_number, remove_partial
 from crln.imaging import check_option, mask_files, output_suffix, readable_names, write_scalar
@@ -262,7 +262,7 @@ def _predict_one(
     except CrlnError as fault:
         error = str(fault)
     except Exception as fault:  # whatever it is, the other scans can be outlined
-        error = f"{scan}: {reason(fault)}; mend that and predict it again"
+        error = f"{scan}: {bare_reason(fault)}; mend that and predict it again"
     if error:
         for path in written:
             path.unlink(missing_ok=True)

@@ -12,7 +12,7 @@ import numpy as np
 from crln.cohort import SPLIT, Case, Cohort, load_cohort, open_split
 from crln.cohort.outline import usual_axis
 from crln.cohort.parts import PARTS, group_of
-from crln.errors import CrlnError, reason
+from crln.errors import CrlnError, bare_reason
 from crln.evaluation.text import csv_text
 from crln.files import write_text
 from crln.inference import Precision
@@ -157,7 +157,8 @@ def _looks(looker: Doubter, cases: Sequence[Case], say: Callable[[str], object])
             failed, fault = failed + 1, str(error)
             _log.warning("left out: %s", " ".join(fault.split()))
         except Exception as error:  # whatever a file's library raises, the others can be looked at
-            failed, fault = failed + 1, f"{case.images[0]}: {reason(error)}; leave it out"
+            failed += 1
+            fault = f"{case.images[0]}: {bare_reason(error)}; leave it out"
             _log.warning("left out: %s", fault)
     if failed == len(cases):
         raise CrlnError(fault)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from crln.errors import CrlnError, needs, reason
+from crln.errors import CrlnError, bare_reason, needs
 from crln.imaging.dicom.series import slice_files
 from crln.imaging.format import Output
 
@@ -107,6 +107,6 @@ def writing(path: Path | None, kind: str) -> Iterator[None]:
         raise
     except Exception as error:  # headers can be wrong in any way
         raise CrlnError(
-            f"{path}: cannot be told in {kind} ({reason(error)}); export the series with its whole "
-            "headers, or give another format"
+            f"{path}: cannot be told in {kind} ({bare_reason(error)}); export the series with its "
+            "whole headers, or give another format"
         ) from error

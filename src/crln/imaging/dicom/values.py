@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from crln.errors import CrlnError, reason
+from crln.errors import CrlnError, bare_reason
 from crln.imaging.dicom.frames import Frame
 from crln.imaging.faults import reading
 from crln.imaging.itk import itk
@@ -71,8 +71,8 @@ def _cannot_decode(file: Path, dataset: "Dataset", fault: RuntimeError) -> Excep
     if syntax is None or not syntax.is_compressed:
         return fault
     return CrlnError(
-        f"{file}: its voxels cannot be decoded ({syntax.name}: {reason(fault)}); export the series "
-        "again, uncompressed"
+        f"{file}: its voxels cannot be decoded ({syntax.name}: {bare_reason(fault)}); export the "
+        "series again, uncompressed"
     )
 
 
