@@ -187,6 +187,8 @@ def test_a_shared_model_names_nobody_and_outlines_the_same(
         ours, theirs = (p.predict(scan, probabilities=True) for p in (before, after))
         assert np.array_equal(ours.mask, theirs.mask)
         assert np.array_equal(ours.probabilities, theirs.probabilities)
+        assert (repr(ours.scores), ours.flags) == (repr(theirs.scores), theirs.flags)
+    assert (model / "quality.yaml").exists() == (kind == "ensemble")
 
 
 def list_of_files(folder: Path) -> set[str]:
