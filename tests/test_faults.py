@@ -624,7 +624,17 @@ def _(place: Place) -> list[object]:
 
 @fault("no scan is left to suggest")
 def _(place: Place) -> list[object]:
-    return ["suggest", trained(place), place.data, "--among", "validation"]
+    return ["suggest", place.root / "run", place.data, "--among", "validation"]
+
+
+@fault("a part of a cohort that there is not")
+def _(place: Place) -> list[object]:
+    return ["suggest", place.root / "run", place.data, "--among", "tests"]
+
+
+@fault("a teacher that is no ensemble and no run")
+def _(place: Place) -> list[object]:
+    return [*place.train(), "--distil", place.data]
 
 
 @fault("an ensemble teaches that has learnt from a test case")
