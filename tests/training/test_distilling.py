@@ -181,6 +181,10 @@ def test_what_would_leak_or_cannot_be_is_refused(
     drafts = tiny_plan.updated({"options": {"supervised": {"drafts": 1.0}}})
     with pytest.raises(CrlnError, match=r"has no draft, .* give --distil an ensemble"):
         train(cohort, drafts, tmp_path / "run", method="supervised", progress=False)
+    shutil.rmtree(teacher / OUTLINES, ignore_errors=True)
+    (teacher / OUTLINES).write_text("in the way")
+    with pytest.raises(CrlnError, match=r"outlines: cannot be made .* give a copy of"):
+        with_outlines(cohort, tiny_plan, taught_by(teacher))
     (teacher / "member-2" / "seal.json").unlink()
     with pytest.raises(CrlnError, match=r"seal\.json"):
         with_outlines(cohort, tiny_plan, taught_by(teacher))

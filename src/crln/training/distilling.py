@@ -14,7 +14,6 @@ from crln.files import checked, checksum, claim, read_json, write_text
 from crln.imaging import output_suffix
 from crln.inference import Precision, Predictor
 from crln.inference.predictor import predictor_of
-from crln.labels import LabelSpace
 from crln.planning import Plan
 from crln.preparation import SOURCES, content_of, default_cache
 from crln.runs import RunFolder
@@ -54,7 +53,13 @@ def with_outlines(cohort: Cohort, plan: Plan, options: Training) -> Cohort:
     for run in runs:
         run.check_seal()
     folder = teacher / OUTLINES
-    folder.mkdir(exist_ok=True)
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as error:
+        raise CrlnError(
+            f"{folder}: cannot be made ({error.strerror}); give a copy of {teacher} that may be "
+            "written to"
+        ) from error
     with claim(folder / ".lock", wait=True):  # several processes may ask for the same
         drafts = _outlined(cohort.training, runs, folder, options)
     return change_cases(cohort, lambda case: replace(case, draft=drafts.get(case.id)))
@@ -64,20 +69,20 @@ def _outlined(
     cases: Sequence[Case], runs: Sequence[RunFolder], folder: Path, options: Training
 ) -> dict[str, Label]:
     """Case id to its outline, made or found."""
-    record = folder / RECORD
-    made = checked(read_json(record, "remove it"), dict[str, str], record, "remove it") if (
-        record.exists()
-    ) else {}  # fmt: skip
+    record, made = folder / RECORD, dict[str, str]()
+    if record.exists():
+        made = checked(read_json(record, "remove it"), dict[str, str], record, "remove it")
     labels, sources = runs[0].plan.labels, (options.cache or default_cache()) / SOURCES
     predictor: Predictor | None = None
     drafts: dict[str, Label] = {}
     for done, case in enumerate(cases, 1):
         mask = folder / f"{case.id}{output_suffix(case.images[0])}"
-        draft = _draft(mask, labels)
+        draft = replace(mask_as_label(mask, labels), kind="draft")
         origin = _origin(runs, case, sources)
         if made.get(case.id) != origin or not all(file.exists() for file in draft.files):
             if predictor is None:
-                predictor = predictor_of(runs, options.device, _precision(options))
+                precision = cast(Precision, options.precision or "32")
+                predictor = predictor_of(runs, options.device, precision)
             predictor.predict(case.images).save(mask, overwrite=True)
             made[case.id] = origin
             write_text(record, json.dumps(made, indent=1) + "\n")
@@ -87,16 +92,8 @@ def _outlined(
     return drafts
 
 
-def _draft(mask: Path, labels: LabelSpace) -> Label:
-    return replace(mask_as_label(mask, labels), kind="draft")
-
-
 def _origin(runs: Sequence[RunFolder], case: Case, sources: Path) -> str:
     """What an outline is made from: the teacher's sealed files and what is in the scan."""
     parts = [checksum(run.path / SEAL) for run in runs]
     parts += [content_of(image, sources) for image in case.images]
     return hashlib.blake2b(" ".join(parts).encode(), digest_size=16).hexdigest()
-
-
-def _precision(options: Training) -> Precision:
-    return cast(Precision, options.precision or "32")
