@@ -122,6 +122,20 @@ def test_no_group_lies_on_both_sides(
     assert not sides[0] & sides[1] | sides[0] & sides[2] | sides[1] & sides[2]
 
 
+def test_a_number_that_some_whole_groups_make_is_drawn() -> None:
+    """The last by id goes first, but not where the number could not be reached with it."""
+    names = ["a", "a", "b", "b", "c"]
+    cohort = _cohort(5)
+    grouped = [replace(case, group=n) for case, n in zip(cohort.labelled, names, strict=True)]
+    cohort = replace(cohort, labelled=tuple(grouped))
+    assert {case.group for case in split_cohort(cohort, test=2).test} == {"b"}
+    assert {case.group for case in split_cohort(cohort, test=3).test} == {"b", "c"}
+    assert {case.group for case in split_cohort(cohort, test=4).test} == {"a", "b"}
+    cohort = replace(cohort, labelled=tuple(grouped[:4]))
+    with pytest.raises(CrlnError, match="no whole groups make 3 test cases; ask for --test 2"):
+        split_cohort(cohort, test=3)
+
+
 def test_a_saved_split_that_parts_a_group_is_refused(tmp_path: Path) -> None:
     cohort = _cohort(4)
     save_split(split_cohort(cohort, test=1), tmp_path / "split.yaml")

@@ -121,19 +121,36 @@ def _last(
     for case in cases:
         groups.setdefault(group_of(case), set()).add(case.id)
     elsewhere = {group_of(case) for case in cohort.unlabelled}
-    taken: set[str] = set()
-    for group in dict.fromkeys(group_of(case) for case in reversed(cases)):
-        if group not in elsewhere and len(taken) + len(groups[group]) <= count:
-            taken |= groups[group]
-    if len(taken) < count:
+    order = dict.fromkeys(group_of(case) for case in reversed(cases))
+    whole = [groups[group] for group in order if group not in elsewhere]
+    chosen, nearest = _that_make([len(group) for group in whole], count)
+    if nearest != count:
         raise CrlnError(
-            f"{cohort.root}: no whole groups make {count} {part} cases; ask for --{part} "
-            f"{len(taken)}"
+            f"{cohort.root}: no whole groups make {count} {part} cases; ask for --{part} {nearest}"
         )
+    taken = {id for group, take in zip(whole, chosen, strict=True) if take for id in group}
     return (
         tuple(case for case in cases if case.id not in taken),
         tuple(case for case in cases if case.id in taken),
     )
+
+
+def _that_make(sizes: Sequence[int], count: int) -> tuple[list[bool], int]:
+    """Which groups make a number of cases, those that come first before others.
+
+    Returns:
+        Whether each is taken, and how many cases that is: the largest number up to `count` that
+        whole groups make.
+    """
+    makes = [1]  # bit n is set where the groups from one on make n
+    for size in reversed(sizes):
+        makes.append((makes[-1] | makes[-1] << size) & ((1 << count + 1) - 1))
+    left = nearest = makes[-1].bit_length() - 1
+    taken = []
+    for size, rest in zip(sizes, reversed(makes[:-1]), strict=True):
+        taken.append(size <= left and bool(rest >> (left - size) & 1))
+        left -= size if taken[-1] else 0
+    return taken, nearest
 
 
 def _by_id(cases: Sequence[Case]) -> tuple[Case, ...]:

@@ -10,7 +10,7 @@ from typing import Any
 from crln.cohort import Cohort, read_split, save_split
 from crln.cohort.folds import draw_folds, leave_out
 from crln.cohort.parts import PARTS
-from crln.errors import CrlnError
+from crln.errors import CrlnError, counted
 from crln.jobs import Jobs, run_tasks, tells_of_a_stop, visible_gpus
 from crln.planning import Plan
 from crln.quality.record import QUALITY
@@ -126,8 +126,8 @@ def train_ensemble(
     if here:
         for name, work in due.items():
             out_of = len(cohort.labelled) - len(work.cohort.labelled)
-            say(f"{name} of {len(works)}: {len(work.cohort.labelled)} labelled cases, "
-                f"{out_of} left out")  # fmt: skip
+            learnt = counted(len(work.cohort.labelled), "labelled case")
+            say(f"{name} of {len(works)}: {learnt}, {out_of} left out")
             work(listeners)
             if not ensemble.done(name):  # a listener has stopped it, and so all
                 break
