@@ -1,20 +1,18 @@
 """What a trained model thinks of a scan: how much it doubts its outline, and where."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 
 import numpy as np
-import torch
-from torch import Tensor, nn
 
 from crln.cohort import Case
 from crln.imaging import Grid
-from crln.inference import Precision, Prediction, Predictor
+from crln.inference import Precision, Prediction
+from crln.inference.features import watched
 from crln.inference.predictor import predictor_of
-from crln.networks import Backbone
+from crln.quality import Appraiser
 from crln.runs.ensemble import predicting_runs
 
 
@@ -31,7 +29,7 @@ class Doubt:
         slices: along each axis of the file, the doubtful voxels of each slice: of several networks
             those that they dispute, of one those that are expected to be wrong.
         outlined: along each axis of the file, whether a slice holds an outline.
-        features: what the first network's coarsest features are on average, and how they vary.
+        features: the first network's coarsest ones on average, and how much was outlined.
     """
 
     case: Case
@@ -58,8 +56,7 @@ class Doubter:
         runs = predicting_runs(run)
         self.members = [predictor_of([each], device, precision) for each in runs]
         for member in self.members[1:]:
-            member.seen = None  # a scan that is unlike those of training is told once
-        self.channels = len(runs[0].plan.channels)
+            member.seen, member.appraiser = None, Appraiser()  # what is strange is told once
 
     def look(self, case: Case) -> Doubt:
         """Outlines a scan with each network.
@@ -68,7 +65,7 @@ class Doubter:
             CrlnError: it cannot be read or prepared.
         """
         first, *others = self.members
-        with _features(first) as seen:
+        with watched([first.network]) as watch:
             found = [first.predict(case.images)]
         found += [member.predict(case.images) for member in others]
         grid, count = found[0].grid, len(found)
@@ -84,10 +81,11 @@ class Doubter:
             outlined |= votes > 0
             disputed += np.minimum(votes, count - votes) / np.float32(count)
         doubt = 1 - np.mean(agreement) if agreement else _expected_error(found[0], outlined)
+        features = _described(watch.features()[0], outlined)
         return Doubt(
             case, grid, float(doubt) if outlined.any() else np.nan,
             _sums(disputed) if count > 1 else found[0].doubt,
-            tuple(total > 0 for total in _sums(outlined)), _described(seen, outlined),
+            tuple(total > 0 for total in _sums(outlined)), features,
         )  # fmt: skip
 
 
@@ -117,27 +115,7 @@ def _sums(values: np.ndarray) -> tuple[np.ndarray, ...]:
     )
 
 
-def _described(seen: Sequence[np.ndarray], outlined: np.ndarray) -> np.ndarray:
-    """Features of a scan: of its windows the mean, and how much was outlined."""
+def _described(seen: np.ndarray | None, outlined: np.ndarray) -> np.ndarray:
+    """Features of a scan, and how much was outlined; of a network that shows none that alone."""
     size = np.log1p(np.count_nonzero(outlined))
-    return np.append(np.concatenate(seen).mean(0), size) if seen else np.array([size])
-
-
-@contextmanager
-def _features(predictor: Predictor) -> Iterator[list[np.ndarray]]:
-    """Within it, notes mean and deviation of the coarsest features of every window."""
-    seen: list[np.ndarray] = []
-
-    def note(_: nn.Module, __: object, maps: Sequence[Tensor]) -> None:
-        coarsest = maps[-1].float().flatten(2)
-        seen.append(torch.cat([coarsest.mean(2), coarsest.std(2)], 1).double().cpu().numpy())
-
-    network = predictor.network
-    modules = network.modules() if isinstance(network, nn.Module) else ()
-    backbones = [module for module in modules if isinstance(module, Backbone)]
-    handles = [backbone.register_forward_hook(note) for backbone in backbones[:1]]
-    try:
-        yield seen
-    finally:
-        for handle in handles:
-            handle.remove()
+    return np.append(np.zeros(0) if seen is None else seen, size)
