@@ -124,3 +124,20 @@ def test_outlines_among_the_scans_are_refused(data: Path) -> None:
     touch(data, "images/a_1.seg.nrrd")
     with pytest.raises(CrlnError, match=r"a_1\.seg\.nrrd: holds outlines, among the scans; move"):
         load_cohort(data)
+
+
+@pytest.mark.parametrize(
+    "name", ["a_1 copy", "a_1 (1)", "a_1 - Copy", "a_1 - Copy (2)", "Copy of a_1", "a_1_copy2"]
+)
+def test_a_copy_of_a_scan_is_told(data: Path, name: str, caplog: pytest.LogCaptureFixture) -> None:
+    touch(data, f"images/{name}.nii.gz")
+    with caplog.at_level(logging.WARNING, "crln"):
+        assert len(load_cohort(data).unlabelled) == 4
+    assert f"{name}.nii.gz: looks like a copy of a_1, and counts as a case" in caplog.text
+
+
+def test_numbers_of_cases_are_no_copies(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    touch(tmp_path, *(f"images/{n}.nii.gz" for n in ("p", "p1", "p 2", "p_3", "p (4)x", "q (1)")))
+    with caplog.at_level(logging.WARNING, "crln"):
+        load_cohort(tmp_path)
+    assert not caplog.text

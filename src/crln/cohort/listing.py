@@ -1,6 +1,7 @@
 """Scans with their labels, and lists of case ids."""
 
 import logging
+import re
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
@@ -22,6 +23,11 @@ from crln.imaging import (
 
 _log = logging.getLogger("crln")
 
+_COPY = re.compile(
+    r"^copy of | - copy( \(\d+\))?$| copy( \d+)?$| ?\(\d+\)$|[_-]copy\d*$", re.IGNORECASE
+)
+"""What systems add to the name of a copy."""
+
 _NOTES = (".txt", ".csv", ".tsv", ".json", ".xml", ".md", ".yaml", ".yml", ".log", ".pdf", ".html")
 """Endings of what people and programs lay beside scans."""
 
@@ -38,7 +44,20 @@ def find_scans(folders: Iterable[Path]) -> dict[str, Path]:
         raise CrlnError(f"{outlines[0]}: holds outlines, among the scans; move it to the labels")
     unread = [entry for entry in _unread(entries) if entry.suffix.lower() not in _NOTES]
     _tell_left_out(unread)
-    return scans_by_name(entries)
+    scans = scans_by_name(entries)
+    _tell_copies(scans)
+    return scans
+
+
+def _tell_copies(scans: Mapping[str, Path]) -> None:
+    """Tells of a scan whose name is that of another and what systems add to copies."""
+    of = {name: _COPY.sub("", name) for name in scans}
+    if copies := [name for name, other in of.items() if other != name and other in scans]:
+        name, more = copies[0], f" (and {len(copies) - 1} more)" if len(copies) > 1 else ""
+        _log.warning(
+            "%s: looks like a copy of %s%s, and counts as a case of its own; remove it if it is "
+            "one", scans[name], of[name], more,
+        )  # fmt: skip
 
 
 def find_labels(folder: Path) -> tuple[dict[str, Path], list[Path]]:
