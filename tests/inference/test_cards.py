@@ -67,11 +67,17 @@ def order(**told: object) -> float:
     return card(predicted(labels, np.where(CORE, 2, BLOB).astype(np.uint8), **told)).order
 
 
-def test_the_worst_structures_score_orders_else_its_rank() -> None:
+def test_the_worst_structures_dice_orders() -> None:
     good, bad = Score(0.9, 0.8, 0.95, 0.1), Score(0.6, 0.4, 0.8, 0.9)
     assert order(appraisal=Appraisal({"whole": good, "core": bad})) == 0.6
     assert order(appraisal=Appraisal({"whole": good, "core": Score()})) == 0.9
-    assert order(appraisal=Appraisal({"whole": Score(rank=0.2), "core": Score(rank=0.5)})) == 0.2
+
+
+def test_where_no_dice_is_known_remarks_order_then_the_rank() -> None:
+    ranks = {"whole": Score(rank=0.2), "core": Score(rank=0.5)}
+    better = {"whole": Score(rank=0.3), "core": Score(rank=0.4)}
+    flagged = order(appraisal=Appraisal(better, of_scan=("strange",)))
+    assert flagged < order(appraisal=Appraisal(ranks)) < order(appraisal=Appraisal(better)) < 0
 
 
 def test_without_a_score_remarks_order_then_doubt() -> None:

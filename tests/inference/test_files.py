@@ -1,5 +1,6 @@
 import threading
 from pathlib import Path
+from types import ModuleType
 
 import nibabel as nib
 import numpy as np
@@ -477,3 +478,21 @@ def test_a_persons_own_page_is_told_before_any_work(
         predict_files(predictor, scans, tmp_path / "masks")
     assert predict_files(predictor, scans[:1], tmp_path / "masks", page=False)[0].error is None
     assert page(tmp_path / "masks") == "<p>mine"
+
+
+def test_a_page_tells_nothing_of_a_dicom_header(
+    predictor: Predictor, tmp_path: Path, dicom: ModuleType
+) -> None:
+    voxels = np.random.default_rng(0).normal(100, 20, (12, 10, 4)).astype(np.int16)
+    told = {
+        "PatientName": "Unmistakable^Name", "PatientID": "ID-4711", "InstitutionName": "Ward Nine",
+        "StudyDescription": "a secret study", "SeriesDescription": "a secret series",
+        "PatientBirthDate": "19560203", "AccessionNumber": "ACC-0815",
+    }  # fmt: skip
+    series = dicom.write_series(tmp_path / "series", voxels, np.diag([-1.0, -1, 4, 1]), **told)
+    (outcome,) = predict_files(predictor, [series], tmp_path / "out")
+    assert outcome.error is None
+    text = page(tmp_path / "out")
+    uids = {str(part.StudyInstanceUID) for part in dicom.slices(series)}
+    assert "<canvas" in text
+    assert not [value for value in (*told.values(), *uids) if value in text]

@@ -38,6 +38,18 @@ def test_a_card_says_volume_score_interval_and_remarks_in_one_line() -> None:
     assert data["hues"] == ["#112233"]
 
 
+def test_a_flat_scan_has_no_slider() -> None:
+    shape = (8, 8, 1)
+    inside = np.zeros(shape, np.uint8)
+    inside[2:5, 2:5] = 1
+    cut = Cut.through(Grid(shape, np.eye(4)), inside > 0)
+    outlines = [Outlines.exclusive("prediction", cut.sample(inside), 1)]
+    stack = SliceStack(cut, stack_data(cut, np.arange(64.0).reshape(shape), outlines), outlines)
+    html = Card("a", 0, [LIVER], stack).to_html()
+    assert "<canvas" in html
+    assert "<input" not in html
+
+
 def test_what_is_not_known_is_not_told() -> None:
     plain = CardRow("liver", "#112233", math.nan, 12)
     html = Card("a", 0, [plain, CardRow("spleen", "#445566")], "no space").to_html()

@@ -15,6 +15,7 @@ from crln.report.gallery import Gallery
 from crln.report.style import class_colour
 from crln.report.viewer import SliceStack, slices_of
 
+_KNOWN = ("dice", "rank")
 EVERY, SELDOM = 60.0, 50.0
 """Seconds from one writing of the page to the next, at least; and so many times what it took."""
 
@@ -48,18 +49,19 @@ def card_of(case: str, mask: str, prediction: Prediction, measures: Mapping[str,
 
 
 def _order(prediction: Prediction, measures: Mapping[str, Measures]) -> float:
-    """Lowest for what is most likely wrong: by the score of its worst structure, or its rank.
+    """Lowest for what is most likely wrong: by the likely Dice of its worst structure.
 
-    Without either by what is strange, then by the share of what is outlined that is in doubt.
+    Where no Dice is known, by what is strange; then by its rank, or else by the share of what is
+    outlined that is in doubt.
     """
     scores = prediction.scores.values()
-    for known in ("dice", "rank"):
-        values = [value for s in scores if not math.isnan(value := getattr(s, known))]
-        if values:
-            return min(values)
+    dice, ranks = ([v for s in scores if not math.isnan(v := getattr(s, of))] for of in _KNOWN)
+    if dice:
+        return min(dice)
     voxels = sum(m.voxels for m in measures.values())
     doubt = float(prediction.doubt[0].sum())
-    return -len(prediction.flags) - doubt / (doubt + voxels + 1)
+    sure = min(ranks) if ranks else 1 - doubt / (doubt + voxels + 1)
+    return sure - len(prediction.flags) - 1
 
 
 class MaskPage:

@@ -175,7 +175,7 @@ def _lead(cards: Sequence[Mapping[str, Any]], failed: Mapping[str, str], scored:
     if len(cards) > 1:
         by = (
             "by the likely Dice of the worst structure" if scored
-            else "by remarks, then by how much of the outline is in doubt"
+            else "by remarks, then by how much the model is in doubt"
         )  # fmt: skip
         sentences.append(f"The worst come first, {by}.")
     if flagged:

@@ -12,7 +12,7 @@ from crln.report.cut import Cut
 
 QUALITIES = (70, 55, 40, 25)
 """Of JPEG, from the best; the first that fits `BYTES` is taken."""
-BYTES = 72_000
+BYTES = 66_000
 """Of the slices of one scan, so that 200 scans stay well below 25 MB in base64."""
 WINDOW = (1.0, 99.0)
 """Percentiles of what is shown that become black and white."""

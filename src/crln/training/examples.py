@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from crln.cohort import Case, Cohort, Label, read_outline, read_separate
-from crln.errors import CrlnError
+from crln.errors import reason
 from crln.imaging import Grid, read_image
 from crln.inference import Predictor, load_predictor
 from crln.inference.cards import card_of
@@ -28,7 +28,7 @@ they may take anyway."""
 def example_cards(folder: Path, cohort: Cohort, options: Training, seconds: float) -> list[Card]:
     """Labelled scans with their outlines, and unlabelled ones with those of the model.
 
-    A scan that cannot be shown is left out: the training is whole without it.
+    Of a scan that cannot be shown the page says why: the training is whole without it.
 
     Args:
         folder: of a run or an ensemble that has come to its end.
@@ -45,8 +45,8 @@ def example_cards(folder: Path, cohort: Cohort, options: Training, seconds: floa
                 cards.append(_labelled(case, case.label, predictor.plan.labels))
             elif time.monotonic() < until:
                 cards.append(_predicted(case, predictor))
-        except CrlnError:  # a file that was moved since, or too little memory for another scan
-            continue
+        except Exception as fault:  # a file that was moved since, too little memory, ...
+            cards.append(Card(case.id, 0.0, (), reason(fault)))
     return cards
 
 

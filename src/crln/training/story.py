@@ -166,7 +166,7 @@ def _seconds(facts: Facts, log: Mapping[str, np.ndarray]) -> float:
     """Spent in steps; of a training that is going on, what its log tells."""
     if facts.seconds:
         return facts.seconds
-    if not log:
+    if "seconds" not in log:
         return 0.0
     known = np.isfinite(log["seconds"])
     taken = np.diff(log["step"][known], prepend=0.0)
