@@ -21,8 +21,8 @@ $(STAMP): pyproject.toml constraints.txt
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $@
 
-demo: install  ## learn a phantom cohort and show the result, some four minutes
-	@$(BIN)/crln demo --out demo --overwrite
+demo: install  ## learn a phantom cohort, show the result, and open it to correct; four minutes
+	@$(BIN)/crln demo --out demo --overwrite $(if $(CI),,--review)
 
 check: lint  ## lint and the fast tests, under a minute
 	$(BIN)/python -m pytest -q -m "not slow"

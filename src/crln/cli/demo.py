@@ -9,7 +9,10 @@ from crln.cli.options import Overwrite, Seed
 from crln.cli.screen import console, examples
 
 EXAMPLES = examples(
-    "crln demo", "crln demo --out elsewhere --seed 1", "crln demo --fine --out fine-demo"
+    "crln demo",
+    "crln demo --out elsewhere --seed 1",
+    "crln demo --fine --out fine-demo",
+    "crln demo --review",
 )
 
 
@@ -23,15 +26,28 @@ def command(
     fine: Annotated[
         bool, typer.Option("--fine", help="Thin vessels and folded sheets, where Dice is blind.")
     ] = False,
+    review: Annotated[
+        bool,
+        typer.Option(
+            "--review",
+            help="Then open the page that finishes a cohort; of a demo that is there, too.",
+        ),
+    ] = False,
     overwrite: Overwrite = False,
 ) -> None:
     """See it work on scans that it makes itself.
 
     Makes a phantom cohort, learns from 4 labels and 12 scans without, and shows the result.
     """
-    from crln.comparison.demo import run_demo
+    from crln.comparison.demo import COHORT, learnt, run_demo
 
-    page = run_demo(
-        out, seed=seed, fine=fine, iterations=iterations, overwrite=overwrite, say=console.print
-    )
-    console.print(f"look at {page}")
+    if not review or overwrite or learnt(out) is None:
+        page = run_demo(
+            out, seed=seed, fine=fine, iterations=iterations, overwrite=overwrite, say=console.print
+        )
+        console.print(f"look at {page}")
+    if review:
+        from crln.cli.review import serve
+        from crln.reviewing import find_project
+
+        serve(find_project(out / COHORT, out / "review", run=learnt(out), say=console.print))

@@ -3,11 +3,12 @@
 import os
 import signal
 import socket
+import sys
 import threading
 import webbrowser
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -28,6 +29,7 @@ from crln.cli.screen import console, examples
 from crln.errors import CrlnError
 
 if TYPE_CHECKING:
+    from crln.reviewing import Places
     from crln.reviewing.serving import Service
 
 EXAMPLES = examples(
@@ -103,6 +105,7 @@ def command(
 
     Opens a page in the browser, from this machine alone. Ctrl-C ends it.
     """
+    from crln.jobs import Jobs
     from crln.reviewing import find_project
     from crln.reviewing.rounds import Order
 
@@ -121,9 +124,7 @@ def command(
             Project(places.path), export, format=format, overwrite=overwrite, say=console.print
         )
         return
-    from crln.jobs import Jobs
     from crln.registry import METHODS
-    from crln.reviewing.serving import serving
 
     if method not in METHODS:
         raise CrlnError(f"--method {method}: no such method; choose one of {', '.join(METHODS)}")
@@ -132,9 +133,24 @@ def command(
         method=method, device=device, cache=str(cache.resolve()) if cache else None,
     )  # fmt: skip
     jobs = Jobs(slurm=slurm, options=job_options(job_option, slurm))
-    with serving(places, port=port, by=by, usual=usual, jobs=jobs, slicer=slicer) as service:
-        _tell(service, places.path, slicer, no_browser)
-        if not no_browser:
+    serve(places, browser=not no_browser, port=port, by=by, usual=usual, jobs=jobs, slicer=slicer)
+
+
+def serve(places: "Places", *, browser: bool = True, slicer: bool = False, **options: Any) -> None:
+    """Answers for a project until Ctrl-C.
+
+    Args:
+        places: of the project.
+        browser: open the page, rather than only tell its address.
+        slicer: answer 3D Slicer, too.
+        options: as for `crln.reviewing.serving.serving`.
+    """
+    from crln.reviewing.serving import serving
+
+    with serving(places, slicer=slicer, **options) as service:
+        seen = browser and _has_screen()
+        _tell(service, places.path, slicer, not seen)
+        if seen:
             webbrowser.open(service.url)
         _wait()
         if service.learning.running():
@@ -150,12 +166,19 @@ def _tell(service: "Service", folder: Path, slicer: bool, remote: bool) -> None:
     console.print(service.url)
     if slicer:
         console.print(f"server for 3D Slicer: {service.url}slicer")
-    if remote or os.environ.get("SSH_CONNECTION"):
+    if remote:
         name = socket.gethostname()
         console.print(
             f"from your own machine: ssh -N -L {service.port}:127.0.0.1:{service.port} {name}"
         )
     console.print("Ctrl-C ends it")
+
+
+def _has_screen() -> bool:
+    """Whether a browser with windows can be opened; one for terminals would take this one."""
+    if os.name == "nt" or sys.platform == "darwin":
+        return True
+    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
 def _wait() -> None:

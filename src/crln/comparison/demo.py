@@ -78,6 +78,12 @@ def run_demo(
     )
 
 
+def learnt(out: Path) -> Path | None:
+    """The run folder of CRLN in a demo that is finished; None where there is none."""
+    cells = (path.parent for path in sorted(out.glob("cells/crln-*/weights.safetensors")))
+    return next(cells, None) if (out / PLAN).exists() else None
+
+
 def _make_room(out: Path, overwrite: bool) -> None:
     """Makes the folder; removes the demo that is in it, and nothing else."""
     if out.exists() and (not out.is_dir() or any(out.iterdir())):

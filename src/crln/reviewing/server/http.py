@@ -5,6 +5,7 @@ the largest of them is a file that is sent block by block (docs/explanation/deci
 """
 
 import logging
+import os
 import secrets
 import shutil
 import threading
@@ -45,6 +46,7 @@ class Server(ThreadingHTTPServer):
 
     daemon_threads = True
     block_on_close = False
+    allow_reuse_address = os.name != "nt"  # there it would let another program have the port, too
 
     def __init__(
         self, answer: Answer, port: int = 0, token: str | None = None, frames: str = "'none'"
