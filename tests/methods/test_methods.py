@@ -17,6 +17,7 @@ STEP = Step(index=3, total=4, seed=0)
 SPECIAL = {
     "bcp": {"device_options": {"largest_component": False}},  # labelled on the host, as published
     "crln": {"options": {"queries": 8, "negatives": 16}},
+    "sdcl": {"device_options": {"largest_component": False}},
 }
 
 for name in METHODS.ours:
@@ -131,7 +132,10 @@ def test_no_ramp_is_over_before_the_first_unlabelled_patch(
     assert weight == pytest.approx(math.exp(-5 * (1 - past) ** 2))
 
 
-@pytest.mark.parametrize("name", ["ad_mt", "cross_pseudo", "diffrect", "mcnet", "tracoco"])
+@pytest.mark.parametrize(
+    "name",
+    ["ad_mt", "cross_pseudo", "crossmatch", "diffrect", "mcnet", "ssl_contrastive", "tracoco"],
+)
 def test_the_options_ramp_is_the_one_that_weighs(name: str, tiny_plan: Plan) -> None:
     """The same step early in a long ramp and late in a short one."""
     found = []
@@ -170,7 +174,7 @@ def test_labels_teach_thin_parts_and_surfaces_where_the_plan_asks_for_it(
     assert found[1] != found[2]
 
 
-@pytest.mark.parametrize("name", ["bcp", "diffrect"])
+@pytest.mark.parametrize("name", ["bcp", "diffrect", "sdcl"])
 def test_a_loss_that_a_method_would_not_heed_is_refused(name: str, tiny_plan: Plan) -> None:
     with pytest.raises(CrlnError, match=f"plan: loss: {name} teaches labels by the loss of its"):
         build_method(name, tiny_plan.updated({"loss": ["dice"]}))

@@ -3,7 +3,14 @@ import torch
 from torch import nn
 
 from crln.methods.crln.network import RectifiedNetwork
-from crln.networks import SegmentationNetwork, UNet3D, VNet, VNetDecoder, build_backbone
+from crln.networks import (
+    SegmentationNetwork,
+    UNet3D,
+    VNet,
+    VNetDecoder,
+    build_backbone,
+    has_halves,
+)
 from crln.planning import Plan
 from crln.planning.plan import NetworkPlan
 
@@ -167,3 +174,15 @@ def test_a_network_is_as_deep_as_its_widths(kind: str, levels: int) -> None:
     side = 2 ** (levels - 1)
     features = network.eval()(torch.randn(1, 1, side, side, side))
     assert [f.shape[-1] for f in features] == [side // 2**level for level in range(levels - 1)]
+
+
+@pytest.mark.parametrize("kind", ["vnet", "resenc", "unet"])
+def test_a_backbone_is_its_two_halves(kind: str) -> None:
+    plan = Plan().updated({"network": {"kind": kind, "widths": [4, 4, 8], "dropout": 0.0}})
+    backbone = build_backbone(plan.network, 1).eval()
+    images = torch.randn(1, 1, 8, 8, 8)
+    skips = backbone.encode(images)
+    assert has_halves(backbone)
+    assert [skip.shape[1] for skip in skips] == [4, 4, 8]
+    for ours, theirs in zip(backbone.decode(skips), backbone(images), strict=True):
+        torch.testing.assert_close(ours, theirs)

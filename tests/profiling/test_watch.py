@@ -15,6 +15,7 @@ NETWORKS = {
     "diffrect": {"student, backbone", "rectifier, denoiser"},
     "mcnet": {"student, encoder", "student, decoders"},
     "mean_teacher": {"student, head", "teacher, backbone"},
+    "ssl_contrastive": {"students, backbone", "students, head"},
     "tracoco": {"students, backbone", "students, head"},
 }
 """Some parts of each method's networks: of a list of them, of one in a wrapper."""

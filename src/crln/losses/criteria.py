@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from crln.labels import LabelSpace
@@ -94,6 +95,21 @@ class Criteria(ABC):
     def consistency(self, student: Tensor, teacher: Tensor, valid: Tensor) -> Tensor:
         """Mean over classes and valid voxels of (p - q)^2; the teacher's logits get no gradient."""
 
+    @abstractmethod
+    def indecision(self, logits: Tensor) -> Tensor:
+        """Of each voxel, (B, X, Y, Z): cross-entropy with knowing nothing; least where unsure."""
+
+    def squared_error(self, logits: Tensor, target: Tensor) -> Tensor:
+        """Of each voxel, (B, X, Y, Z): mean over the known classes of (p_k - y_k)^2."""
+        known, held = self.known(target), self.held(target)
+        squares = (self.probabilities(logits) - held.float()).square() * known
+        return squares.sum(1) / known.sum(1).clamp(min=1)
+
+    def differ(self, first: Tensor, second: Tensor) -> Tensor:
+        """Where two labels tell of different classes, (B, X, Y, Z) bool; the unknown tells none."""
+        known = self.known(first) & self.known(second)
+        return (known & (self.held(first) ^ self.held(second))).any(1)
+
     def label(self, logits: Tensor) -> Tensor:
         """The likeliest label."""
         return self.labels.decide(self.probabilities(logits.detach()))
@@ -161,6 +177,10 @@ class ExclusiveCriteria(Criteria):
     def consistency(self, student: Tensor, teacher: Tensor, valid: Tensor) -> Tensor:
         """Of the softmax."""
         return terms.consistency_loss(student, teacher, valid)
+
+    def indecision(self, logits: Tensor) -> Tensor:
+        """-mean_k log p_k."""
+        return -full_precision(logits).log_softmax(1).mean(1)
 
     def label(self, logits: Tensor) -> Tensor:
         """The class of the largest logit."""
@@ -235,6 +255,11 @@ class OverlappingCriteria(Criteria):
         """Of the sigmoids."""
         ours, theirs = self.probabilities(student), self.probabilities(teacher.detach())
         return terms.mean_squared_difference(ours, theirs, valid)
+
+    def indecision(self, logits: Tensor) -> Tensor:
+        """The mean over classes of -(log p + log(1 - p)) / 2."""
+        logits = full_precision(logits)
+        return -(F.logsigmoid(logits) + F.logsigmoid(-logits)).mean(1) / 2
 
     def sharpen(self, probabilities: Tensor, temperature: float) -> Tensor:
         """p^(1/T) / (p^(1/T) + (1 - p)^(1/T))."""

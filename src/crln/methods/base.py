@@ -20,7 +20,7 @@ from crln.losses import (
 from crln.methods.drafts import drafted_view
 from crln.methods.published import Published
 from crln.methods.ramps import Ramped, gaussian_ramp
-from crln.networks import SegmentationNetwork, build_backbone
+from crln.networks import Backbone, SegmentationNetwork, build_backbone
 from crln.networks.segmentation import over_levels
 from crln.planning import Plan
 from crln.planning.plan import Section, Triple
@@ -145,8 +145,8 @@ class Method(nn.Module):
         """Voxels along X, Y, Z that the stream must cut, at least the patch."""
         return self.views.read_size
 
-    def new_network(self) -> SegmentationNetwork:
-        """The plan's backbone with a head, newly initialised.
+    def new_backbone(self) -> Backbone:
+        """The plan's backbone, newly initialised.
 
         Raises:
             CrlnError: it asks for deep supervision, and the method has none.
@@ -157,7 +157,11 @@ class Method(nn.Module):
                 "plan: network.options.deep_supervision: this method teaches the finest level "
                 "only; set it false, or choose another method"
             )
-        return SegmentationNetwork(backbone, self.plan.classes)
+        return backbone
+
+    def new_network(self) -> SegmentationNetwork:
+        """The plan's backbone with a head; see `new_backbone`."""
+        return SegmentationNetwork(self.new_backbone(), self.plan.classes)
 
     def labelled_view(
         self, patches: Batch, generator: torch.Generator, views: int = 1

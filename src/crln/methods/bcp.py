@@ -1,6 +1,6 @@
 """Bidirectional Copy-Paste (Bai et al., CVPR 2023)."""
 
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 import torch
@@ -14,6 +14,43 @@ from crln.methods.published import Published
 from crln.methods.teacher import Teacher
 from crln.planning import Plan
 from crln.planning.plan import Section
+
+
+class Mixture(NamedTuple):
+    """Patches with a box of other ones in them.
+
+    Attributes:
+        images: (B, C, X, Y, Z), mixed.
+        outside: what is known of the patches, (B, X, Y, Z), class or IGNORE; counts outside the
+            box.
+        inside: of the other ones, counts inside it.
+        box: where these are.
+        outside_weight: of the voxels outside the box.
+        inside_weight: of those inside it.
+    """
+
+    images: Tensor
+    outside: Tensor
+    inside: Tensor
+    box: Box
+    outside_weight: float
+    inside_weight: float
+
+    @property
+    def within(self) -> Tensor:
+        """(X, Y, Z) bool: inside the box."""
+        return self.box.mask(self.outside.shape[1:], self.outside.device)
+
+    @property
+    def labels(self) -> Tensor:
+        """(B, X, Y, Z): what is known of the mixed images."""
+        return torch.where(self.within, self.inside, self.outside)
+
+    @property
+    def weights(self) -> Tensor:
+        """(X, Y, Z): of their voxels."""
+        inside, outside = self.inside_weight, self.outside_weight
+        return self.within * (inside - outside) + outside
 
 
 class BidirectionalCopyPaste(Method):
@@ -69,6 +106,16 @@ class BidirectionalCopyPaste(Method):
 
     def losses(self, labelled: Batch, unlabelled: Batch | None, step: Step) -> dict[str, Tensor]:
         """Both mixes of the stage that the step is in."""
+        outward, inward = (
+            self._mix_loss(self.student(mix.images), mix)
+            for mix in self.mixtures(labelled, unlabelled, step)
+        )
+        return {"total": outward + inward, "outward": outward, "inward": inward}
+
+    def mixtures(
+        self, labelled: Batch, unlabelled: Batch | None, step: Step
+    ) -> tuple[Mixture, Mixture]:
+        """The two mixes of a step: labelled outside the box, and labelled inside it."""
         assert unlabelled is not None
         generator = step.generator("views", "cpu")
         box = draw_copy_paste_box(host_random(generator), self.plan.patch_size, self.options.box)
@@ -87,30 +134,23 @@ class BidirectionalCopyPaste(Method):
         count = min(len(images), len(partner))
         mixed, other = swap_box(images[:count], partner[:count], box)
         # `mixed` is labelled outside the box, `other` inside.
-        outward = self._mix_loss(mixed, target[:count], labels[:count], box, 1.0, weight)
-        inward = self._mix_loss(other, labels[:count], target[:count], box, weight, 1.0)
-        return {"total": outward + inward, "outward": outward, "inward": inward}
+        known, guessed = target[:count], labels[:count]
+        return (
+            Mixture(mixed, known, guessed, box, 1.0, weight),
+            Mixture(other, guessed, known, box, weight, 1.0),
+        )
 
     def _pretraining(self, step: Step) -> bool:
         start = self.plan.training.labelled_start
         return step.progress < max(self.options.pretraining, start)
 
-    def _mix_loss(
-        self,
-        images: Tensor,
-        outside: Tensor,
-        inside: Tensor,
-        box: Box,
-        outside_weight: float,
-        inside_weight: float,
-    ) -> Tensor:
+    def _mix_loss(self, logits: Tensor, mix: Mixture) -> Tensor:
         """1/2 sum over the two regions of a mix of omega (CE + Dice)."""
-        logits = self.student(images)
-        within = box.mask(outside.shape[1:], outside.device)
-        total = torch.zeros((), device=images.device)
+        within = mix.within
+        total = torch.zeros((), device=logits.device)
         for target, region, weight in (
-            (outside, ~within, outside_weight),
-            (inside, within, inside_weight),
+            (mix.outside, ~within, mix.outside_weight),
+            (mix.inside, within, mix.inside_weight),
         ):
             guess, here = self.marginal(logits, target.masked_fill(~region, IGNORE))
             dice = self.criteria.dice(guess, here, squared=False, foreground=False, over="sample")

@@ -10,14 +10,16 @@ HIGHEST = 0.1
 
 @dataclass(frozen=True)
 class Published:
-    """How a paper's code trained; SGD with momentum in all of them.
+    """How a paper's code trained; SGD with momentum in most of them.
 
     Attributes:
         iterations: T, steps of the published training.
         lr: learning rate at its start.
         schedule: as in `plan.training`.
-        weight_decay: L2.
         source: where the facts are from, and what they leave out.
+        weight_decay: L2.
+        momentum: of SGD.
+        optimiser: as in `plan.training`.
     """
 
     iterations: int
@@ -26,6 +28,7 @@ class Published:
     source: str
     weight_decay: float = 1e-4
     momentum: float = 0.9
+    optimiser: Literal["sgd", "adam", "adamw"] = "sgd"
 
     def rate(self, iterations: int) -> float:
         """The learning rate for a training of t steps: lr sqrt(T / t), at most `HIGHEST`.
@@ -42,7 +45,7 @@ class Published:
         Schedules are shares of the budget everywhere, so they need no change.
         """
         return {
-            "optimiser": "sgd",
+            "optimiser": self.optimiser,
             "lr": self.rate(iterations),
             "momentum": self.momentum,
             "weight_decay": self.weight_decay,

@@ -1,6 +1,6 @@
 """V-Net, with a residual encoder too, 3D U-Net, and the network of most methods."""
 
-from crln.networks.backbone import Backbone
+from crln.networks.backbone import Backbone, has_halves
 from crln.networks.blocks import Pointwise
 from crln.networks.patchwise import Patchwise
 from crln.networks.resenc import ResEncVNet
@@ -19,4 +19,5 @@ __all__ = [
     "VNetDecoder",
     "VNetEncoder",
     "build_backbone",
+    "has_halves",
 ]

@@ -1,5 +1,7 @@
 """What every backbone answers, so that methods never ask which one they have."""
 
+from collections.abc import Sequence
+
 from torch import Tensor, nn
 
 from crln.planning.plan import Triple
@@ -32,6 +34,22 @@ class Backbone(nn.Module):
     def forward(self, images: Tensor) -> list[Tensor]:
         """(B, C, X, Y, Z) -> maps (B, widths[i], X / strides[i][0], ...), finest first."""
         raise NotImplementedError
+
+    def encode(self, images: Tensor) -> list[Tensor]:
+        """(B, C, X, Y, Z) -> one feature map a level, finest first, the bottleneck's last.
+
+        Few methods reach between the two halves; a backbone without them serves all others.
+        """
+        raise NotImplementedError
+
+    def decode(self, skips: Sequence[Tensor]) -> list[Tensor]:
+        """What `encode` gives -> what `forward` gives."""
+        raise NotImplementedError
+
+
+def has_halves(backbone: Backbone) -> bool:
+    """Whether something can be done between the encoder and the decoder of a backbone."""
+    return type(backbone).encode is not Backbone.encode
 
 
 def bottleneck_of(network: nn.Module) -> nn.Module | None:

@@ -4,6 +4,7 @@ Most of the convolutions are on the way down, in residual blocks; the way up is 
 level. Skips are added, as in V-Net.
 """
 
+from collections.abc import Sequence
 from typing import Annotated, ClassVar
 
 import torch
@@ -106,10 +107,14 @@ class ResEncVNet(Backbone):
         features[-1] = self.dropout(deep)
         return features
 
+    def decode(self, skips: Sequence[Tensor]) -> list[Tensor]:
+        """The encoder's features -> the decoder's, finest first; all levels but the coarsest."""
+        features: list[Tensor] = self.decoder(skips)
+        return features
+
     def forward(self, images: Tensor) -> list[Tensor]:
         """(B, C, X, Y, Z) -> decoder features, finest first; all levels but the coarsest."""
-        features: list[Tensor] = self.decoder(self.encode(images))
-        return features
+        return self.decode(self.encode(images))
 
 
 class ResidualBlock(nn.Module):

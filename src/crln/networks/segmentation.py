@@ -1,6 +1,7 @@
 """A backbone and one head: the network of every method that needs no more."""
 
 from collections.abc import Callable, Sequence
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -31,7 +32,8 @@ class SegmentationNetwork(Patchwise):
         classes: K, background included.
     """
 
-    entries, exits = ("backbone",), ("head", "coarse_heads")
+    entries: ClassVar[tuple[str, ...]] = ("backbone",)
+    exits: ClassVar[tuple[str, ...]] = ("head", "coarse_heads")
 
     def __init__(self, backbone: Backbone, classes: int) -> None:
         super().__init__()

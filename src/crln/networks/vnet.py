@@ -157,10 +157,19 @@ class VNet(Backbone):
         self.decoder = VNetDecoder(widths, dropout, upsampling, strides, kernels)
         initialise(self)
 
+    def encode(self, images: Tensor) -> list[Tensor]:
+        """(B, C, X, Y, Z) -> one feature map per level, finest first."""
+        skips: list[Tensor] = self.encoder(images)
+        return skips
+
+    def decode(self, skips: Sequence[Tensor]) -> list[Tensor]:
+        """The encoder's features -> the decoder's, finest first; all levels but the coarsest."""
+        features: list[Tensor] = self.decoder(skips)
+        return features
+
     def forward(self, images: Tensor) -> list[Tensor]:
         """(B, C, X, Y, Z) -> decoder features, finest first; all levels but the coarsest."""
-        features: list[Tensor] = self.decoder(self.encoder(images))
-        return features
+        return self.decode(self.encode(images))
 
 
 def _depth(level: int, deepest: int = DEEPEST) -> int:
