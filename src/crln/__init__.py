@@ -23,11 +23,15 @@ if TYPE_CHECKING:
     from crln.cohort import Case, Cohort, load_cohort, split_cohort
     from crln.cohort.nnunet import export_nnunet
     from crln.comparison import Settings, compare, write_results
+    from crln.comparison.demo import run_demo
     from crln.evaluation import Evaluation, evaluate, read_evaluation
     from crln.imaging import Grid, Volume
     from crln.inference import Prediction, Predictor, load_predictor, predict_files
     from crln.planning import Plan, make_fingerprint, make_plan
+    from crln.preparation.inventory import empty_cache, list_cache
+    from crln.profiling import estimate_training, profile_step
     from crln.quality import Quality, Score
+    from crln.report.evaluated import write_evaluation
     from crln.reviewing import Review, review
     from crln.runs import EnsembleFolder, RunFolder, open_ensemble, open_run
     from crln.runs.share import share
@@ -66,8 +70,11 @@ _ROOMS = {
     "Training": "training",
     "Volume": "imaging",
     "compare": "comparison",
+    "empty_cache": "preparation.inventory",
+    "estimate_training": "profiling",
     "evaluate": "evaluation",
     "export_nnunet": "cohort.nnunet",
+    "list_cache": "preparation.inventory",
     "load_cohort": "cohort",
     "load_predictor": "inference",
     "make_fingerprint": "planning",
@@ -76,13 +83,16 @@ _ROOMS = {
     "open_run": "runs",
     "out_of_fold": "training",
     "predict_files": "inference",
+    "profile_step": "profiling",
     "read_evaluation": "evaluation",
     "review": "reviewing",
+    "run_demo": "comparison.demo",
     "share": "runs.share",
     "split_cohort": "cohort",
     "suggest": "suggestion",
     "train": "training",
     "train_ensemble": "training",
+    "write_evaluation": "report.evaluated",
     "write_page": "training",
     "write_results": "comparison",
 }
@@ -109,8 +119,11 @@ __all__ = [
     "Volume",
     "__version__",
     "compare",
+    "empty_cache",
+    "estimate_training",
     "evaluate",
     "export_nnunet",
+    "list_cache",
     "load_cohort",
     "load_predictor",
     "make_fingerprint",
@@ -119,13 +132,16 @@ __all__ = [
     "open_run",
     "out_of_fold",
     "predict_files",
+    "profile_step",
     "read_evaluation",
     "review",
+    "run_demo",
     "share",
     "split_cohort",
     "suggest",
     "train",
     "train_ensemble",
+    "write_evaluation",
     "write_page",
     "write_results",
 ]

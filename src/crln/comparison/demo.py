@@ -52,6 +52,10 @@ def run_demo(
 
     Raises:
         CrlnError: `out` exists and is not to be overwritten, or cannot be written.
+
+    Examples:
+        >>> crln.run_demo("demo").name  # doctest: +SKIP
+        'index.html'
     """
     began = time.perf_counter()
     out = Path(out)

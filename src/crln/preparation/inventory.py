@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from crln.preparation.cache import SOURCES
+from crln.preparation.cache import SOURCES, default_cache
 from crln.preparation.store import (
     FOREGROUND,
     IMAGE,
@@ -39,13 +39,30 @@ class CachedScan:
     bytes: int
 
 
-def list_cache(cache: Path) -> list[CachedScan]:
-    """The prepared scans, whole ones and what is left of others."""
-    return [_described(folder) for folder in _folders(cache)]
+def list_cache(cache: Path | str | None = None) -> list[CachedScan]:
+    """The prepared scans that trainings keep for the next time, and what is left of others.
+
+    Args:
+        cache: the folder; None: where trainings keep them.
+
+    Examples:
+        >>> crln.list_cache("new-cache")
+        []
+    """
+    return [_described(folder) for folder in _folders(Path(cache or default_cache()))]
 
 
-def empty_cache(cache: Path) -> list[CachedScan]:
-    """Removes all prepared scans, and nothing else that may lie there; returns what there was."""
+def empty_cache(cache: Path | str | None = None) -> list[CachedScan]:
+    """Removes all prepared scans, and nothing else that may lie there; returns what there was.
+
+    Args:
+        cache: the folder; None: where trainings keep them.
+
+    Examples:
+        >>> len(crln.empty_cache("new-cache"))
+        0
+    """
+    cache = Path(cache or default_cache())
     found = list_cache(cache)
     for scan in found:
         for path in _files(scan.folder):

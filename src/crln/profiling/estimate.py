@@ -46,6 +46,11 @@ def estimate_training(
         method: a name from `crln.methods.METHODS`.
         accelerator: "cpu", "cuda" or "mps".
         precision: as Fabric names it.
+
+    Examples:
+        >>> plan = crln.open_run("run").plan
+        >>> crln.estimate_training(plan, "supervised").seconds > 0
+        True
     """
     kind, total = find_method(method), plan.training.iterations
     start = 0 if kind.uses_unlabelled else total

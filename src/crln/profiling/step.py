@@ -84,6 +84,12 @@ def profile_step(
         precision: as Fabric names it.
         repeats: steps that are timed, after two that are not.
         rates: measure those of the device too.
+
+    Examples:
+        >>> plan = crln.open_run("run").plan
+        >>> profile = crln.profile_step(plan, "supervised", repeats=1, rates=False)
+        >>> profile.step.median > 0, "backward" in profile.parts
+        (True, True)
     """
     gpu = accelerator == "cuda"
     with bench(plan, method, 2 + repeats * (1 + gpu), accelerator, precision) as made:
