@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
+import torch
 
-from crln.combinations import join
+from crln.combinations import join, most_probable
 from crln.labels import IGNORE, LabelSpace
 
 
@@ -41,3 +42,11 @@ def test_combinations_take_as_few_bytes_as_they_can(number: int, size: int) -> N
     masks = {k: np.array([True]) for k in range(1, number + 1)}
     assert join(masks, {}, number).itemsize == size
     assert join(masks, {number: np.array([True])}, number).tolist()[0] > 2**number
+
+
+@pytest.mark.parametrize("classes", [2, 3, 14])
+def test_the_most_probable_class_is_the_first_of_the_largest(classes: int) -> None:
+    given = torch.Generator().manual_seed(0)
+    tied = torch.randint(0, 3, (2, classes, 5, 4, 3), generator=given).float()
+    for probabilities in (tied, torch.randn(2, classes, 5, 4, 3, generator=given)):
+        assert torch.equal(most_probable(probabilities.unbind(1)), probabilities.argmax(1))

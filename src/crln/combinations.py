@@ -76,6 +76,22 @@ def join(
     return combined
 
 
+def most_probable(probabilities: "Sequence[Tensor]") -> "Tensor":
+    """The class of the largest probability, of equal ones the first, int64.
+
+    A running maximum: many times as fast on a processor as argmax along the slowest axis.
+
+    Args:
+        probabilities: of each class, of any one shape.
+    """
+    best = probabilities[0]
+    chosen = best.new_zeros(best.shape).long()
+    for k, probability in enumerate(probabilities[1:], 1):
+        chosen.masked_fill_(probability > best, k)
+        best = best.maximum(probability)
+    return chosen
+
+
 def above_half(probabilities: "Sequence[Tensor]") -> "Tensor":
     """The combination of the classes whose probability is above 1/2, int64.
 

@@ -13,6 +13,7 @@ from crln.combinations import (
     check_overlapping,
     combination_of,
     likeliest,
+    most_probable,
     possible_combinations,
     settled,
 )
@@ -278,7 +279,7 @@ class LabelSpace:
         logits, so that a core never lies outside its whole.
         """
         if self.exclusive:
-            return probabilities.argmax(axis)
+            return most_probable(probabilities.unbind(axis))
         each = probabilities.unbind(axis)[1:]
         return likeliest(each, self.possible) if self.members else above_half(each)
 

@@ -1,5 +1,6 @@
 """Ensembles: their members, what each leaves out, and what that tells."""
 
+import csv
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -102,6 +103,14 @@ def test_left_out_cases_are_what_the_quality_of_outlines_is_told_by(
         assert points.dice[place] == pytest.approx(found.values("dice", value)[id], abs=1e-5)
         assert points.signals["sure"][place] == pytest.approx(alone.signals[name].sure, abs=1e-5)
     assert [each.cases for each in quality.estimate if each.metric == "dice"] == [3] * 3
+    table = (ensemble.path / "out-of-fold/cases.csv").read_text(encoding="utf-8")
+    lines = list(csv.DictReader(table.splitlines()))
+    assert [(line["case"], line["class"]) for line in lines] == [
+        (row.case, row.name) for row in found.rows
+    ]
+    assert float(lines[0]["sure"]) == pytest.approx(
+        quality.structures["head"].signals["sure"][0], abs=1e-5
+    )
     # Three cases are too few for a Dice: a rank alone, of members and of all together.
     together = load_predictor(ensemble.path).predict(case.images)
     for prediction in (alone, together):

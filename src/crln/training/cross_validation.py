@@ -6,6 +6,7 @@ from pathlib import Path
 from crln.cohort import Case, Cohort, mask_as_label
 from crln.errors import CrlnError
 from crln.evaluation import Evaluation, Unit, evaluate_pairs
+from crln.evaluation.text import csv_text
 from crln.files import checked, read_yaml, to_yaml, write_text
 from crln.imaging import output_suffix
 from crln.inference import Precision
@@ -18,6 +19,9 @@ from crln.training.ensemble_page import write_ensemble_page
 
 SIGNALS = "signals.yaml"
 """Of each left-out case and structure, what tells how good its outline is."""
+
+TABLE = "cases.csv"
+COLUMNS = ("case", "value", "class", "dice", "asd", "sure", "agreement", "second", "flags")
 
 _Signals = dict[str, dict[str, dict[str, float]]]
 
@@ -83,7 +87,9 @@ def out_of_fold(
     pairs = {id: (written[id], label) for id in left_out if (label := cases[id].label)}
     found = evaluate_pairs(pairs, unit=unit, classes=labels)
     found.save(folder / "metrics", overwrite=True)
-    Quality.learnt(found, signals).write(ensemble.path)
+    quality = Quality.learnt(found, signals)
+    quality.write(ensemble.path)
+    write_text(folder / TABLE, _table(found, signals, quality))
     if (ensemble.path / PAGE).exists():
         write_ensemble_page(ensemble)
     return found
@@ -110,6 +116,21 @@ def _read_signals(folder: Path) -> dict[str, dict[str, Signals]]:
 def _write_signals(folder: Path, signals: Mapping[str, Mapping[str, Signals]]) -> None:
     told = {id: {name: of.told for name, of in each.items()} for id, each in signals.items()}
     write_text(folder / SIGNALS, to_yaml(told))
+
+
+def _table(
+    found: Evaluation, signals: Mapping[str, Mapping[str, Signals]], quality: Quality
+) -> str:
+    """`cases.csv`: what tells of each outline, how good it is, and what is strange of its label."""
+    lines = []
+    for row in found.rows:
+        flags = [flag for flag in quality.labels.get(row.case, ()) if flag.startswith(row.name)]
+        metrics, of_row = row.metrics.figures, signals[row.case][row.name]
+        lines.append([
+            row.case, row.value, row.name, metrics.get("dice"), metrics.get("asd"),
+            of_row.sure, of_row.agreement, of_row.second, "; ".join(flags),
+        ])  # fmt: skip
+    return csv_text(COLUMNS, lines)
 
 
 def _mask(folder: Path, case: Case) -> Path:
