@@ -188,7 +188,13 @@ def opened(scan_path, mask_path):
     return Drawing.of(grid, (0, 1), held, "a"), held
 
 
-@pytest.mark.parametrize("name", WAYS)
+FEW = ("LPS", "PIR", "mask int32", "no form")
+"""Ways that are tried each time; the rest takes a second or two."""
+
+
+@pytest.mark.parametrize(
+    "name", [way if way in FEW else pytest.param(way, marks=pytest.mark.slow) for way in WAYS]
+)
 def test_a_drawing_comes_back_voxel_for_voxel(name, tmp_path):
     way = WAYS[name]
     scan_path, mask_path, mask, mark = stored_at(tmp_path, way)

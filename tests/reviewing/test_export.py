@@ -10,6 +10,8 @@ from crln.errors import CrlnError
 from crln.reviewing import begin_project, opened
 from crln.reviewing.export import export
 
+pytestmark = pytest.mark.slow
+
 
 def test_every_outline_but_rejected_ones_is_handed_over_with_what_is_known_of_it(
     project, tmp_path, small

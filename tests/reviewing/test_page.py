@@ -1,9 +1,12 @@
 """The page in a real browser, with a real mouse; what it saves is read from the disk."""
 
+import io
+
 import nibabel as nib
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from matplotlib.image import imread as read_picture
 
 from crln.jobs import Jobs
 from crln.reviewing import begin_project
@@ -189,6 +192,59 @@ def test_learn_again_shows_the_new_masks_as_they_come(browser, places, small, mo
         hand.press("a")
         hand.page.wait_for_selector('body[data-ready="b"]', timeout=WAIT)
         assert service.project.state("c").dice == 1.0
+
+
+def _picture(page) -> np.ndarray:
+    page.wait_for_timeout(100)
+    return read_picture(io.BytesIO(page.locator("#gl").screenshot()))
+
+
+def test_a_plane_sent_alone_looks_as_the_whole_drawing_does(browser, places):
+    """quick.js leans on the insides of NiiVue 0.69: its pictures must be those of NiiVue itself."""
+    with serving(places) as service:
+        hand = Hand(browser.open(service.url, 1200))
+        hand.open("a")
+        hand.press("2")
+        for view, first, second in (("0", [5, 7, 8], [12, 10, 8]), ("1", [5, 7, 8], [12, 7, 11]),
+                                    ("2", [5, 7, 8], [5, 10, 11])):  # fmt: skip
+            hand.page.select_option("#view", view)
+            places_on_screen = [hand.at(voxel) for voxel in (first, second)]
+            before = _picture(hand.page)
+            hand.page.mouse.move(*places_on_screen[0])
+            hand.page.mouse.down()
+            hand.page.mouse.move(*places_on_screen[1], steps=4)
+            during = _picture(hand.page)
+            hand.page.evaluate(
+                "() => void Object.getPrototypeOf(review.viewer.nv).refreshDrawing"
+                ".call(review.viewer.nv, true)"
+            )
+            whole = _picture(hand.page)
+            hand.page.mouse.up()
+            assert np.array_equal(during, whole), view
+            assert not np.array_equal(before, during)  # something was drawn
+
+
+def test_without_gradients_all_four_pictures_are_the_same(browser, places):
+    with serving(places) as service:
+        found = []
+        for kept in (True, False):
+            opened = browser.open(service.url, 800)
+            page = opened.page
+            page.wait_for_selector('body[data-listed="1"]', timeout=WAIT)
+            page.set_viewport_size({"width": 800, "height": 500})
+            if kept:  # as NiiVue has it
+                page.evaluate(
+                    "() => { const proto = niivue.Niivue.prototype, made = proto.attachToCanvas;"
+                    " proto.attachToCanvas = async function (...all) {"
+                    " const nv = await made.apply(this, all);"
+                    " this.blurShader = new Proxy(this.blurShader, {"
+                    " set: () => true }); return nv; }; }"
+                )
+            page.evaluate("() => void review.show('a')")
+            page.wait_for_selector('body[data-ready="a"]', timeout=WAIT)
+            found.append(_picture(page))
+        assert np.array_equal(*found)
+        assert len(np.unique(found[0])) > 20  # not a black picture
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

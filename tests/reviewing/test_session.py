@@ -8,6 +8,8 @@ import pytest
 import crln
 from crln.reviewing import find_project
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_notebook_shows_the_page_in_a_frame(data):
     with crln.review(data, by="anna", say=str) as review:

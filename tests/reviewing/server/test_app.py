@@ -8,6 +8,8 @@ import pytest
 
 from crln.cohort import load_cohort
 
+pytestmark = pytest.mark.slow
+
 
 def _nifti(body: bytes) -> np.ndarray:
     plain = gzip.decompress(body) if body[:2] == b"\x1f\x8b" else body

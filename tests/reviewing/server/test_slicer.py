@@ -17,6 +17,8 @@ from crln.jobs import Jobs
 from crln.reviewing import begin_project
 from crln.reviewing.serving import serving
 
+pytestmark = pytest.mark.slow
+
 LIMIT = "----------lImIt_of_THE_fIle_eW_$"
 
 
