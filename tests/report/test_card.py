@@ -29,7 +29,13 @@ LIVER = CardRow("liver", "#112233", 1234.5, 9, 0.876, 0.8, 0.93)
 def test_a_card_says_volume_score_interval_and_remarks_in_one_line() -> None:
     html = Card("a", 0.5, [LIVER], slices(), ("liver touches the border",)).to_html()
     assert "\n" not in html
-    for told in ("1,234 ml", "88 %", "80 to 93", "liver touches the border"):
+    for told in (
+        "1,234 ml",
+        "88 %",
+        "80 to 93",
+        "9 of 10 such outlines lie between 80 and 93 %",
+        "liver touches the border",
+    ):
         assert told in html
     assert 'aria-label="axial slice 4 of 6: liver outlined, 1,234 ml"' in html
     assert 'scope="row"' in html

@@ -52,6 +52,11 @@ class CardRow:
             return ""
         return f"{100 * self.low:.0f} to {100 * self.high:.0f}"
 
+    @property
+    def between(self) -> str:
+        """The same in a sentence."""
+        return self.interval.replace("to", "and")
+
 
 @dataclass(frozen=True)
 class Card:

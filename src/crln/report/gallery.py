@@ -179,7 +179,7 @@ def _lead(cards: Sequence[Mapping[str, Any]], failed: Mapping[str, str], scored:
         )  # fmt: skip
         sentences.append(f"The worst come first, {by}.")
     if flagged:
-        sentences.append(f"{flagged} of {len(cards)} have remarks.")
+        sentences.append(f"With remarks: {flagged} of {len(cards)}.")
     elif cards:
         sentences.append("There are no remarks.")
     if failed:

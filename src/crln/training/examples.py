@@ -19,7 +19,7 @@ from crln.report.style import class_colour
 from crln.report.viewer import slices_of
 from crln.training.options import Training
 
-LABELLED, UNLABELLED = 2, 3
+LABELLED, UNLABELLED = 2, 2
 SHARE, LEAST = 0.02, 20.0
 """Of a training's time that its examples may take before no other is begun; and seconds of it that
 they may take anyway."""

@@ -73,7 +73,7 @@ def model_card(
             "labelled": _cases(facts.labelled, ids),
             "unlabelled": facts.unlabelled,
             "validation": facts.validation,
-            "test, never opened": facts.test,
+            "test, kept apart": facts.test,
             "structures": ", ".join(plan.labels.names[1:]),
             "channels": ", ".join(plan.channels),
         },
