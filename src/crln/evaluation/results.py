@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from crln.cohort import Label
-from crln.errors import CrlnError, needs
+from crln.errors import CrlnError, counted, needs
 from crln.evaluation.left_out import LeftOut
 from crln.evaluation.metrics import BY_KEY, METRICS, ClassMetrics, Metric, Unit
 from crln.evaluation.statistics import bootstrap_interval
@@ -251,7 +251,7 @@ class Evaluation:
     def _repr_html_(self) -> str:
         """What a notebook shows."""
         dice = {name: self.summarised("dice", value) for value, name in self.class_names.items()}
-        return facts_html(f"Dice of {len(self.cases)} cases", {
+        return facts_html(f"Dice of {counted(len(self.cases), 'case')}", {
             name: f"{found.mean:.3f} ± {found.std:.3f}" for name, found in dice.items()
         })  # fmt: skip
 

@@ -69,10 +69,13 @@ class Origin:
         drafts = {case.id: _content(case.draft) for case in cases if case.draft and not case.label}
         return cls(plan.model_dump(mode="json"), labels, scans, drafts)
 
-    def changed(self, now: "Origin") -> list[str]:
-        """Which labels and scans of `now` are not what they were: "the label of a", ...
+    def changed(self, now: "Origin", *, all_of_it: bool = False) -> list[str]:
+        """Which labels and scans are not what they were: "the label of a", ...
 
-        One that is gone, or new, has changed too.
+        Args:
+            now: what there is.
+            all_of_it: that is exactly what would be learnt from now, so that what is gone, or new,
+                has changed too; else `now` may tell of more cases, and of fewer.
         """
         remembered = (
             ("label", self.labels, now.labels, bool(self.labels)),
@@ -84,6 +87,7 @@ class Origin:
             for what, ours, theirs, known in remembered
             for case in (dict.fromkeys((*ours, *theirs)) if known else ())
             if ours.get(case) != theirs.get(case)
+            and (all_of_it or (case in ours and case in theirs))
         ]
 
 

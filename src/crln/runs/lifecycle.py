@@ -127,7 +127,7 @@ def _resumed(run: RunFolder, plan: Plan, facts: Facts, origin: Origin) -> RunFol
     learnt, progress = Origin(), Progress()
     if run.checkpoint.exists():
         progress, learnt = read_origin(run.checkpoint)
-    if other := learnt.changed(origin):
+    if other := learnt.changed(origin, all_of_it=True):
         more = f" (and {len(other) - 1} more)" if len(other) > 1 else ""
         raise CrlnError(
             f"{run.path}: {other[0]}{more} has changed since the run learnt from it; "
