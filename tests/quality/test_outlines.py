@@ -122,3 +122,25 @@ def test_a_structure_that_nobody_looked_for_is_not_counted() -> None:
 
 def test_the_record_is_the_same_after_it_was_written() -> None:
     assert LabelRanges.model_validate(LABELLED.model_dump(mode="json")) == LABELLED
+
+
+def test_members_know_together_what_all_labels_are_like() -> None:
+    cases = [heart(wall=2 + i % 3, shift=i % 2) for i in range(5)] + [{**heart(), "wall": None}]
+    whole = LabelRanges.of(cases)
+    left_out = [LabelRanges.of([c for j, c in enumerate(cases) if j != i]) for i in range(6)]
+    together = LabelRanges.together(left_out)
+    assert whole
+    assert together
+    for name, known in whole.structures.items():
+        found = together.structures[name]
+        for figure in ("volume", "extent", "compactness", "largest", "beside", "border"):
+            assert getattr(found, figure) == getattr(known, figure)
+        assert (found.present == found.labels) == (known.present == known.labels)
+    assert LabelRanges.together([LABELLED, None]) == LABELLED
+    assert LabelRanges.together([None]) is None
+    assert LabelRanges.together([APART, APART]) == APART
+
+
+def test_a_structure_of_no_label_stays_unknown_together() -> None:
+    nothing = LabelRanges.of([{"wall": None}] * 4)
+    assert LabelRanges.together([nothing, nothing]) == nothing

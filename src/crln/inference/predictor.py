@@ -23,7 +23,7 @@ from crln.inference.tally import Tally
 from crln.planning import Plan
 from crln.preparation import prepare_image, remarks
 from crln.preparation.likeness import Looks
-from crln.quality import Appraiser, Quality
+from crln.quality import Appraiser, LabelRanges, Quality
 from crln.runs import RunFolder
 from crln.runs.ensemble import known_quality, predicting_runs
 
@@ -198,10 +198,9 @@ def predictor_of(
     plan = _overlaid(runs[0].plan, dict(inference or {}))
     place = settle_device(device)
     networks = [run.load_network(place) for run in runs]
-    seen, appraiser = (
-        runs[0].facts.seen,
-        Appraiser(runs[0].facts.outlined, quality, tuple(run.facts.features for run in runs)),
-    )
+    seen, features = runs[0].facts.seen, tuple(run.facts.features for run in runs)
+    outlined = LabelRanges.together(run.facts.outlined for run in runs)
+    appraiser = Appraiser(outlined, quality, features)
     others = [run.load_second(place) for run in runs] if second_look else []
     seconds = [other for other in others if other]
     if len(seconds) < len(networks):

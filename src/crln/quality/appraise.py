@@ -62,7 +62,7 @@ class Appraiser:
             signals: of each structure.
         """
         of_scan = tuple(f"unlike the training scans: {each}" for each in strange)
-        if self.outlines is None:
+        if self.outlines is None and self.quality is None:
             return Appraisal(of_scan=of_scan)
         shapes = shapes_of(grid.to_ras(classes), labels, grid.in_ras(grid.spacing))
         quality = self.quality or Quality()
@@ -71,6 +71,6 @@ class Appraiser:
             name: quality.score(name, found) if shapes[name] else Score()
             for name, found in signals.items()
         }
-        flags = self.outlines.flags(shapes)
+        flags = self.outlines.flags(shapes) if self.outlines else {}
         missing = {name: Score(rank=0.0) for name in flags if shapes[name] is None}
         return Appraisal(scores | missing, of_scan, flags)

@@ -77,6 +77,27 @@ class Outlined(Section):
             },
         )
 
+    @classmethod
+    def together(cls, several: Sequence["Outlined"]) -> "Outlined":
+        """Over members of an ensemble, of which each saw some of the labels."""
+        first, *_ = having = [each for each in several if each.present] or list(several)
+        labels = max(each.labels for each in several)
+        return cls(
+            labels=labels,
+            present=labels - max(each.labels - each.present for each in several),
+            volume=_over(each.volume for each in having),
+            extent=tuple(map(_over, zip(*(each.extent for each in having), strict=True))),
+            compactness=_over(each.compactness for each in having),
+            largest=min(each.largest for each in having),
+            border=max(each.border for each in having),
+            beside={other: _over(each.beside[other] for each in having) for other in first.beside},
+            towards={
+                other: (way, min(each.towards[other][1] for each in having))
+                for other, (way, _) in first.towards.items()
+                if all(other in each.towards for each in having)
+            },
+        )
+
     def flags(self, name: str, shapes: Mapping[str, Shape | None]) -> list[str]:
         """What of an outline is far from the labels', each to be read after the structure's name.
 
@@ -152,6 +173,18 @@ class LabelRanges(Section):
             for name in names
         })  # fmt: skip
 
+    @classmethod
+    def together(cls, several: Iterable["LabelRanges | None"]) -> "LabelRanges | None":
+        """What members of an ensemble, of which each saw some of the labels, know together."""
+        known = [each.structures for each in several if each]
+        if not known:
+            return None
+        names = dict.fromkeys(name for each in known for name in each)
+        return cls(structures={
+            name: Outlined.together([each[name] for each in known if name in each])
+            for name in names
+        })  # fmt: skip
+
     def flags(self, shapes: Mapping[str, Shape | None]) -> dict[str, tuple[str, ...]]:
         """What is strange of each structure; those with nothing strange are left out."""
         found = {
@@ -177,6 +210,11 @@ def _size(ours: float, ends: tuple[float, float], word: str, along: str = "") ->
 def _ends(values: Iterable[float]) -> tuple[float, float]:
     values = list(values)
     return float(f"{min(values):.6g}"), float(f"{max(values):.6g}")
+
+
+def _over(ranges: Iterable[tuple[float, float]]) -> tuple[float, float]:
+    lows, highs = zip(*ranges, strict=True)
+    return min(lows), max(highs)
 
 
 def _way(shape: Shape | None, other: Shape | None) -> np.ndarray | None:

@@ -58,14 +58,20 @@ def shapes_of(
         >>> found.volume, found.extent, found.surface, found.border
         (16.0, (2.0, 2.0, 4.0), 40.0, False)
     """
-    return {
-        name: _shape(classes, labels, k, np.asarray(spacing, float))
-        for k, name in enumerate(labels.names)
-        if k
-    }
+    box = bounding_box(classes > 0)
+    if box is None:
+        return dict.fromkeys(labels.names[1:])
+    # Of a large scan only the part with structures, and a voxel around it, which is missing at the
+    # edge of the scan alone.
+    around = tuple(slice(max(run.start - 1, 0), run.stop + 1) for run in box)
+    near, size = classes[around], np.asarray(spacing, float)
+    first = np.array([run.start for run in around])
+    return {name: _shape(near, labels, k, size, first) for k, name in enumerate(labels.names) if k}
 
 
-def _shape(classes: np.ndarray, labels: LabelSpace, k: int, spacing: np.ndarray) -> Shape | None:
+def _shape(
+    classes: np.ndarray, labels: LabelSpace, k: int, spacing: np.ndarray, first: np.ndarray
+) -> Shape | None:
     inside = labels.holds(classes, k)
     box = bounding_box(inside)
     if box is None:
@@ -74,7 +80,8 @@ def _shape(classes: np.ndarray, labels: LabelSpace, k: int, spacing: np.ndarray)
     pieces, number = cc3d.connected_components(part, connectivity=26, return_N=True)
     sizes = np.bincount(pieces.ravel())[1:]
     surface, beside = _faces(classes, labels, k, box, spacing)
-    centre = (np.mean(np.nonzero(part), 1) + [run.start for run in box] + 0.5) * spacing
+    corner = first + [run.start for run in box]
+    centre = (np.mean(np.nonzero(part), 1) + corner + 0.5) * spacing
     extent = part.shape * spacing
     return Shape(
         volume=float(sizes.sum() * math.prod(spacing)),
