@@ -32,11 +32,11 @@ def test_learning_curves_show_each_runs_terms_in_words_and_the_validation(logs):
     first, second, validation = figure.axes
     assert [line.get_label() for line in first.lines] == ["labels", "cps"]
     np.testing.assert_array_equal(first.lines[1].get_ydata(), [1, 0.5])
-    assert [line.get_label() for line in second.lines] == ["all terms together"]
+    assert [line.get_label() for line in second.lines] == ["whole loss"]
     assert [line.get_label() for line in validation.lines] == ["crln"]
     np.testing.assert_array_equal(validation.lines[0].get_data(), [[20], [0.7]])
     told = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert told == ["labels", "cps", "all terms together"]
+    assert told == ["labels", "cps", "whole loss"]
 
 
 def test_a_term_has_one_colour_in_all_panels(logs, tmp_path):

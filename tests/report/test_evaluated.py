@@ -79,7 +79,7 @@ def test_the_page_has_the_figures_and_what_was_left_out(
     assert "A Dice of 70 % means" in shown
     worst = 100 * min(evaluation.values("dice").values())
     assert f"{worst:.1f} % case_7" in shown
-    titles = re.findall("<h4>(.*?)</h4>", text)
+    titles = re.findall('<h3 class="name">(.*?)</h3>', text)
     assert titles == worst_first(evaluation)
     tail = evaluation.values("dice", 2)
     assert [f"{100 * tail[case]:.1f}" for case in titles] == re.findall(

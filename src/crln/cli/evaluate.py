@@ -78,9 +78,8 @@ def command(
     """
     import crln
     from crln.evaluation.tables import case_table, evaluation_table
-    from crln.report import page_beside
 
-    look = page_beside(out, overwrite=overwrite) if page else None  # told before hours of measuring
+    look = _place(out, overwrite) if page else None
     evaluation = crln.evaluate(
         predictions, labels, unit=unit, largest_component=largest_component, partial=partial,
         sparse=sparse, fine=fine,
@@ -96,6 +95,13 @@ def command(
     console.print(f"written: {', '.join(str(path) for path in written)}")
     if look:
         _show_page(evaluation, look, predictions, labels, run, overwrite)
+
+
+def _place(out: Path, overwrite: bool) -> Path:
+    """Where the page goes; that one is there is told before hours of measuring."""
+    from crln.report import page_beside
+
+    return page_beside(out, overwrite=overwrite)
 
 
 def _show_page(

@@ -28,7 +28,7 @@ _TERMS = {
     "relation": "relation to prototypes on labels",
     "strong_to_weak": "from strong to weak view",
     "supervised": "labels",
-    "total": "all terms together",
+    "total": "whole loss",
     "translation": "shifted crops agree",
     "unsupervised": "pseudo-labels",
     "weak_to_drawn": "from weak view to label",
