@@ -67,9 +67,9 @@ def command(
     ] = False,
     overwrite: Overwrite = False,
     sparse: Sparse = False,
-    page: Annotated[
-        bool, typer.Option("--page/--no-page", help="Write FILE.html, a page with pictures, too.")
-    ] = True,
+    no_page: Annotated[
+        bool, typer.Option("--no-page", help="Do not write FILE.html, a page with pictures.")
+    ] = False,
 ) -> None:
     """Measure predicted masks against labels.
 
@@ -79,7 +79,7 @@ def command(
     import crln
     from crln.evaluation.tables import case_table, evaluation_table
 
-    look = _place(out, overwrite) if page else None
+    look = None if no_page else _place(out, overwrite)
     evaluation = crln.evaluate(
         predictions, labels, unit=unit, largest_component=largest_component, partial=partial,
         sparse=sparse, fine=fine,
@@ -115,15 +115,24 @@ def _show_page(
     """Writes the page, with the scans where they can be found, and says where it is."""
     from crln.evaluation.pairing import find_scans
     from crln.report import write_evaluation
-    from crln.runs.ensemble import predicting_runs
 
-    learnt = [Path(each.facts.data) for each in predicting_runs(run)[:1]] if run else []
-    data = [place for place in learnt if place.parts]  # a model that was handed on names none
+    data = _data(run) if run else []
     facts = {"masks": predictions, "labels": labels, **({"test cases of": run} if run else {})}
     write_evaluation(
         evaluation, page, scans=find_scans(labels, *data), facts=facts, overwrite=overwrite
     )
     console.print(f"look at {page}")
+
+
+def _data(run: Path) -> list[Path]:
+    """Where a model's cohort lay, if it says so: one that was handed on does not."""
+    from crln.runs.ensemble import predicting_runs
+
+    try:
+        places = [Path(each.facts.data) for each in predicting_runs(run)[:1]]
+    except CrlnError:  # a member has not begun
+        return []
+    return [place for place in places if place.parts]
 
 
 def _tolerances(text: str) -> dict[int | None, float]:
