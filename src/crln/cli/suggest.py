@@ -12,7 +12,7 @@ from crln.cli.screen import console, examples, show
 EXAMPLES = examples(
     "crln suggest run data --n 5",
     "crln suggest ensemble data --n 3 --slices 5 --out next.csv",
-    "crln suggest run data --among labelled  # which outlines to check",
+    "crln suggest run data --among labelled",
 )
 
 
