@@ -85,6 +85,8 @@ def _filled(text: str, sections: dict[str, type[BaseModel]]) -> str:
 
 def _published(name: str, source: str) -> str:
     known = METHODS[name].published
+    if known is None:
+        return f"| `{name}` | {source} | | | | | | not known |"
     cells = (
         f"`{name}`", source, f"{known.iterations:,}", f"{known.lr:g}", known.schedule,
         f"{known.weight_decay:g}", f"{known.rate(1000):.3g}", known.source,

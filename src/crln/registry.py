@@ -107,6 +107,7 @@ METHODS = Registry(
         "crln": "crln.methods.crln.method:CRLN",
         "crossmatch": "crln.methods.crossmatch:CrossMatch",
         "diffrect": "crln.methods.diffrect.method:DiffRect",
+        "llm_segnet": "crln.methods.llm_segnet.method:LLMSegNet",
         "mcnet": "crln.methods.mcnet:MCNet",
         "mean_teacher": "crln.methods.mean_teacher:MeanTeacher",
         "sdcl": "crln.methods.sdcl:DiscrepancyCorrection",

@@ -134,7 +134,16 @@ def test_no_ramp_is_over_before_the_first_unlabelled_patch(
 
 @pytest.mark.parametrize(
     "name",
-    ["ad_mt", "cross_pseudo", "crossmatch", "diffrect", "mcnet", "ssl_contrastive", "tracoco"],
+    [
+        "ad_mt",
+        "cross_pseudo",
+        "crossmatch",
+        "diffrect",
+        "llm_segnet",
+        "mcnet",
+        "ssl_contrastive",
+        "tracoco",
+    ],
 )
 def test_the_options_ramp_is_the_one_that_weighs(name: str, tiny_plan: Plan) -> None:
     """The same step early in a long ramp and late in a short one."""

@@ -13,6 +13,7 @@ NETWORKS = {
     "ad_mt": {"student, backbone", "teachers, backbone"},
     "cross_pseudo": {"students, backbone", "students, head"},
     "diffrect": {"student, backbone", "rectifier, denoiser"},
+    "llm_segnet": {"students, backbone", "students, head"},
     "mcnet": {"student, encoder", "student, decoders"},
     "mean_teacher": {"student, head", "teacher, backbone"},
     "ssl_contrastive": {"students, backbone", "students, head"},
