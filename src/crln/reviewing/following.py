@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from pathlib import Path
 
 from crln.cohort import Case, Cohort, Label, write_description
 from crln.errors import CrlnError
@@ -31,7 +32,8 @@ def mend(places: Places, states: Mapping[str, CaseState]) -> None:
     Raises:
         CrlnError: a drawing that a state needs is missing.
     """
-    _remove_partial(places, states)
+    for folder in ("", "cases", "drawings", "labels", places.shown.name):
+        remove_leftovers(places.path / folder, states)
     for id, state in states.items():
         if not state.version and not places.label(id).exists():
             continue
@@ -43,12 +45,17 @@ def mend(places: Places, states: Mapping[str, CaseState]) -> None:
         follow(places, state)
 
 
-def _remove_partial(places: Places, cases: Iterable[str]) -> None:
-    own = tuple(f"{file_name(id)}." for id in cases)  # a case may be called as such a file
-    for folder in ("cases", "drawings", "labels"):
-        for path in (places.path / folder).glob("partial-*"):
-            if _PARTIAL.match(path.name) and not path.name.startswith(own):
-                path.unlink(missing_ok=True)
+def remove_leftovers(folder: Path, cases: Iterable[str]) -> None:
+    """Removes what a killed process has left half-written in a folder that nobody writes to now.
+
+    Args:
+        folder: of the project, or within it.
+        cases: ids; a case may be called as such a file is.
+    """
+    own = tuple(f"{file_name(id)}." for id in cases)
+    for path in folder.glob("partial-*"):
+        if _PARTIAL.match(path.name) and not path.name.startswith(own):
+            path.unlink(missing_ok=True)
 
 
 def label_of(case: Case, places: Places, state: CaseState) -> Label | None:

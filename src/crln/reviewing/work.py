@@ -15,6 +15,7 @@ from crln.cohort import Case, Cohort
 from crln.errors import CrlnError, reason
 from crln.files import claim
 from crln.labels import LabelSpace
+from crln.reviewing.following import remove_leftovers
 from crln.reviewing.masks import Record
 from crln.reviewing.places import Places
 from crln.reviewing.project import Project
@@ -175,6 +176,7 @@ def _outline(round: Round, stop: threading.Event) -> None:
     import crln
 
     project, order = Project(round.places.path), round.order()
+    remove_leftovers(round.places.masks(round.number), project.cases)
     waiting = [id for id in project.cases if _wants_mask(project, round, id)]
     waiting.sort(key=lambda id: project.status(id) == "skipped")
     progress = RoundProgress(stage="outlining", to_outline=len(waiting))
