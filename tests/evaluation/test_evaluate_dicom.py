@@ -5,7 +5,9 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from crln.errors import CrlnError
 from crln.evaluation import evaluate
+from crln.imaging import write_mask
 from crln.labels import LabelSpace
 
 pytestmark = pytest.mark.slow  # by highdicom
@@ -53,3 +55,24 @@ def test_two_segmentations_are_measured_where_either_holds_something(
     found = evaluate(tmp_path / "masks", tmp_path / "labels")
     dice = {name: found.values("dice", value)["a"] for value, name in found.class_names.items()}
     assert dice == {"liver": pytest.approx(2 * 2 / (4 + 6)), "couch": 0}
+
+
+@pytest.mark.parametrize("ending", [".dcm", ".seg.dcm", ".rtstruct.dcm"])
+def test_contours_are_measured_on_the_scan_that_their_cohort_knows(
+    tmp_path: Path, series: Path, ending: str
+) -> None:
+    data, truth = tmp_path / "data", _box(2, 6) + 2 * _box(8, 12)
+    (data / "images").mkdir(parents=True)
+    scan = series.rename(data / "images" / "a")
+    labels = LabelSpace((0, 1, 2), ("background", "liver", "tumour"))
+    for folder in (data / "labels", tmp_path / "masks"):
+        folder.mkdir()
+    write_mask(data / "labels" / "a.rtstruct.dcm", truth, scan, labels=labels)
+    outlined = truth.copy()
+    outlined[:, :, 2:4] = 0
+    write_mask(tmp_path / "masks" / f"a{ending}", outlined, scan, labels=labels)
+    found = evaluate(tmp_path / "masks", data)
+    dice = {name: found.values("dice", value)["a"] for value, name in found.class_names.items()}
+    assert dice == {"liver": pytest.approx(2 * 2 / (4 + 2)), "tumour": 1}
+    with pytest.raises(CrlnError, match="no grid of their own; give the scan's cohort, or"):
+        evaluate(tmp_path / "masks", data / "labels")

@@ -92,7 +92,7 @@ def evaluate(
     )
     (found,) = _evaluate(
         paired.pairs, Measuring(unit, tolerance, fine), classes, (largest_component,),
-        paired.ignore if ignore is None else ignore, names,
+        paired.ignore if ignore is None else ignore, names, paired.scans,
     )  # fmt: skip
     left = replace(
         found.left_out, without_label=paired.without_label, without_mask=paired.without_mask
@@ -138,11 +138,14 @@ def _evaluate(
     components: Sequence[bool],
     ignore: int | None,
     names: Mapping[int, str] | None = None,
+    scans: Mapping[str, Path] | None = None,
 ) -> list[Evaluation]:
     """An evaluation for each entry of `components`; every file is read once.
 
-    `names` is what a cohort calls the values that are found, where `classes` is None.
+    Of a cohort, `names` is what it calls the values that are found, where `classes` is None, and
+    `scans` are its cases'.
     """
+    scans = scans or {}
     if how.unit not in get_args(Unit):
         raise CrlnError(f"unit {how.unit!r}: choose one of {', '.join(get_args(Unit))}")
     if how.fine:
@@ -151,9 +154,9 @@ def _evaluate(
     labelled = {case: (_as_label(mask), _as_label(at)) for case, (mask, at) in pairs.items()}
     sources = Sources(labelled, classes if isinstance(classes, LabelSpace) else None, ignore)
     if isinstance(classes, LabelSpace) and not classes.exclusive:
-        found = measure_overlapping(labelled, classes, how, components)
+        found = measure_overlapping(labelled, classes, how, components, scans)
         return _assembled(how, components, found, classes.structures, sources)
-    names, background = _named(labelled, classes or names), 0
+    names, background = _named(labelled, classes or names or None), 0
     if isinstance(classes, LabelSpace):
         background, ignore, classes = classes.values[0], classes.ignore, classes.structures
     measured = Findings([{} for _ in components])
@@ -161,7 +164,7 @@ def _evaluate(
         prediction_path = mask.path
         measured.read[case] = checksum(prediction_path), " ".join(map(checksum, label.files))
         prediction, truth, known, spacing, voxel_ml = _read_pair(
-            prediction_path, label, ignore, names
+            prediction_path, label, ignore, names, scans.get(case)
         )
         truth = _where_known(truth, known, background)
         in_truth = _values(truth, label.path) - {background}
@@ -263,10 +266,14 @@ def _named(pairs: Mapping[str, tuple[Label, Label]], classes: Classes | None) ->
 
 
 def _read_pair(
-    prediction_path: Path, label: Label, ignore: int | None, names: Mapping[int, str]
+    prediction_path: Path,
+    label: Label,
+    ignore: int | None,
+    names: Mapping[int, str],
+    scan: Path | None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None, tuple[float, float, float], float]:
     """Both masks and where the truth is known, (X, Y, Z); mm and ml of a voxel (NaN if unknown)."""
-    like = common_grid([prediction_path, *label.files])
+    like = common_grid([prediction_path, *label.files], scan)
     prediction = read_label(prediction_path, like, names)
     outline = read_outline(label, prediction.grid, names, ignore)
     truth = outline.volume

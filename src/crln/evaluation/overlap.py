@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 
@@ -11,7 +12,7 @@ from crln.components import largest_components
 from crln.evaluation.metrics import ClassMetrics, Measuring, tolerance_of
 from crln.evaluation.surfaces import case_metrics
 from crln.files import checksum
-from crln.imaging import Grid, check_same_grid
+from crln.imaging import Grid, check_same_grid, common_grid
 from crln.labels import IGNORE, LabelSpace
 
 
@@ -40,6 +41,7 @@ def measure_overlapping(
     space: LabelSpace,
     how: Measuring,
     components: Sequence[bool],
+    scans: Mapping[str, Path],
 ) -> Findings:
     """Metrics of every class of every case.
 
@@ -48,12 +50,14 @@ def measure_overlapping(
         space: of classes that overlap.
         how: to measure.
         components: whether only each class's largest component is measured, for each entry.
+        scans: case to its scan, where that is known, for masks that cover a part of it.
     """
     found = Findings([{} for _ in components])
     for case, (mask, label) in pairs.items():
         sums = [" ".join(map(checksum, each.files)) for each in (mask, label)]
         found.read[case] = sums[0], sums[1]
-        prediction, own, in_mask = _read(mask, space)
+        like = common_grid(mask.files, scans[case]) if case in scans else None
+        prediction, own, in_mask = _read(mask, space, like)
         truth, grid, strange = _read(label, space, own)
         check_same_grid(mask.path, own, label.path, grid)
         for values, others in ((strange, found.others), (in_mask, found.others_in_masks)):

@@ -1,7 +1,7 @@
 """Which prediction belongs to which truth."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from crln.cohort import NEW, Cohort, Label, Slices, check_structures, load_cohort
@@ -83,12 +83,14 @@ class Pairs:
         without_label: ids of the predictions that have no label.
         without_mask: ids of the labels that have no prediction.
         ignore: the label value of what nobody outlined, as far as the labels' cohort says.
+        scans: case id to its scan, as far as the labels' cohort knows them.
     """
 
     pairs: dict[str, Pair]
     without_label: tuple[str, ...] = ()
     without_mask: tuple[str, ...] = ()
     ignore: int | None = None
+    scans: Mapping[str, Path] = field(default_factory=dict)
 
 
 def pair_masks(
@@ -126,7 +128,9 @@ def pair_masks(
     if not space and Path(predictions).is_file() and at.is_file() and len(true) == 1:
         (case, prediction), (label,) = next(iter(predicted.items())), true.values()
         return Pairs({case: (prediction, label)}, ignore=ignore)
-    return _paired(predictions, at, predicted, true, cases, partial, ignore)
+    paired = _paired(predictions, at, predicted, true, cases, partial, ignore)
+    known = labels if isinstance(labels, Cohort) else ()
+    return replace(paired, scans={case.id: case.images[0] for case in known})
 
 
 def _labels(cohort: Cohort, space: LabelSpace | None) -> dict[str, Path | Label]:

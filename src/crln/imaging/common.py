@@ -11,10 +11,15 @@ from crln.imaging.grid import Grid
 from crln.imaging.read import read_grid, read_label_grid
 
 
-def common_grid(paths: Sequence[Path]) -> Grid:
-    """That of the first mask which covers its whole scan; else the smallest that holds all.
+def common_grid(paths: Sequence[Path], scan: Path | None = None) -> Grid:
+    """That of the first mask which covers its whole scan, or the scan's; else one that holds all.
 
-    Outlines that know their structures, such as DICOM SEG, often cover what is outlined alone.
+    Outlines that know their structures, such as DICOM SEG, often cover what is outlined alone, and
+    contours have no voxels at all.
+
+    Args:
+        paths: the masks.
+        scan: that they are of, where it is known.
 
     Raises:
         CrlnError: a file has a fault, or contours have no other file that knows the voxels.
@@ -22,6 +27,8 @@ def common_grid(paths: Sequence[Path]) -> Grid:
     whole = [path for path in paths if not label_format(path).outlines_only]
     if whole:
         return read_grid(whole[0])
+    if scan is not None:
+        return read_grid(scan)
     first, *others = map(read_label_grid, paths)
     corners = [_corners(first, grid) for grid in (first, *others)]
     low = np.rint(np.min([each.min(0) for each in corners], 0)).astype(int)

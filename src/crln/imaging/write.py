@@ -85,7 +85,9 @@ def _place(like: Path | Grid) -> tuple[Grid, Path | None]:
 
 def _write(path: Path, output: Output, overwrite: bool) -> None:
     path = Path(path)
-    if output_suffix(path) != scan_suffix(path):
+    named = scan_suffix(path)
+    # Of two suffixes the second stands for two files, but for DICOM's, which says what is in one.
+    if output_suffix(path) != named and not (named and scan_format(path).of_series):
         advice = f"{path.name.split('.')[0]}{output_suffix(path)}"
         raise CrlnError(f"{path}: not a format to write; name it {advice}")
     if output.array.shape[:3] != output.grid.shape:

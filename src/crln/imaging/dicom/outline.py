@@ -33,7 +33,10 @@ class _Outline(Format):
         """
         dataset = _read(path)
         if dataset.SOPClassUID == RTSTRUCT:
-            raise CrlnError(f"{path}: contours have no grid of their own; give the scan's label")
+            raise CrlnError(
+                f"{path}: contours have no grid of their own; give the scan's "
+                "cohort, or a label with voxels"
+            )
         return seg.own_grid(path, dataset)
 
     def voxels(self, path: Path, content: Content) -> np.ndarray:
