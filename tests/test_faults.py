@@ -486,6 +486,12 @@ def _(place: Place) -> list[object]:
     return [*predicting(place), "--second-look"]
 
 
+@fault("a second look of a method with one network")
+def _(place: Place) -> list[object]:
+    trained(place)
+    return [*predicting(place), "--second-look"]
+
+
 @fault("what left-out cases tell, damaged")
 def _(place: Place) -> list[object]:
     (trained(place) / "quality.yaml").write_text("level: 90\n", encoding="utf-8")

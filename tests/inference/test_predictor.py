@@ -17,6 +17,7 @@ from crln.planning import Plan
 from crln.preparation import prepare_cohort, prepare_image, what_was_seen
 from crln.quality import Features, what_was_outlined
 from crln.runs import Facts, RunFolder
+from crln.runs.checkpoint import Progress, save_checkpoint
 
 pytestmark = pytest.mark.slow
 
@@ -275,3 +276,22 @@ def test_a_scan_that_the_network_sees_far_from_all_others_has_a_flag(
         found = load_predictor(run.path).predict(scan).flags
         told = "unlike the training scans: what the network sees in it"
         assert (told in found) == bool(flags)
+
+
+def test_a_second_look_compares_with_the_student_and_outlines_the_same(
+    tiny_plan: Plan, phantom: Path, tmp_path: Path
+) -> None:
+    method = build_method("mean_teacher", tiny_plan)
+    run = RunFolder(tmp_path, tiny_plan, Facts(format=1, method="mean_teacher", seed=0))
+    run.write_facts()
+    run.save_weights(dict(method.predictor().state_dict()))
+    save_checkpoint(run.checkpoint, method, torch.optim.SGD(method.parameters()), Progress())
+    scan = load_cohort(phantom).test[0].images
+    once = load_predictor(run.path).predict(scan)
+    twice = load_predictor(run.path, second_look=True).predict(scan)
+    assert np.array_equal(once.mask, twice.mask)
+    assert all(np.isnan(signals.second) for signals in once.signals.values())
+    # Before the first step the student is the teacher.
+    told = [signals.second for signals in twice.signals.values()]
+    assert all(value in (0, pytest.approx(1)) for value in told)
+    assert any(told)

@@ -176,9 +176,15 @@ def load_predictor(
         raise CrlnError(
             f"{blind.checkpoint}: is missing, which a second look needs; predict without it"
         )
-    return predictor_of(
+    found = predictor_of(
         runs, device, precision, inference=inference, quality=quality, second_look=second_look
     )
+    if second_look and not all(second for _, second in networks_of(found.network)):
+        raise CrlnError(
+            f"{path}: {runs[0].facts.method} trains one network, so that there is no second look; "
+            "predict without it"
+        )
+    return found
 
 
 def predictor_of(
