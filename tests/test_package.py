@@ -29,6 +29,12 @@ for name in preset_names():
 """
 
 
+PAGE = tuple(
+    f"reviewing/page/{name}" for name in ("index.html", "niivue.umd.js", "niivue-notices.txt")
+)
+"""Of the files that the page of a review needs, and the licences of what it carries."""
+
+
 def run(*command: object) -> str:
     """The output of a command that does not see this tree."""
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
@@ -50,7 +56,7 @@ def released(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_archives_hold_what_they_should(released: Path) -> None:
     (wheel,), (sources,) = released.glob("*.whl"), released.glob("*.tar.gz")
     names = ZipFile(wheel).namelist()
-    for name in ("py.typed", "presets/la.yaml", "report/templates/page.html"):
+    for name in ("py.typed", "presets/la.yaml", "report/templates/page.html", *PAGE):
         assert f"crln/{name}" in names
     assert all(name.startswith("crln") for name in names)
     with tarfile.open(sources) as archive:
