@@ -583,6 +583,23 @@ def _(place: Place) -> list[object]:
     return predicting(place)
 
 
+def evaluating(place: Place, *more: str) -> list[object]:
+    """With a page where that of the results would be."""
+    (place.root / "results.html").write_text("<p>my own</p>")
+    labels = place.data / "labels"
+    return ["evaluate", labels, labels, "--out", place.root / "results", *more]
+
+
+@fault("results of an earlier evaluation")
+def _(place: Place) -> list[object]:
+    return evaluating(place)
+
+
+@fault("a page of yours with the name of the results")
+def _(place: Place) -> list[object]:
+    return evaluating(place, "--overwrite")
+
+
 @fault("a page of yours in a run folder")
 def _(place: Place) -> list[object]:
     trained(place)

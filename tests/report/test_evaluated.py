@@ -115,12 +115,18 @@ def test_few_cases_have_no_interval(data: Path, tmp_path: Path) -> None:
     assert "a dot per case; the line is their mean" in text
 
 
-def test_a_page_that_is_there_is_kept(tmp_path: Path) -> None:
-    (tmp_path / "r.html").write_text("precious")
+def test_a_page_that_is_there_is_kept(evaluation: crln.Evaluation, tmp_path: Path) -> None:
+    page = write_evaluation(evaluation, tmp_path / "r.html")
     for name in ("r", "r.csv", "r.json", "r.html"):
         with pytest.raises(CrlnError, match=r"r\.html: exists"):
             page_beside(tmp_path / name)
-        assert page_beside(tmp_path / name, overwrite=True) == tmp_path / "r.html"
+        assert page_beside(tmp_path / name, overwrite=True) == page
+    write_evaluation(evaluation, page, overwrite=True)
+    page.write_text("precious")
+    for replace_it in (page_beside, lambda at, **how: write_evaluation(evaluation, at, **how)):
+        with pytest.raises(CrlnError, match="not written by crln evaluate"):
+            replace_it(page, overwrite=True)
+    assert page.read_text() == "precious"
 
 
 def test_two_hundred_cases_are_a_small_page(tmp_path: Path) -> None:

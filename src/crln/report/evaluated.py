@@ -14,6 +14,7 @@ from crln.evaluation.statistics import FEWEST
 from crln.evaluation.tables import case_table, class_title, evaluation_table
 from crln.labels import LabelSpace
 from crln.report.charts import box_plots
+from crln.report.gallery import check_own
 from crln.report.page import (
     Block,
     Chart,
@@ -30,6 +31,8 @@ from crln.report.viewer import Viewer, Viewers
 from crln.report.words import DICE, about_boxes, spread
 from crln.report.worst import dice_of, look_at
 
+MARK = "crln evaluate"
+"""Which writes the page; a person's own is never replaced."""
 WORST = 20
 """Cases that are pictured at most."""
 MOST_ROWS = 16
@@ -40,10 +43,11 @@ def page_beside(out: Path, *, overwrite: bool = False) -> Path:
     """Where the page of an evaluation lies that is saved as `out`.
 
     Raises:
-        CrlnError: there is one, and `overwrite` is not set.
+        CrlnError: there is one, and `overwrite` is not set, or it is no such page.
     """
     page = named(out, ".html")
     refuse_existing(page, overwrite)
+    check_own(page, MARK)
     return page
 
 
@@ -68,7 +72,8 @@ def write_evaluation(
         `path`.
 
     Raises:
-        CrlnError: the page exists and `overwrite` is not set, or it cannot be written.
+        CrlnError: the page exists and `overwrite` is not set or it is another, or it cannot be
+            written.
 
     Examples:
         >>> from crln.report import write_evaluation
@@ -76,6 +81,8 @@ def write_evaluation(
         >>> write_evaluation(evaluation, Path("measured.html")).name
         'measured.html'
     """
+    refuse_existing(path, overwrite)
+    check_own(path, MARK)
     order = worst_first(evaluation)
     table = case_table(evaluation)
     place = {case: i for i, case in enumerate(order)}
@@ -103,7 +110,7 @@ def write_evaluation(
     lead = f"How well {counted(len(order), 'mask')} agree with the labels of the same scans."
     return write_report(
         path, "Masks against labels", [section for section in sections if section.blocks],
-        lead=lead, overwrite=overwrite,
+        lead=lead, mark=MARK, overwrite=overwrite,
     )  # fmt: skip
 
 

@@ -119,6 +119,7 @@ def write_report(
     sections: Sequence[PageSection],
     *,
     lead: str = "",
+    mark: str = "",
     overwrite: bool = False,
 ) -> Path:
     """Writes the page as one HTML file that needs nothing else: no network, no other file.
@@ -128,6 +129,7 @@ def write_report(
         title: heading of the page.
         sections: from top to bottom.
         lead: a sentence or two under the title: what the page shows and what came out.
+        mark: which writes it, by which it is known again.
         overwrite: replace a file that is there.
 
     Returns:
@@ -140,8 +142,8 @@ def write_report(
     refuse_existing(path, overwrite)
     script = source("viewer.js") if any(map(_looks, sections)) else ""
     page = render(
-        "report.html", title=title, lead=lead, sections=sections, script=Markup(script),
-        policy=policy(*([script] if script else [])),
+        "report.html", generator=mark, title=title, lead=lead, sections=sections,
+        script=Markup(script), policy=policy(*([script] if script else [])),
     )  # fmt: skip
     write_text(path, page)
     return path
