@@ -9,7 +9,7 @@ import SimpleITK as sitk
 
 from crln._version import __version__
 from crln.errors import CrlnError
-from crln.imaging import Grid, read_grid, read_label, write_mask
+from crln.imaging import Grid, label_names, read_grid, read_label, write_mask
 from crln.labels import LabelSpace
 
 pytestmark = pytest.mark.slow  # by highdicom
@@ -71,6 +71,20 @@ def test_the_file_is_valid_dicom(
 ) -> None:
     write_mask(tmp_path / "case.dcm", mask, series, labels=LABELS)
     dicom.check_valid(tmp_path / "case.dcm")
+
+
+@pytest.mark.parametrize("letters", [{}, {"SpecificCharacterSet": "ISO_IR 100"}])
+def test_names_of_classes_may_have_letters_that_the_scan_does_not_know(
+    tmp_path: Path, mask: np.ndarray, dicom: ModuleType, letters: dict[str, str]
+) -> None:
+    patient = "Bär^Anna" if letters else "Anna^B"
+    scan = np.zeros(SHAPE, np.int16)
+    dicom.write_series(tmp_path / "case", scan, AFFINE, **letters, PatientName=patient)
+    labels = LabelSpace((0, 7, 85), ("background", "肝臓 λ", "Läsion"))
+    write_mask(tmp_path / "case.dcm", mask, tmp_path / "case", labels=labels)
+    dicom.check_valid(tmp_path / "case.dcm")
+    assert list(label_names(tmp_path / "case.dcm").values()) == ["肝臓 λ", "Läsion"]
+    assert pydicom.dcmread(tmp_path / "case.dcm").PatientName == patient
 
 
 def test_pydicom_finds_patient_study_place_codes_and_algorithm(

@@ -59,6 +59,8 @@ def write(target: Path, output: Output) -> None:
         for measures in shared.get("PixelMeasuresSequence", ()):
             if measures.get("SliceThickness") is None:
                 measures.SliceThickness = f"{output.grid.spacing[2]:.8g}"
+        # The scan's, which highdicom copies, may lack the letters of a class's name.
+        segmentation.SpecificCharacterSet = "ISO_IR 192"
         segmentation.walk(_shorten)
         segmentation.save_as(target)
 
