@@ -36,7 +36,7 @@ def test_a_name_without_the_pattern_stands_alone_and_is_told(
 ) -> None:
     with caplog.at_level(logging.WARNING, "crln"):
         assert groups(group_by(cohort("p1_a", "x"), r"p(\d)")) == ["1", None]
-    assert r"--group p(\d) is not found in 1 names, such as x" in caplog.text
+    assert r"--group p(\d) is not found in 1 name, such as x" in caplog.text
 
 
 def test_a_group_that_the_cohort_names_stays() -> None:
