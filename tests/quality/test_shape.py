@@ -73,3 +73,19 @@ def test_a_ball_is_more_compact_than_a_plate() -> None:
     assert flat
     assert round_.compactness == pytest.approx(2 / 3, abs=0.02)
     assert flat.compactness < 0.4
+
+
+def test_specks_are_pieces_but_reach_nowhere() -> None:
+    classes = np.zeros((20, 12, 12), np.int8)
+    classes[5:11, 3:9, 3:9] = 1  # 216 voxels
+    clean = shapes_of(classes, LABELS, (1, 1, 2))["wall"]
+    classes[0, 0, :4] = 1  # 4 of 220: less than a fiftieth
+    speck = shapes_of(classes, LABELS, (1, 1, 2))["wall"]
+    classes[0, 0, :5] = 1  # 5 of 221: more
+    piece = shapes_of(classes, LABELS, (1, 1, 2))["wall"]
+    assert clean
+    assert speck
+    assert piece
+    assert (speck.extent, speck.border, speck.pieces) == (clean.extent, False, 2)
+    assert (piece.extent, piece.border) == ((11, 9, 18), True)
+    assert speck.largest == 216 / 220

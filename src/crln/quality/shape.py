@@ -10,6 +10,10 @@ import numpy as np
 from crln.evaluation.measures import bounding_box
 from crln.labels import LabelSpace
 
+SPECK = 0.02
+"""Pieces of a smaller share of a structure's voxels count neither for its extent nor as at the edge
+of the scan: networks leave such specks, which harm little."""
+
 
 @dataclass(frozen=True)
 class Shape:
@@ -17,11 +21,12 @@ class Shape:
 
     Attributes:
         volume: in mm^3, or in voxels where their size is not known.
-        extent: in mm along X, Y, Z, of the box around it.
+        extent: in mm along X, Y, Z, of the box around it, without specks.
         surface: in mm^2, of the faces of its voxels.
         largest: share of its voxels in its largest piece.
         pieces: that hang together by faces, edges or corners.
-        border: whether it touches the edge of the scan, along an axis of more than one voxel.
+        border: whether it touches the edge of the scan, along an axis of more than one voxel, by
+            more than specks.
         centre: in mm along X, Y, Z.
         beside: of each other structure, by its name, the share of the faces that it lies behind.
     """
@@ -79,10 +84,19 @@ def _shape(
     part = inside[box]
     pieces, number = cc3d.connected_components(part, connectivity=26, return_N=True)
     sizes = np.bincount(pieces.ravel())[1:]
+    solid = box
+    if (specks := sizes < min(SPECK * sizes.sum(), sizes.max())).any():
+        within = bounding_box(np.concatenate([[False], ~specks])[pieces])
+        assert within
+        x, y, z = (
+            slice(run.start + part.start, run.start + part.stop)
+            for run, part in zip(box, within, strict=True)
+        )
+        solid = x, y, z
     surface, beside = _faces(classes, labels, k, box, spacing)
     corner = first + [run.start for run in box]
     centre = (np.mean(np.nonzero(part), 1) + corner + 0.5) * spacing
-    extent = part.shape * spacing
+    extent = np.array([run.stop - run.start for run in solid]) * spacing
     return Shape(
         volume=float(sizes.sum() * math.prod(spacing)),
         extent=tuple(extent.tolist()),
@@ -91,7 +105,7 @@ def _shape(
         pieces=int(number),
         border=any(
             run.start == 0 or run.stop == length
-            for run, length in zip(box, classes.shape, strict=True)
+            for run, length in zip(solid, classes.shape, strict=True)
             if length > 1
         ),
         centre=tuple(centre.tolist()),
