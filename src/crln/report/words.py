@@ -23,7 +23,7 @@ _TERMS = {
     "corrected": "networks' disputes settled",
     "crossed": "each network taught by the other",
     "distilled": "outlines passed on",
-    "inward": "unlabelled scan in a labelled box",
+    "inward": "unlabelled scan around a labelled box",
     "outward": "labelled scan around an unlabelled box",
     "positive": "voxels drawn to their prototypes",
     "rectified": "taught by rectified outlines",
