@@ -357,6 +357,20 @@ def _(place: Place) -> list[object]:
     return place.train()
 
 
+@fault("a label that was searched for a class that there is not")
+def _(place: Place) -> list[object]:
+    case = "{image: images/a.nii.gz, label: {path: labels/a.nii.gz, classes: [cist]}}"
+    (place.data / "cohort.yaml").write_text(f"labelled: [{case}]\n", encoding="utf-8")
+    return place.train()
+
+
+@fault("a label that was searched for none of the plan's structures")
+def _(place: Place) -> list[object]:
+    case = "{image: images/a.nii.gz, label: {path: labels/a.nii.gz, classes: [7]}}"
+    (place.data / "cohort.yaml").write_text(f"labelled: [{case}]\n", encoding="utf-8")
+    return place.train()
+
+
 @fault("several classes in the folder of one")
 def _(place: Place) -> list[object]:
     place.change(place.label, lambda label: label + np.indices(label.shape).sum(0, np.uint8) % 2)
@@ -528,6 +542,11 @@ def _(place: Place) -> list[object]:
     return words
 
 
+@fault("a DICOM tag that is empty")
+def _(place: Place) -> list[object]:
+    return series(place, lambda made, _: setattr(made, "Rows", None))
+
+
 @fault("a DICOM slice is there twice")
 def _(place: Place) -> list[object]:
     words = series(place)
@@ -573,6 +592,11 @@ def _(place: Place) -> list[object]:
     run = trained(place)
     place.data.rename(run / "data")
     return ["train", run / "data", "--out", run, *place.planned, "--overwrite"]
+
+
+@fault("a file of another kind would be replaced, `--overwrite` or not")
+def _(place: Place) -> list[object]:
+    return ["plan", place.data, "--out", place.scan, "--overwrite", "--no-estimate"]
 
 
 @fault("a mask exists")
