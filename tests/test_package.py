@@ -82,12 +82,13 @@ def test_the_wheel_works_in_an_environment_of_its_own(released: Path, tmp_path: 
     run(python, "-c", EVERY_MODULE)
 
 
-def test_development_installs_every_extra() -> None:
+def test_development_installs_every_extra_but_the_sentence_model() -> None:
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"][
         "optional-dependencies"
     ]
     (line,) = (line for line in extras["dev"] if line.startswith("crln["))
-    assert line == f"crln[{','.join(sorted(extras.keys() - {'dev'}))}]"
+    # A sentence model is 90 MB, and one test asks for it.
+    assert line == f"crln[{','.join(sorted(extras.keys() - {'dev', 'text'}))}]"
 
 
 def test_a_library_of_an_extra_that_is_missing_is_told_by_the_extras_name(

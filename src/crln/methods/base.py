@@ -9,14 +9,7 @@ from torch import Tensor, nn
 
 from crln.augmentation import build_views
 from crln.errors import CrlnError
-from crln.losses import (
-    criteria_of,
-    detail_loss,
-    fine_axes,
-    marginal,
-    mark_partial,
-    without_partial,
-)
+from crln.losses import criteria_of, detail_loss, fine_axes, marginal, mark_partial, without_partial
 from crln.methods.drafts import drafted_view
 from crln.methods.published import Published
 from crln.methods.ramps import Ramped, gaussian_ramp
@@ -232,6 +225,9 @@ class Method(nn.Module):
     def certain(self, target: Tensor) -> Tensor:
         """A labelled view's target, IGNORE where its background may be a class."""
         return target if self._known is None else without_partial(target)
+
+    def prepare(self) -> None:
+        """What training alone needs, before anything is written; prediction does without."""
 
     def losses(self, labelled: Batch, unlabelled: Batch | None, step: Step) -> dict[str, Tensor]:
         """The loss terms of one step; `total` is what is minimised, the others are logged."""

@@ -11,32 +11,7 @@ from crln.labels import IGNORE, LabelSpace
 from crln.methods import Batch, Method, Step, build_method, find_method
 from crln.planning import Plan
 from crln.testing.device import OnDevice, device, to_device
-
-FIRST, LAST = Step(index=0, total=4, seed=0), Step(index=3, total=4, seed=0)
-
-
-def make_batch(
-    method: Method, seed: int, labelled: bool = True, size: int = 2, classes: int | None = None
-) -> Batch:
-    """Patches as the stream would cut them: what is bright has a class, a margin is outside.
-
-    Args:
-        method: gives channels, classes and what is read.
-        seed: of the images.
-        labelled: False: nobody knows a class.
-        size: patches.
-        classes: K, if not the plan's.
-    """
-    generator = torch.Generator().manual_seed(seed)
-    shape = (size, len(method.plan.channels), *method.read_size)
-    images = torch.randn(shape, generator=generator)
-    kinds = torch.randint(1, classes or method.plan.classes, (size, 1, 1, 1), generator=generator)
-    labels = (images[:, 0] > 0.5).long() * kinds
-    inside = torch.ones_like(labels, dtype=torch.bool)
-    inside[:, :2] = False
-    if not labelled:
-        return Batch(images, torch.full_like(labels, IGNORE), inside)
-    return Batch(images, labels.masked_fill(~inside, IGNORE), inside)
+from crln.testing.patches import FIRST, LAST, SHAPES, make_batch
 
 
 class MethodTests:
@@ -81,8 +56,14 @@ class MethodTests:
 
     def losses(self, method: Method, step: Step = LAST, size: int = 2) -> dict[str, Tensor]:
         """The terms of one step."""
+        return self.losses_of(method, *self.batches(method, size), step)
+
+    def losses_of(
+        self, method: Method, labelled: Batch, unlabelled: Batch | None, step: Step = LAST
+    ) -> dict[str, Tensor]:
+        """The terms of one step on these patches."""
         torch.manual_seed(step.derive("dropout"))
-        return method.losses(*self.batches(method, size), step)
+        return method.losses(labelled, unlabelled, step)
 
     def test_losses_are_finite_scalars_in_float32(self) -> None:
         """In both stages of a training."""
@@ -113,6 +94,22 @@ class MethodTests:
         for classes, size in ((3, 2), (4, 3)):
             method = self.build(self.plan(classes))
             assert self.losses(method, size=size)["total"].isfinite(), (classes, size)
+
+    def test_patches_of_any_shape(self) -> None:
+        """Of unequal sides, of thick slices, of a single one: learnt in both stages, outlined."""
+        for name, shape in SHAPES.items():
+            for step in (FIRST, LAST):
+                method = self.build(self.plan(3, **shape))
+                losses = self.losses(method, step)
+                losses["total"].backward()
+                assert all(loss.isfinite() for loss in losses.values()), name
+                grown = [p.grad for p in method.parameters() if p.grad is not None]
+                assert all(gradient.isfinite().all() for gradient in grown), name
+            x, y, z = method.plan.patch_size
+            with torch.no_grad():
+                logits = method.eval().predictor()(torch.randn(1, 1, y, x, z))
+            assert logits.shape == (1, 3, y, x, z), name
+            assert logits.isfinite().all(), name
 
     def test_where_nobody_knows_anything_nothing_is_learnt_wrongly(self) -> None:
         """Patches without a known voxel give finite losses and gradients."""
@@ -165,13 +162,14 @@ class MethodTests:
             return
         generator = torch.Generator().manual_seed(5)
         garbage = torch.randint(-9, 300, unlabelled.labels.shape, generator=generator)
-        found = []
-        for labels in (unlabelled.labels, garbage):
-            learner = copy.deepcopy(method)
-            torch.manual_seed(0)
-            found.append(learner.losses(labelled, unlabelled._replace(labels=labels), LAST))
-        for name in found[0]:
-            torch.testing.assert_close(found[0][name], found[1][name], rtol=0, atol=0, msg=name)
+        poison = torch.full(garbage.shape, torch.nan)
+        first, *others = (
+            self.losses_of(copy.deepcopy(method), labelled, unlabelled._replace(labels=labels))
+            for labels in (unlabelled.labels, garbage, poison)
+        )
+        for other in others:
+            for name in first:
+                torch.testing.assert_close(first[name], other[name], rtol=0, atol=0, msg=name)
 
     def test_unlabelled_patches_are_heard_after_the_labelled_start(self) -> None:
         """Their images reach the losses then, and not before."""
@@ -188,11 +186,19 @@ class MethodTests:
             assert bool(total.isfinite()) != heard, index
 
     def test_every_term_gives_a_gradient(self) -> None:
-        """A term that is not 0 teaches something; every weight that learns is taught by the sum."""
+        """A term that is not 0 teaches something; every weight that learns is taught by the sum.
+
+        A term of detached tensors, as some released code has, would be logged and teach nothing.
+        """
         method = self.build()
         losses = self.losses(method)
+        learning = [p for p in method.parameters() if p.requires_grad]
         silent = [name for name, loss in losses.items() if loss != 0 and not loss.requires_grad]
         assert silent == []
+        for name, loss in losses.items():
+            if name != "total" and loss != 0:
+                taught = torch.autograd.grad(loss, learning, retain_graph=True, allow_unused=True)
+                assert any(g is not None and g.any() for g in taught), name
         losses["total"].backward()
         missing = [n for n, p in method.named_parameters() if p.requires_grad and p.grad is None]
         assert missing == []

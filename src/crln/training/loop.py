@@ -120,6 +120,7 @@ def _begin(fabric: Fabric, task: Task, told: Sequence[Listener], stop: Stop) -> 
     method, seed = str(options.method), int(options.seed or 0)
     torch.manual_seed(seed)  # decides the first weights; each step seeds its own draws
     learner = build_method(method, plan)
+    learner.prepare()
     check_batch(plan, method, learner.uses_unlabelled)
     notes: list[str] = []
     if options.start_from:

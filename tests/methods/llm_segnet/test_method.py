@@ -100,8 +100,8 @@ def test_own_sentences_are_embedded_for_training_and_kept_for_prediction(
     monkeypatch.setattr("crln.methods.llm_segnet.method.embed", embed)
     method = make_method("llm_segnet", atrium, text="classes", sentences=told)
     assert asked == []
-    for _ in range(2):
-        method.losses(make_patches(method, 1), make_patches(method, 2), LATE)
+    method.prepare()
+    method.losses(make_patches(method, 1), make_patches(method, 2), LATE)
     assert asked == [["A chamber of the heart."]]
     for student in method.students:
         assert torch.equal(student.backbone.fusion.tokens[1], torch.ones(WIDTH))

