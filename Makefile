@@ -25,10 +25,10 @@ demo: install  ## learn a phantom cohort, show the result, and open it to correc
 	@$(BIN)/crln demo --out demo --overwrite $(if $(CI),,--review)
 
 check: lint  ## lint and the fast tests, under a minute
-	$(BIN)/python -m pytest -q -m "not slow"
+	$(BIN)/python -m pytest -q -n logical --maxprocesses 4 -m "not slow"
 
 test: install  ## all tests and the coverage of src/
-	$(BIN)/python -m pytest -q --cov=crln --cov-report=term:skip-covered --cov-fail-under=90
+	$(BIN)/python -m pytest -q -n logical --maxprocesses 4 --dist loadfile --cov=crln --cov-report=term:skip-covered --cov-fail-under=90
 
 lint: install  ## style, types, and the direction of imports
 	$(BIN)/ruff check .

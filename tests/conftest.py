@@ -15,7 +15,9 @@ import torch
 from crln.cohort import load_cohort, make_phantom
 from crln.planning import Plan, make_plan
 
-torch.set_num_threads(min(2, os.cpu_count() or 1))
+# As many threads as processes leave it, up to two.
+_processes = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+torch.set_num_threads(max(1, min(2, (os.cpu_count() or 1) // _processes)))
 # Started in the background by a script, Ctrl-C is ignored, here and in every program started from
 # here; tests send it to programs.
 signal.signal(signal.SIGINT, signal.default_int_handler)
