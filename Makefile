@@ -22,7 +22,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@touch $@
 
 demo: install  ## learn a phantom cohort, show the result, and open it to correct; four minutes
-	@$(BIN)/crln demo --out demo --overwrite $(if $(CI),,--review)
+	@$(BIN)/crln demo --out demo --overwrite $$(test -t 0 && test -t 1 && test -z "$$CI" && echo --review)
 
 check: lint  ## lint and the fast tests, under a minute
 	$(BIN)/python -m pytest -q -n logical --maxprocesses 4 -m "not slow"
