@@ -247,7 +247,8 @@ def finish_run(
         progress: how far it has come.
         look: what the network that predicts sees in the training scans.
     """
-    network = method.predictor()
+    # Of several processes one alone looks: networks must not wait for the others' rows.
+    network = method.eval().predictor()
     chosen, tensors = "last", dict(network.state_dict())
     if progress.best is not None and not math.isnan(progress.best):
         chosen = f"validation: Dice {progress.best:.4f} after step {progress.best_step}"
