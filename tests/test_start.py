@@ -46,7 +46,8 @@ def test_evaluation_loads_no_torch(tmp_path: Path) -> None:
     mask[2:4, 2:4, 2:4] = 1
     nib.save(nib.Nifti1Image(mask, np.eye(4)), tmp_path / "mask.nii.gz")
     found = loaded(
-        "evaluate", tmp_path / "mask.nii.gz", tmp_path / "mask.nii.gz", "--out", tmp_path / "result"
+        *("evaluate", tmp_path / "mask.nii.gz", tmp_path / "mask.nii.gz"),
+        *("--out", tmp_path / "result", "--no-page"),
     )
     assert "crln.evaluation" in found
     assert found & {"torch", *FORMATS, *LEARNING, *SHOWING, *ELSEWHERE} == set()
@@ -65,7 +66,8 @@ def test_a_room_below_the_networks_loads_no_torch(room: str) -> None:
 def test_prediction_loads_nothing_for_learning_and_nothing_to_show(
     run: RunFolder, scan: Path, tmp_path: Path
 ) -> None:
-    found = loaded("predict", run.path, scan, "--out", tmp_path / "masks", "--device", "cpu")
+    out = ("--out", tmp_path / "masks", "--no-page")
+    found = loaded("predict", run.path, scan, *out, "--device", "cpu")
     assert "crln.inference" in found
     assert found & {*FORMATS, *LEARNING, *SHOWING, *ELSEWHERE} == set()
 

@@ -178,7 +178,8 @@ def test_a_network_is_as_deep_as_its_widths(kind: str, levels: int) -> None:
 
 @pytest.mark.parametrize("kind", ["vnet", "resenc", "unet"])
 def test_a_backbone_is_its_two_halves(kind: str) -> None:
-    plan = Plan().updated({"network": {"kind": kind, "widths": [4, 4, 8], "dropout": 0.0}})
+    network = {"kind": kind, "widths": [4, 4, 8], "strides": [[2, 2, 2]] * 2, "dropout": 0.0}
+    plan = Plan().updated({"network": network})
     backbone = build_backbone(plan.network, 1).eval()
     images = torch.randn(1, 1, 8, 8, 8)
     skips = backbone.encode(images)

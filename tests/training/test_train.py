@@ -62,8 +62,9 @@ def assert_same_weights(ours: Path, theirs: Path) -> None:
 
 @pytest.mark.parametrize("method", sorted(METHODS))
 def test_a_run_folder_holds_everything(
-    cohort: Cohort, tiny_plan: Plan, tmp_path: Path, method: str
+    cohort: Cohort, tiny_plan: Plan, tmp_path: Path, method: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("sys.argv", ["crln", "train", "data"])
     quick(cohort, tiny_plan, tmp_path / "run", method=method)
     run = open_run(tmp_path / "run")
     assert run.finished
@@ -71,7 +72,7 @@ def test_a_run_folder_holds_everything(
     assert run.facts.method == method
     assert run.facts.chosen == "last"
     assert run.facts.format == 1
-    assert run.facts.command.startswith("crln ")
+    assert run.facts.command == "crln train data"
     assert run.facts.device != run.facts.torch != ""
     assert run.facts.seconds is not None
     split = yaml.safe_load(run.split.read_text())

@@ -101,7 +101,7 @@ def command(
     job_option: JobOption = [],  # noqa: B006
     overwrite: Overwrite = False,
 ) -> None:  # fmt: skip
-    """Finish a cohort: look at the worst outlines, correct them, learn again.
+    """Finish a cohort: look, correct, learn again.
 
     Opens a page in the browser, from this machine alone. Ctrl-C ends it.
     """

@@ -61,8 +61,10 @@ def topology(spacing: Sequence[float], size: Sequence[float]) -> NetworkPlan:
     near = _near(lengths, [mm for mm, real in zip(lengths, solid, strict=True) if real])
     least = FEWEST * 2**SHALLOWEST
     sides = [
-        max(side, least) if side == max(size) or (close and LONGER * side > max(size)) else side
-        for side, close in zip(sides, near, strict=True)
+        max(side, least)
+        if real and (side == max(size) or (close and LONGER * side > max(size)))
+        else side
+        for side, close, real in zip(sides, near, solid, strict=True)
     ]
     reaching = [False] * 3
     strides: list[Triple] = []

@@ -1,10 +1,12 @@
 """Fills in the templates of the pages."""
 
 from functools import cache
-
-from jinja2 import Environment, PackageLoader
+from typing import TYPE_CHECKING
 
 from crln._version import __version__
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 
 def render(template: str, **values: object) -> str:
@@ -18,7 +20,9 @@ def render(template: str, **values: object) -> str:
 
 
 @cache
-def _environment() -> Environment:
+def _environment() -> "Environment":
+    from jinja2 import Environment, PackageLoader  # what writes no page does not load it
+
     return Environment(
         loader=PackageLoader("crln.report"), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
