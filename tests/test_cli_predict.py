@@ -22,7 +22,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     labels = LabelSpace((0, 1, 2), ("background", "liver", "left kidney"))
     predictor = Predictor(nn.Identity(), Plan(labels=labels))
 
-    def load(run: Path, device: str, precision: str, *, inference: dict[str, Any]) -> Predictor:
+    def load(run: Path, *_: str, inference: dict[str, Any], **__: Any) -> Predictor:
         seen["inference"] = inference
         return predictor
 
