@@ -17,10 +17,10 @@ class Centres:
     Attributes:
         foreground: share of the patches that are centred on a voxel of a class.
         thin: share that are centred on a thin part of one.
-        plan: says what the classes are and how large voxels are.
+        plan: says what the classes are and how large voxels are; thin parts need it.
     """
 
-    plan: Plan
+    plan: Plan | None = None
     foreground: float = 0.0
     thin: float = 0.0
     _thin: dict[str, dict[int, np.ndarray]] = field(default_factory=dict)
@@ -40,7 +40,7 @@ class Centres:
     def _thin_parts(self, case: PreparedCase) -> dict[int, np.ndarray]:
         """Class -> (n, 3) voxels of its thin parts; found when they are first asked for."""
         if case.id not in self._thin:
-            self._thin[case.id] = thin_voxels(case, self.plan)
+            self._thin[case.id] = thin_voxels(case, self.plan) if self.plan else {}
         return self._thin[case.id]
 
 

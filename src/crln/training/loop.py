@@ -243,8 +243,8 @@ def make_streams(
         parts.append(("unlabelled", pool, training.unlabelled, drafted))
     return [
         PatchStream(
-            cases, learner.plan.patch_size, learner.read_size, count, seed, purpose, centres,
-            fabric.global_rank, fabric.world_size, pin=fabric.device.type == "cuda",
+            cases, learner.plan.patch_size, learner.read_size, count, seed, purpose, 0.0,
+            fabric.global_rank, fabric.world_size, fabric.device.type == "cuda", centres,
         )
         for purpose, cases, count, centres in parts
     ]  # fmt: skip

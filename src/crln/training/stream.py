@@ -28,8 +28,9 @@ class PatchStream:
         count: patches a step, over all processes.
         seed: of the run.
         purpose: names the stream, so that two streams of one run differ.
-        centres: what patches are centred on; None: they lie anywhere.
+        foreground: share of the patches that are centred on a foreground voxel.
         pin: deliver batches in memory that a GPU copies from without waiting.
+        centres: what patches are centred on, in place of `foreground`.
     """
 
     def __init__(
@@ -40,16 +41,18 @@ class PatchStream:
         count: int,
         seed: int,
         purpose: str,
-        centres: Centres | None = None,
+        foreground: float = 0.0,
         rank: int = 0,
         world: int = 1,
         pin: bool = False,
+        centres: Centres | None = None,
     ) -> None:
         self.cases = cases
         self.patch = np.array(patch)
         self.read = np.array(read)
         self.count, self.rank, self.world, self.pin = count, rank, world, pin
-        self.seed, self.purpose, self.centres = seed, purpose, centres
+        self.seed, self.purpose = seed, purpose
+        self.centres = centres or Centres(foreground=foreground)
         self._drafted = any(case.drafted for case in cases)
         self._order = lru_cache(maxsize=2)(self._draw_order)
 
@@ -114,7 +117,7 @@ class PatchStream:
         if known is not None and not self._holds(start, known).any():
             voxel = known[random.integers(len(known))]
             start = np.clip(voxel - random.integers(self.patch), low, high)
-        centre = self.centres.draw(case, random) if self.centres else None
+        centre = self.centres.draw(case, random)
         if centre is not None:
             start = np.clip(centre - self.patch // 2, low, high)
         return start - (self.read - self.patch) // 2
