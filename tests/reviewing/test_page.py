@@ -118,9 +118,7 @@ def test_a_person_draws_undoes_saves_accepts_and_goes_on(browser, places):
         hand.page.wait_for_selector('body[data-ready="c"]', timeout=WAIT)  # the next
         state = project.state("b")
         assert (state.state, state.by) == ("accepted", "anna")
-        label, scan = (
-            nib.load(places.label("b")), nib.load(project.case("b").images[0])
-        )  # fmt: skip
+        label, scan = nib.load(places.label("b")), nib.load(project.case("b").images[0])
         assert np.array_equal(np.asarray(label.dataobj)[::-1], expected)
         assert np.allclose(label.affine, scan.affine)
         itk = sitk.ReadImage(places.label("b"))
@@ -166,6 +164,48 @@ def test_of_two_windows_the_second_is_told_and_overwrites_nothing(browser, place
         hand.page.mouse.click(*hand.at([5, 7, 8]))
         hand.says("saved")
         assert _drawn(service.project, "b")[5, 7, 8] == 2
+
+
+@pytest.mark.parametrize(
+    "quickly",
+    [
+        "for (const _ of 'aa') document.body.dispatchEvent("
+        "new KeyboardEvent('keydown', { key: 'a', bubbles: true }))",
+        "void review.open.note('odd'), document.getElementById('accept').click()",
+    ],
+)
+def test_what_comes_quickly_goes_one_after_the_other(browser, places, small, quickly):
+    with serving(places) as service:
+        project = service.project
+        for case in ("b", "c"):
+            small.mask(project, 1, case, np.ones(SHAPE, np.int32))
+        hand = Hand(browser.open(service.url, 1200))
+        hand.open("b")
+        hand.page.evaluate(f"() => {{ {quickly} }}")
+        hand.page.wait_for_selector('body[data-ready="c"]', timeout=WAIT)
+        hand.page.wait_for_timeout(300)
+        assert [project.status(id) for id in "bc"] == ["accepted", "outlined"]
+        assert (project.state("b").note == "odd") == ("odd" in quickly)
+        assert hand.page.locator("#banner").is_hidden()
+
+
+def test_keys_move_wherever_the_mouse_is_and_begin_anew_with_each_case(browser, places, small):
+    with serving(places) as service:
+        for case, worst in (("b", 5), ("c", 9)):
+            doubt = ([0], [0], [{worst: 3, worst + 1: 1}.get(k, 0) for k in range(SHAPE[2])])
+            small.mask(service.project, 1, case, np.ones(SHAPE, np.int32), doubt=doubt)
+        hand = Hand(browser.open(service.url, 1200))
+        for case, worst in (("b", 5), ("c", 9)):
+            hand.open(case)
+            hand.press("x")
+            hand.says(f"slice {worst}")
+            for key in "llhkjk":
+                hand.press(key)
+            told = hand.page.locator("#place").text_content()
+            assert told.endswith(f"voxel {SHAPE[0] // 2 + 1}, {SHAPE[1] // 2 + 1}, {worst}")
+        hand.press("v")
+        assert hand.page.input_value("#view") == "1"
+        assert hand.page.evaluate("review.viewer.nv.opts.sliceType") == 1
 
 
 def test_learn_again_shows_the_new_masks_as_they_come(browser, places, small, monkeypatch):

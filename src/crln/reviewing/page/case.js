@@ -11,7 +11,7 @@ export class Case {
     this.changed = changed; // told the case's line after every change
     this.conflict = conflict;
     this.id = null;
-    this.saving = Promise.resolve();
+    this.turn = Promise.resolve();
     this.touched = performance.now();
     this.spent = 0;
     for (const kind of ["pointermove", "pointerdown", "keydown", "wheel"])
@@ -47,7 +47,15 @@ export class Case {
     this.dirty = false;
     this.stale = false;
     this.spots = null;
+    this.spot = -1;
     return info;
+  }
+
+  // What is said of the case goes in turn: each names the version that the one before has left.
+  #inTurn(action) {
+    const done = this.turn.then(action);
+    this.turn = done.catch(() => {});
+    return done;
   }
 
   // After every stroke. While one drawing is on its way, later strokes wait and go together.
@@ -58,10 +66,7 @@ export class Case {
     this.save();
   }
 
-  save() {
-    this.saving = this.saving.then(() => this.#send());
-    return this.saving;
-  }
+  save() { return this.#inTurn(() => this.#send()); }
 
   async #send() {
     if (!this.dirty || !this.id || this.stale) return;
@@ -81,59 +86,54 @@ export class Case {
     }
   }
 
-  #failed(fault, what = "") {
-    if (fault instanceof Asked && fault.status === 412) {
+  #failed(fault, what = "", id = this.id) {
+    if (fault instanceof Asked && fault.status === 412 && id === this.id) {
       this.stale = true;
       this.conflict(fault.message);
     }
     this.said(what + fault.message);
   }
 
-  async flush() {
-    await this.save();
+  flush() { return this.#inTurn(() => this.#flushed()); }
+
+  async #flushed() {
+    await this.#send();
     if (this.dirty && !this.stale) throw new Error("the drawing is not saved; mend that first");
   }
 
-  // Accepts, rejects or skips; whether it was done.
-  async decide(what) {
-    if (!this.id) return false;
-    try {
-      await this.flush();
-      const told = { what, seconds: this.#seconds() };
-      if (this.info.origin === "mask") told.round = this.info.base;
-      return this.#now(await say("POST", ofCase(this.id, "decision"), told, this.version));
-    } catch (fault) {
-      this.#failed(fault);
-      return false;
-    }
+  // Says something of a case once the drawing in hand is saved; whether it was done.
+  async #say(id, method, what, content, version = () => this.version) {
+    if (!id) return false;
+    return this.#inTurn(async () => {
+      try {
+        await this.#flushed();
+        const line = await say(method, ofCase(id, what), content(), version());
+        if (id === this.id) this.version = line.version;
+        this.changed(line);
+        return true;
+      } catch (fault) {
+        this.#failed(fault, "", id);
+        return false;
+      }
+    });
   }
 
-  async takeBack(id, version) {
-    try {
-      const line = await say("POST", ofCase(id, "undo"), {}, version);
-      this.changed(line);
-      return true;
-    } catch (fault) {
-      this.#failed(fault);
-      return false;
-    }
+  // Accepts, rejects or skips.
+  decide(what) {
+    return this.#say(this.id, "POST", "decision", () => ({
+      what, seconds: this.#seconds(),
+      ...(this.info.origin === "mask" && { round: this.info.base }),
+    }));
+  }
+
+  // The last decision on a case; of another than the open one the list knows a version.
+  takeBack({ id, version }) {
+    return this.#say(
+      id, "POST", "undo", () => ({}), () => (id === this.id ? this.version : version));
   }
 
   async note(text) {
-    if (!this.id) return;
-    try {
-      await this.flush();
-      this.#now(await say("PUT", ofCase(this.id, "note"), { note: text }, this.version));
-      this.said("note saved");
-    } catch (fault) {
-      this.#failed(fault);
-    }
-  }
-
-  #now(line) {
-    this.version = line.version;
-    this.changed(line);
-    return true;
+    if (await this.#say(this.id, "PUT", "note", () => ({ note: text }))) this.said("note saved");
   }
 
   // The axial slice with the most doubt, then the next: null where nothing is known of any.
@@ -142,7 +142,7 @@ export class Case {
     this.spots ??= doubt.map((sum, k) => ({ sum, k })).filter(each => each.sum > 0)
       .sort((a, b) => b.sum - a.sum);
     if (!this.spots.length) return null;
-    const { k } = this.spots[(this.spot = ((this.spot ?? -1) + 1) % this.spots.length)];
+    const { k } = this.spots[this.spot = (this.spot + 1) % this.spots.length];
     const [x, y] = this.viewer.voxel;
     this.viewer.go([x, y, k]);
     return k;

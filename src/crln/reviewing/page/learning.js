@@ -18,7 +18,9 @@ function sentence(now) {
       return `${round} learns from ${now.labelled} labels: step ${now.step} of ${now.steps}${left}.`;
     }
     case "outlining": return `${round} outlines: ${now.outlined} of ${now.to_outline} scans.`;
-    case "stopped": return `${round} was stopped after step ${now.step} of ${now.steps}.`;
+    case "stopped": return now.to_outline
+      ? `${round} was stopped after ${now.outlined} of ${now.to_outline} scans were outlined.`
+      : `${round} was stopped after step ${now.step} of ${now.steps}.`;
     case "failed": return `${round} failed: ${now.message}`;
     default: return `${round} is done: ${now.outlined} new masks, learnt from ${now.labelled} labels.`;
   }

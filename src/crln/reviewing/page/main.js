@@ -17,7 +17,7 @@ const open = new Case(viewer, {
   changed: line => { list.change(line); about(line); },
   conflict: why => banner(why, "Load it again", () => show(open.info.id)),
 });
-const list = new List(show);
+const list = new List(id => show(id));
 const learning = new Learning(said, () => look());
 const decided = []; // ids, the last one last
 
@@ -25,7 +25,7 @@ function banner(text, button, action) {
   $("banner").hidden = false;
   $("banner").firstElementChild.textContent = text;
   $("banner").lastElementChild.textContent = button;
-  $("banner").lastElementChild.onclick = () => { $("banner").hidden = true; action(); };
+  $("banner").lastElementChild.onclick = action; // which hides it
 }
 
 // World millimetres and voxel under the crosshair.
@@ -54,7 +54,21 @@ function about(line) {
   if (document.activeElement !== $("note")) $("note").value = line.note;
 }
 
-async function show(id, channel = 0) {
+// One thing at a time: a key that is pressed twice must not decide the next case unseen, and of two
+// cases that load at once one would be shown with the outline of the other.
+let busy = false;
+const alone = action => async (...told) => {
+  if (busy) return;
+  busy = true;
+  try {
+    await action(...told);
+  } finally {
+    busy = false;
+  }
+};
+const show = alone(load);
+
+async function load(id, channel = 0) {
   said(`opening ${id}`);
   document.body.dataset.ready = "";
   $("banner").hidden = true;
@@ -86,7 +100,7 @@ function classes(info) {
     radio.type = "radio";
     radio.name = "pen";
     radio.value = each.number ?? "";
-    radio.checked = each.number === (viewer.pen ?? null);
+    radio.checked = each.number === viewer.pen;
     radio.addEventListener("change", () => viewer.take(each.number, $("fill").checked));
     label.append(radio);
     if (each.colour) {
@@ -116,30 +130,27 @@ function pen(number) {
   viewer.take(number, $("fill").checked);
 }
 
-async function decide(what) {
+const decide = alone(async what => {
   const { id } = open;
   if (!id || !await open.decide(what)) return;
   decided.push(id);
   const next = list.next();
-  if (next) await show(next);
+  if (next) await load(next);
   said(`${id} ${word(what)}; U takes that back${next ? "" : "; nothing more is to do"}`);
-}
+});
 
-async function takeBack() {
+const takeBack = alone(async () => {
   const id = decided.pop() ?? open.id, line = id && list.find(id);
-  if (!line) return;
-  await open.flush();
-  if (await open.takeBack(id, id === open.id ? open.version : line.version)) {
-    await show(id);
-    said(`${id} is as it was before`);
-  }
-}
+  if (!line || !await open.takeBack(line)) return;
+  await load(id);
+  said(`${id} is as it was before`);
+});
 
-async function next(by) {
+const next = alone(async by => {
   const id = list.next(by);
-  if (id) await show(id);
+  if (id) await load(id);
   else said("nothing more is to do");
-}
+});
 
 function doubtful() {
   const slice = open.id ? open.doubtful() : null;
@@ -155,13 +166,23 @@ const KEYS = {
   s: () => decide("skipped"), u: takeBack, x: doubtful, e: () => pen(0), d: () => pen(null),
   f: () => { $("fill").click(); }, o: () => { $("outline").click(); },
   "[": () => size(-2), "]": () => size(2), "/": () => $("search").focus(),
-  "?": () => $("card").showModal(), PageUp: () => viewer.step(2, 1),
-  PageDown: () => viewer.step(2, -1),
+  "?": () => $("card").showModal(), v: nextView, h: () => step(0, -1), l: () => step(0, 1),
+  j: () => step(1, -1), k: () => step(1, 1), PageUp: () => step(2, 1), PageDown: () => step(2, -1),
 };
 const WITH_CTRL = {
   z: event => history(event.shiftKey ? "redo" : "undo"), y: () => history("redo"),
   s: () => { open.dirty = Boolean(open.id); open.save(); },
 };
+
+function step(axis, by) {
+  if (open.id) viewer.step(axis, by);
+}
+
+function nextView() {
+  const views = $("view");
+  views.selectedIndex = (views.selectedIndex + 1) % views.length;
+  viewer.view(Number(views.value));
+}
 
 function size(by) {
   $("size").value = Number($("size").value) + by;

@@ -31,6 +31,7 @@ export class Viewer {
     this.opacity = 0.5;
     this.outlined = false;
     this.kind = 3; // three planes and 3D
+    this.pen = null;
   }
 
   async #made() {
@@ -45,6 +46,7 @@ export class Viewer {
         rightButton: CONTRAST, centerButton: MOVE,
       },
     });
+    nv.keyDownListener = nv.keyUpListener = () => {}; // keys are the page's, wherever the mouse is
     await nv.attachToCanvas(this.canvas);
     withoutGradients(nv);
     planeByPlane(nv);
@@ -78,8 +80,7 @@ export class Viewer {
     if (!await nv.loadDrawingFromUrl(outline)) throw new Error("its outline does not fit the scan");
     this.strokes = new Strokes(() => nv.drawBitmap);
     this.look();
-    this.pen = this.pen ?? null;
-    this.take(this.pen, this.filled);
+    this.take(this.pen < info.values.length ? this.pen : null, this.filled);
   }
 
   get numbers() { return this.nv.drawBitmap; }
