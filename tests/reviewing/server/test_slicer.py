@@ -52,10 +52,8 @@ class Module:
             )
             body += head.encode() + content + b"\r\n"
         body += f"--{LIMIT}--\r\n\r\n".encode()
-        headers = {
-            "content-type": f"multipart/form-data; boundary={LIMIT}",
-            "content-length": str(len(body)),
-        }
+        kind = f"multipart/form-data; boundary={LIMIT}"
+        headers = {"content-type": kind, "content-length": str(len(body))}
         parsed = urlparse(self.url)
         with closing(http.client.HTTPConnection(parsed.hostname, parsed.port, timeout=20)) as line:
             line.request(method, parsed.path.rstrip("/") + selector, bytes(body), headers)
@@ -75,16 +73,25 @@ class Module:
 
     def submit(self, case, array, affine, segments, file="/tmp/tmpab.nii.gz"):
         """As *Submit label* does."""
-        image = nib.Nifti1Image(array, affine)
-        packed = _packed(image)
+        packed = gzip.compress(nib.Nifti1Image(array, affine).to_bytes())
         return self.form(
             "PUT", f"/datastore/label?image={quote_plus(case)}&tag=final",
             {"params": json.dumps({"label_info": segments})}, {"label": (file, packed)},
         )  # fmt: skip
 
-
-def _packed(image) -> bytes:
-    return gzip.compress(image.to_bytes())
+    def submit_own(self, scan, array, name, folder):
+        """The same with the file kind of Slicer's own, of one segment."""
+        mask = sitk.GetImageFromArray(array)
+        mask.CopyInformation(sitk.ReadImage(scan.images[0]))
+        for key, value in {
+            "Segment0_Name": name, "Segment0_LabelValue": "1", "Segment0_Layer": "0",
+            "Segment0_ID": "Segment_1", "Segment0_Extent": "0 5 0 4 0 3",
+        }.items():  # fmt: skip
+            mask.SetMetaData(key, value)
+        sitk.WriteImage(mask, folder / "a.seg.nrrd")
+        files = {"label": ("a.seg.nrrd", (folder / "a.seg.nrrd").read_bytes())}
+        selector = f"/datastore/label?image={quote_plus(scan.id)}&tag=final"
+        return self.form("PUT", selector, {"params": "{}"}, files)
 
 
 @pytest.fixture
@@ -209,24 +216,23 @@ def test_a_label_that_slicer_has_turned_lies_as_the_scan_does(module, service, s
 
 
 def test_segments_of_slicers_own_file_are_read_by_their_names(module, service, small, tmp_path):
-    image = sitk.ReadImage(service.project.case("case_2").images[0])
     array = np.zeros(small.shape[::-1], np.uint8)
     array[0] = 1
-    mask = sitk.GetImageFromArray(array)
-    mask.CopyInformation(image)
-    for key, value in {
-        "Segment0_Name": "spleen", "Segment0_LabelValue": "1", "Segment0_Layer": "0",
-        "Segment0_ID": "Segment_1", "Segment0_Extent": "0 5 0 4 0 3",
-    }.items():  # fmt: skip
-        mask.SetMetaData(key, value)
-    sitk.WriteImage(mask, tmp_path / "a.seg.nrrd")
-    content = (tmp_path / "a.seg.nrrd").read_bytes()
-    status, body, _ = module.form(
-        "PUT", "/datastore/label?image=case_2&tag=final", {"params": "{}"},
-        {"label": ("a.seg.nrrd", content)},
-    )  # fmt: skip
-    assert status == 200, body
-    assert (service.project.values("case_2")[:, :, 0] == 2).all()
+    scan = service.project.case("case_2")
+    status, body, _ = module.submit_own(scan, array, "tumour", tmp_path)
+    assert (status, b"segment tumour: no structure" in body) == (422, True)
+    for name, value in (("spleen", 2), ("unknown", service.project.settings.ignore)):
+        status, body, _ = module.submit_own(scan, array, name, tmp_path)
+        assert status == 200, body
+        assert (service.project.values("case_2")[:, :, 0] == value).all()
+
+
+def test_values_without_names_must_be_those_of_the_project(module, service, small):
+    scan = nib.load(service.project.case("case_2").images[0])
+    for value, expected in ((7, 422), (2, 200)):
+        array = np.full(small.shape, value, np.uint8)
+        assert module.submit("case_2", array, scan.affine, [])[0] == expected
+    assert (service.project.values("case_2") == 2).all()
 
 
 @pytest.mark.parametrize(
@@ -280,7 +286,8 @@ def test_training_is_started_followed_and_stopped(places, monkeypatch):
         assert module.plain("POST", "/train/", {"crln": {}})[0] == 200
         assert module.plain("GET", "/train/?check_if_running=true")[0] == 200
         assert module.plain("GET", "/train/")[0] == 200
-        assert module.plain("POST", "/train/crln", {})[0] in (200, 404, 422)
+        status, body = module.plain("POST", "/train/crln", {})  # its one trainer, by name
+        assert (status, b"is learning already" in body) == (422, True)
         assert module.plain("DELETE", "/train/")[0] == 200
         assert service.learning.last.stop.exists()
         assert module.plain("GET", "/logs/")[0] == 200

@@ -16,7 +16,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from crln._version import __version__
 from crln.files import fault_of
-from crln.imaging import check_same_grid, is_scan, read_grid, read_label, scan_suffix
+from crln.imaging import (
+    check_same_grid,
+    is_scan,
+    label_names,
+    read_grid,
+    read_label,
+    scan_suffix,
+)
 from crln.imaging.naming import plain
 from crln.reviewing.learning import Wish
 from crln.reviewing.outlines import write_values
@@ -69,6 +76,7 @@ class SlicerAnswers:
             ("PUT", "datastore", "label"): self._submit,
             ("GET", "train", ""): self._training,
             ("POST", "train", ""): self._train,
+            ("POST", "train", MODEL): self._train,
             ("DELETE", "train", ""): self._stop,
             ("PUT", "session", ""): self._scan_of_theirs,
         }
@@ -213,31 +221,40 @@ class SlicerAnswers:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / f"label{suffix}"
             path.write_bytes(label.content)
-            found = read_label(path, grid, self._project.classes)
+            for name in label_names(path).values():  # others would be read as background
+                self._value(name)
+            found = read_label(path, grid, self._known)
             check_same_grid(scan, grid, path, found.grid)
-        values = found.array[0]
-        return values if suffix == ".seg.nrrd" else self._by_name(values, segments)
+        return self._by_name(found.array[0], [] if suffix == ".seg.nrrd" else segments)
 
     def _by_name(self, values: np.ndarray, segments: list[_Segment]) -> np.ndarray:
         """Slicer numbers the segments that it writes; their names say which classes these are."""
         held = set(np.unique(values).tolist()) - {0}
-        if not segments:
-            return values
         named = dict(enumerate((each.name for each in segments), 1))
         if not held <= named.keys():
             named = {each.idx: each.name for each in segments if each.idx is not None}
-        classes = {_key(name): value for value, name in self._project.classes.items()}
-        classes["unknown"] = self._project.settings.ignore
+        if not segments:
+            named = self._known
         meant = np.zeros(max([0, *held]) + 1, np.int32)
         for value in held:
-            if (name := named.get(value)) is None or _key(name) not in classes:
-                raise Refused(
-                    422, f"segment {name or value}: no structure of this project; call it one of "
-                    f"{', '.join(self._project.classes.values())}",
-                )  # fmt: skip
-            meant[value] = classes[_key(name)]
+            meant[value] = self._value(named.get(value, str(value)))
         found: np.ndarray = meant[values]
         return found
+
+    @property
+    def _known(self) -> dict[int, str]:
+        """Value to name of what can be drawn."""
+        return {**self._project.classes, self._project.settings.ignore: "unknown"}
+
+    def _value(self, name: str) -> int:
+        """Of the class that a segment is called after."""
+        for value, known in self._known.items():
+            if _key(known) == _key(name):
+                return value
+        raise Refused(
+            422, f"segment {name}: no structure of this project; call it one of "
+            f"{', '.join(self._project.classes.values())}",
+        )  # fmt: skip
 
     def _voxels(self, id: str) -> int:
         x, y, z = read_grid(self._project.case(id).images[0]).shape
