@@ -79,6 +79,15 @@ def test_a_project_begun_from_a_run_has_its_classes_and_its_split(phantom, tmp_p
     assert split == set(read_split(trained.split)["test"])
 
 
+def test_a_project_can_be_begun_without_the_split_that_lies_there(tmp_path, small):
+    data = small.data(tmp_path / "data", labels=2)
+    (data / "split.yaml").write_text("labelled: [case_0]\nunlabelled: [case_2]\ntest: [case_1]\n")
+    held = Project(begin_project(data, tmp_path / "held", say=str).path).data
+    assert [case.id for case in held.test] == ["case_1"]
+    free = Project(begin_project(data, tmp_path / "free", split="new", say=str).path).data
+    assert not free.test
+
+
 def test_a_folder_that_holds_something_else_is_left_alone(data, tmp_path):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine/notes.txt").write_text("mine")

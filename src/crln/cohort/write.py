@@ -59,14 +59,16 @@ def _classes(cohort: Cohort) -> dict[int, str | list[str]]:
 
 
 def _entry(case: Case, folder: Path, names: Mapping[int, str]) -> dict[str, Any]:
-    told: dict[str, Any] = {"id": case.id, "images": [_named(p, folder) for p in case.images]}
+    told: dict[str, Any] = {"id": case.id, "images": [path_beside(p, folder) for p in case.images]}
     if case.label and case.label.parts:
         if unnamed := [value for value, _ in case.label.parts if value not in names]:
             raise CrlnError(
                 f"{case.label.path}: case {case.id}: the structure {unnamed[0]} has no name; name "
                 "it in a cohort.yaml"
             )
-        told["labels"] = {names[value]: _named(path, folder) for value, path in case.label.parts}
+        told["labels"] = {
+            names[value]: path_beside(path, folder) for value, path in case.label.parts
+        }
     elif case.label:
         told["label"] = _label(case.label, folder)
     if case.draft:
@@ -77,7 +79,7 @@ def _entry(case: Case, folder: Path, names: Mapping[int, str]) -> dict[str, Any]
 
 
 def _label(label: Label, folder: Path) -> str | dict[str, Any]:
-    path = _named(label.path, folder)
+    path = path_beside(label.path, folder)
     told: dict[str, Any] = {"path": path}
     if label.classes is not None:
         told["classes"] = list(label.classes)
@@ -91,8 +93,12 @@ def _slices(slices: Slices) -> dict[str, Any]:
     return told if slices.axis is None else {**told, "axis": "xyz"[slices.axis]}
 
 
-def _named(path: Path, folder: Path) -> str:
-    whole = Path(os.path.abspath(path))
+def path_beside(path: Path, folder: Path) -> str:
+    """How a file of a folder names a path.
+
+    Relative where it lies there or beside the folder, so that both can be moved; else outright.
+    """
+    whole, folder = Path(os.path.abspath(path)), Path(os.path.abspath(folder))
     if whole.is_relative_to(folder.parent):
         return Path(os.path.relpath(whole, folder)).as_posix()
     return str(whole)

@@ -15,7 +15,7 @@ from crln.labels import LabelSpace
 from crln.reviewing.outlines import refuse_overlapping
 from crln.reviewing.places import Places
 from crln.reviewing.project import Project
-from crln.reviewing.settings import ProjectSettings, load_data, named, resolved
+from crln.reviewing.settings import ProjectSettings, load_data, named, named_split, resolved
 
 BESIDE = "-review"
 """What the folder of a project is called by, beside the data."""
@@ -81,7 +81,7 @@ def begin_project(
     assert ignore is not None
     ProjectSettings(
         data=named(data, places),
-        split=split if split in (None, "new") else named(Path(split), places),
+        split=named_split(split, places),
         group=group, sparse=sparse, classes=known, regions=regions, ignore=ignore,
         run=named(run, places) if run else None,
     ).write(places)  # fmt: skip
@@ -118,11 +118,11 @@ def find_project(
         "classes": ",".join(names), "split": settings.split,
         "group": settings.group, "sparse": settings.sparse,
     }  # fmt: skip
-    run, split = asked.get("run"), asked.get("split")
+    run = asked.get("run")
     wanted = {
         "run": run and str(resolved(named(run, places), places)),
         "classes": ",".join(asked.get("classes") or ()),
-        "split": split if split in (None, "new") else named(Path(split), places),
+        "split": named_split(asked.get("split"), places),
         "group": asked.get("group"), "sparse": asked.get("sparse"),
     }  # fmt: skip
     for name, value in wanted.items():

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from crln.cohort import Cohort, load_cohort
+from crln.cohort import NEW, Cohort, load_cohort
 from crln.cohort.layouts import UnknownLayoutError
+from crln.cohort.write import path_beside
 from crln.errors import CrlnError
 from crln.files import checked, read_yaml, to_yaml, write_text
 from crln.reviewing.places import Places
@@ -22,7 +23,7 @@ class ProjectSettings(BaseModel):
     Attributes:
         format: of the folder.
         data: the person's scans and labels, relative to the project or outright.
-        split: the run folder or file whose split counts, or None: that beside the data.
+        split: the run folder or file whose split counts; "new": none; None: that beside the data.
         group: pattern on ids that tells the patient.
         sparse: of the person's labels only the slices that hold anything are outlined.
         classes: label value to name, background included.
@@ -61,10 +62,10 @@ class ProjectSettings(BaseModel):
 
     def cohort(self, places: Places) -> Cohort:
         """The person's own cohort, as it lies there now, with the classes of the project."""
+        split = self.split if self.split in (None, NEW) else str(resolved(self.split, places))
         found = load_data(
-            resolved(self.data, places), split=self.split and str(resolved(self.split, places)),
-            group=self.group, sparse=self.sparse,
-        )  # fmt: skip
+            resolved(self.data, places), split=split, group=self.group, sparse=self.sparse
+        )
         return replace(found, class_names=self.classes, regions=self.regions)
 
 
@@ -86,13 +87,15 @@ def load_data(
 
 
 def resolved(told: str, places: Places) -> Path:
-    """The path that a project names; "new" and the like stay."""
+    """The path that a project names."""
     return Path(os.path.normpath(places.path / told))
 
 
 def named(path: Path, places: Places) -> str:
-    """How a project names a path: relative where it lies beside it, so that both can be moved."""
-    whole, folder = Path(os.path.abspath(path)), Path(os.path.abspath(places.path))
-    if whole.is_relative_to(folder.parent):
-        return Path(os.path.relpath(whole, folder)).as_posix()
-    return str(whole)
+    """How a project names a path."""
+    return path_beside(path, places.path)
+
+
+def named_split(split: str | None, places: Places) -> str | None:
+    """How a project names whose split counts."""
+    return split if split in (None, NEW) else named(Path(split), places)
