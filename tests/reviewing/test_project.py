@@ -136,6 +136,16 @@ def test_a_rejected_mask_is_looked_at_again_once_a_later_round_has_outlined_it(p
     assert project.status("case_1") == "outlined"
 
 
+def test_where_the_label_of_the_data_is_rejected_the_mask_of_a_round_stands(project, small):
+    project.decide("case_0", "rejected")
+    assert project.standing("case_0").origin == "label"
+    small.mask(project, 1, "case_0", small.drawing(2))
+    assert project.status("case_0") == "outlined"
+    assert np.array_equal(project.values("case_0"), small.drawing(2))
+    project.decide("case_0", "accepted", round=1)
+    assert np.array_equal(nib.load(project.places.label("case_0")).dataobj, small.drawing(2))
+
+
 def test_a_case_with_nothing_outlined_cannot_be_accepted(project):
     with pytest.raises(CrlnError, match="nothing is outlined"):
         project.decide("case_1", "accepted")

@@ -27,7 +27,7 @@ class Record(BaseModel):
         high: upper end.
         rank: what sorts masks where no Dice is expected, larger is better.
         flags: what is odd, in words.
-        volume_ml: of each structure, by name.
+        volume_ml: of each structure, by name; empty where the voxel size is not known.
         doubt: summed over each slice along x, y and z of the file's voxels.
     """
 

@@ -32,7 +32,7 @@ class StandingOutline:
 
 
 def standing(places: Places, case: Case, state: CaseState, round: int | None) -> StandingOutline:
-    """The outline of a case as it stands.
+    """The outline of a case as it stands; a mask stands where the person's own label is rejected.
 
     Args:
         places: of the project.
@@ -42,7 +42,7 @@ def standing(places: Places, case: Case, state: CaseState, round: int | None) ->
     """
     if state.drawing is not None:
         return StandingOutline("drawing", Label(places.drawing(case.id, state.drawing)), state.run)
-    if case.label:
+    if case.label and (state.state != "rejected" or round is None):
         return StandingOutline("label", case.label)
     if round is not None:
         return StandingOutline("mask", Label(places.mask(round, case.id)), round)
@@ -86,7 +86,9 @@ def agreement(one: np.ndarray, other: np.ndarray, structures: Iterable[int]) -> 
 
 
 def volumes(values: np.ndarray, grid: Grid, structures: Mapping[int, str]) -> dict[str, float]:
-    """Millilitres of each structure, by its name."""
+    """Millilitres of each structure, by its name; empty where the voxel size is not known."""
+    if not grid.known:
+        return {}
     of_a_voxel = abs(float(np.linalg.det(grid.to_world[:3, :3]))) / 1000
     return {
         name: round(int((values == value).sum()) * of_a_voxel, 4)

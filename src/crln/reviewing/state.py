@@ -43,7 +43,7 @@ class Decision(BaseModel):
         changed: voxels in which the drawing differs from the mask that it began with.
         dice: of that mask and the drawing, mean over the structures.
         unknown: voxels that nobody knows.
-        volume_ml: of each structure of the drawing, by name.
+        volume_ml: of each structure of the drawing, by name; empty where no voxel size is known.
         slices: numbers, along `axis` of the file's voxels, of the only slices that count.
         axis: see `slices`.
     """

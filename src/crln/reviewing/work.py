@@ -225,12 +225,14 @@ def _outline_one(predictor: "Predictor", round: Round, case: Case) -> None:
     scores = prediction.scores
     ranks = {name: _number(score.rank) for name, score in scores.items()}
     Record(
-        round=round.number, seconds=round_up(time.perf_counter() - began),
+        round=round.number, seconds=_short(time.perf_counter() - began),
         score={name: _number(score.dice) for name, score in scores.items()},
         low={name: _number(score.low) for name, score in scores.items()},
         high={name: _number(score.high) for name, score in scores.items()},
         rank=ranks or _doubtful(prediction), flags=prediction.flags,
-        volume_ml={name: round_up(m.volume_ml) for name, m in measures.items()},
+        volume_ml={
+            name: _short(m.volume_ml) for name, m in measures.items() if np.isfinite(m.volume_ml)
+        },
         doubt=tuple(tuple(np.round(axis, 3).tolist()) for axis in prediction.doubt),
     ).write(round.places.record(round.number, case.id))  # fmt: skip
 
@@ -240,13 +242,13 @@ def _doubtful(prediction: "Prediction") -> dict[str, float | None]:
     held = sum(int(np.count_nonzero(mask)) for mask in prediction.structures.values())
     wrong = float(prediction.doubt[0].sum())
     rank = 1 - wrong / (held + wrong) if held + wrong else 0.0
-    return dict.fromkeys(prediction.structures, round_up(rank))
+    return dict.fromkeys(prediction.structures, _short(rank))
 
 
-def round_up(value: float) -> float:
-    """To four digits after the point: what a person reads."""
+def _short(value: float) -> float:
+    """Rounded to four digits after the point: what a person reads."""
     return float(np.round(value, 4))
 
 
 def _number(value: float) -> float | None:
-    return round_up(value) if np.isfinite(value) else None
+    return _short(value) if np.isfinite(value) else None
