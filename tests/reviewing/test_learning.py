@@ -1,9 +1,11 @@
 """A round learns from what is accepted, in a process of its own, and outlines the rest."""
 
+import json
 import threading
 import time
 from pathlib import Path
 
+import h5py
 import nibabel as nib
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from crln.errors import CrlnError
 from crln.jobs import Jobs
 from crln.reviewing import Project, begin_project, opened
 from crln.reviewing.learning import Learning, Wish, curve
+from crln.reviewing.overview import overview
 from crln.reviewing.rounds import Order, Round, RoundProgress
 from crln.reviewing.work import work
 
@@ -97,6 +100,15 @@ def test_a_round_whose_process_ended_without_a_word_has_failed(project):
     assert "the process ended" in status["message"]
 
 
+def test_a_round_that_cannot_be_handed_to_slurm_says_why(project, monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    learning = Learning(project, jobs=Jobs(slurm=True))
+    learning.start(Wish())
+    status = _at_rest(learning)
+    assert status["stage"] == "failed"
+    assert "slurm" in status["message"].lower()
+
+
 def test_a_folder_that_is_no_round_yet_counts_for_nothing(project):
     (project.places.round(1) / "labels").mkdir(parents=True)  # killed while it began
     assert Learning(project).status()["round"] == 0
@@ -106,11 +118,12 @@ def test_a_folder_that_is_no_round_yet_counts_for_nothing(project):
 
 def test_a_long_curve_is_thinned_out_and_keeps_its_end(tmp_path):
     log = tmp_path / "log.csv"
-    rows = "".join(f"{step},{1 / step},0.1,\n" for step in range(1, 1001))
+    rows = "".join(f"{step},{1 / step},0.1,nan\n" for step in range(1, 1001))
     log.write_text("step,total,seconds,validation\n" + rows)
     found = curve(log)
     assert len(found) <= 202
     assert (found[0]["step"], found[-1]["step"]) == (1, 1000)
+    assert "NaN" not in json.dumps(found)  # which no page could read
     assert curve(tmp_path / "none.csv") == []
 
 
@@ -212,6 +225,23 @@ def test_a_scan_that_cannot_be_outlined_is_told_and_hinders_no_other(phantom, tr
     assert "truncated or not an image" in progress.faults[0]
     assert progress.outlined == len(project.data.unlabelled) - 1
     assert bad.exists()
+
+
+@pytest.mark.slow
+def test_archives_without_a_voxel_size_have_masks_without_a_volume(phantom, trained, tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        scan = next((phantom / "images").iterdir())
+        file["image"] = nib.load(scan).get_fdata(dtype=np.float32)
+    data = tmp_path / "cohort.yaml"
+    data.write_text("unlabelled: [a.h5]")
+    places = begin_project(data, run=trained.path, split="new", say=str)
+    project = Project(places.path)
+    Round(places, 1).begin(Order(run=str(trained.path), device="cpu"), project.cohort())
+    work(places.path, 1)
+    assert project.masks.record("a").volume_ml == {}
+    project.decide("a", "accepted")
+    assert project.state("a").volume_ml == {}
+    json.dumps(overview(project), allow_nan=False)  # as the page is told it
 
 
 def test_a_round_that_cannot_begin_says_why(project):

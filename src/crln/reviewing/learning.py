@@ -113,13 +113,17 @@ class Learning:
 
     def _run(self, round: Round) -> None:
         round.tell(round.progress().model_copy(update={"stage": "waiting", "message": ""}))
-        task = {"round": partial(self.do, round.places.path.resolve(), round.number)}
-        folder = round.path / "jobs"
-        self._thread = threading.Thread(
-            target=run_tasks, args=(task, self.jobs, folder, lambda name, printed: None),
-            daemon=True,
-        )  # fmt: skip
+        self._thread = threading.Thread(target=self._follow, args=(round,), daemon=True)
         self._thread.start()
+
+    def _follow(self, round: Round) -> None:
+        """Has a round done, and waits for its end."""
+        task = {"round": partial(self.do, round.places.path.resolve(), round.number)}
+        try:
+            run_tasks(task, self.jobs, round.path / "jobs", lambda name, printed: None)
+        except CrlnError as fault:  # no process has begun: Slurm is not there
+            end = {"stage": "failed", "message": str(fault)}
+            round.tell(round.progress().model_copy(update=end))
 
     def stop(self) -> dict[str, Any]:
         """Asks the round to stop after the step that it is in; what was done stays."""
@@ -127,13 +131,11 @@ class Learning:
             last.stop.touch()
         return self.status()
 
-    def close(self) -> bool:
-        """Asks to stop and waits until it has; whether it has."""
+    def close(self) -> None:
+        """Asks to stop, and waits until it has."""
         self.stop()
         if self._thread:
             self._thread.join(_PATIENCE)
-            return not self._thread.is_alive()
-        return True
 
     def status(self) -> dict[str, Any]:
         """How far the last round is, for the page."""
@@ -162,13 +164,13 @@ class Learning:
 
 
 def curve(log: Path) -> list[dict[str, float]]:
-    """Steps and their loss, and validation where there is one; evenly thinned out."""
+    """Steps, their loss and the seconds that each took; evenly thinned out."""
     try:
         with log.open(newline="", encoding="utf-8") as file:
             rows = list(csv.DictReader(file))
     except OSError:
         return []
-    wanted = ("step", "total", "validation", "seconds")
+    wanted = ("step", "total", "seconds")
     found = [
         {name: float(row[name]) for name in wanted if row.get(name)} for row in rows if row["step"]
     ]
