@@ -2,6 +2,7 @@
 
 import threading
 from collections import defaultdict
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,8 +76,9 @@ class Shelf:
         """Removes the files that were made first."""
         others = [path for path in self._folder.glob("*.nii") if path != newest]
         others.sort(key=lambda path: path.stat().st_mtime_ns)
-        for path in others[: len(others) + 1 - MOST_KEPT]:
-            path.unlink(missing_ok=True)
+        for path in others[: max(0, len(others) + 1 - MOST_KEPT)]:
+            with suppress(OSError):  # Windows keeps what is being sent
+                path.unlink()
 
 
 def channels(case: Case) -> int:

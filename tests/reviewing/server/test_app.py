@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 from crln.cohort import load_cohort
+from crln.reviewing import begin_project
+from crln.reviewing.serving import serving
 
 pytestmark = pytest.mark.slow
 
@@ -41,6 +43,15 @@ def test_a_scan_and_its_outline_arrive_in_the_order_of_ras(client, data):
     assert np.array_equal(np.array(info["values"])[_nifti(outline.body)], label[::-1])
     low, high = info["window"]
     assert scan.min() <= low < high <= scan.max()
+
+
+def test_the_last_six_scans_are_kept_as_they_are_shown(tmp_path, small, ask):
+    data = small.data(tmp_path / "data", scans=8)
+    with serving(begin_project(data, say=str)) as service:
+        client, shown = ask(service), service.project.places.shown
+        for opened, id in enumerate(service.project.cases, 1):
+            client.ask("GET", f"/api/cases/{id}/scan.nii")
+            assert len(list(shown.glob("*.nii"))) == min(opened, 6)
 
 
 def test_a_drawing_is_saved_accepted_and_taken_back(client, data):

@@ -108,6 +108,7 @@ class App:
         ready = self._ready(id)
         return told({
             **line(project, id, ""),
+            "version": ready.version,
             "origin": ready.origin,
             "base": ready.round,
             "values": list(ready.values),
@@ -130,7 +131,7 @@ class App:
         project = self.project
         with project.changing(id, None) as state:
             found = project.standing(id)
-            for ready in self._outlines:
+            for ready in tuple(self._outlines):  # others are added meanwhile
                 if (ready.case, ready.version, ready.round) == (id, state.version, found.round):
                     return ready
             values, version = project.values(id), state.version

@@ -1,6 +1,6 @@
 """HTTP: requests in, replies out; what is asked and answered is the business of others.
 
-Python's own server: the page and 3D Slicer ask for some twenty things, one person at a time, and
+Python's own server: the page and 3D Slicer ask for two dozen things, one person at a time, and
 the largest of them is a file that is sent block by block (docs/explanation/decisions/server.md).
 """
 
@@ -161,19 +161,19 @@ class _Handler(BaseHTTPRequestHandler):
             file: BinaryIO = body.open("rb") if isinstance(body, Path) else BytesIO(body)
         except OSError:
             return self._send(_line(404, "not there any more"))
-        size = file.seek(0, 2)
-        file.seek(0)
-        self.send_response(reply.status)
-        for name, value in {**self.server.headers, **reply.headers}.items():
-            self.send_header(name, value)
-        self.send_header("Content-Type", reply.kind)
-        if left is None or left.left:
-            self.close_connection = True  # what it still sends is not the next request
-            self.send_header("Connection", "close")
-        self.send_header("Content-Length", str(size))
-        self.end_headers()
-        shutil.copyfileobj(file, self.wfile, _BLOCK)
-        file.close()
+        with file:
+            size = file.seek(0, 2)
+            file.seek(0)
+            self.send_response(reply.status)
+            for name, value in {**self.server.headers, **reply.headers}.items():
+                self.send_header(name, value)
+            self.send_header("Content-Type", reply.kind)
+            if left is None or left.left:
+                self.close_connection = True  # what it still sends is not the next request
+                self.send_header("Connection", "close")
+            self.send_header("Content-Length", str(size))
+            self.end_headers()
+            shutil.copyfileobj(file, self.wfile, _BLOCK)
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
         """For what the library itself refuses: a request that is none of HTTP's."""
