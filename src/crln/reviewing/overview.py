@@ -5,12 +5,11 @@ from typing import Any
 
 import numpy as np
 
+from crln.cohort.parts import PARTS
 from crln.imaging import read_grid
 from crln.report.style import class_colour
 from crln.reviewing.masks import Record
 from crln.reviewing.project import Project
-
-PARTS = ("labelled", "unlabelled", "validation", "test")
 
 
 def overview(project: Project) -> dict[str, Any]:

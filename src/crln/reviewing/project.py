@@ -36,7 +36,7 @@ class ConflictError(CrlnError):
 
 
 class Project:
-    """The project in a folder; one process at a time may hold it (`crln.reviewing.opening`).
+    """The project in a folder; one process at a time may hold it (`crln.reviewing.opened`).
 
     What people decided is in `cases/`, a file a case, and nowhere else: `labels/` and
     `cohort.yaml` follow from it and are mended when the project is opened. A drawing and a mask
@@ -150,16 +150,22 @@ class Project:
             seconds: spent since the last time.
         """
         with self.changing(id, version) as state:
-            number = max([0, *self.places.drawings(id), *state.drawings]) + 1
-            write_values(self.places.drawing(id, number), values, self.case(id))
             begun = state.state == "correcting"
             decision = Decision(
                 state="correcting", by=self.by, at=now(), seconds=state.seconds + seconds,
-                run=state.run if begun or round is None else round, drawing=number,
+                run=state.run if begun or round is None else round,
+                drawing=self._drawn(state, values),
                 unknown=int((values == self.settings.ignore).sum()),
                 volume_ml=self._volumes(values, self.case(id)),
             )  # fmt: skip
             return self._settle(state.decided(decision, keep=not begun))
+
+    def _drawn(self, state: CaseState, values: np.ndarray) -> int:
+        """Writes a drawing that is new; its number."""
+        id = state.case
+        number = max([0, *self.places.drawings(id), *state.drawings]) + 1
+        write_values(self.places.drawing(id, number), values, self.case(id))
+        return number
 
     def decide(
         self,
@@ -213,11 +219,11 @@ class Project:
             return {}
         if found.origin != "drawing":
             values = self._read(found, case)
-            number = max([0, *self.places.drawings(id), *state.drawings]) + 1
-            write_values(self.places.drawing(id, number), values, case)
             same = None if found.round is None else 1.0
-            volume = self._volumes(values, case)
-            return {"drawing": number, "changed": 0, "dice": same, "volume_ml": volume}
+            return {
+                "drawing": self._drawn(state, values), "changed": 0, "dice": same,
+                "volume_ml": self._volumes(values, case),
+            }  # fmt: skip
         if state.run is None:
             return {}
         base = self.places.mask(state.run, id)

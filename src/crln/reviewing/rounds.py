@@ -6,7 +6,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from crln.cohort import Case, Cohort, load_cohort, write_description
+from crln.cohort import NEW, Case, Cohort, load_cohort, write_description
+from crln.cohort.parts import change_cases
 from crln.errors import CrlnError
 from crln.files import checked, read_yaml, to_yaml, write_text
 from crln.reviewing.places import ORDER, Places, link
@@ -153,15 +154,11 @@ class Round:
             link(label.path, target)
             return replace(case, label=replace(label, path=target))
 
-        parts = {
-            part: tuple(map(kept, getattr(cohort, part)))
-            for part in ("labelled", "unlabelled", "validation", "test")
-        }
-        return replace(cohort, root=self.path / "cohort.yaml", **parts)  # type: ignore[arg-type]
+        return change_cases(replace(cohort, root=self.path / "cohort.yaml"), kept)
 
     def cohort(self) -> Cohort:
         """What it learns from."""
-        return load_cohort(self.path / "cohort.yaml", split="new")
+        return load_cohort(self.path / "cohort.yaml", split=NEW)
 
 
 def begin_round(places: Places, order: Order, cohort: Cohort) -> Round:

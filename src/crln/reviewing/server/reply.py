@@ -34,10 +34,9 @@ class Reply:
     status: int = 200
 
 
-def told(content: Any, status: int = 200, **headers: str) -> Reply:
+def told(content: Any, **headers: str) -> Reply:
     """Plain data as JSON."""
-    named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return Reply(json.dumps(content, allow_nan=False).encode(), headers=named, status=status)
+    return Reply(json.dumps(content, allow_nan=False).encode(), headers=headers)
 
 
 def tag(version: int) -> str:
