@@ -53,6 +53,16 @@ def test_evaluation_loads_no_torch(tmp_path: Path) -> None:
     assert found & {"torch", *FORMATS, *LEARNING, *SHOWING, *ELSEWHERE} == set()
 
 
+def test_a_page_without_a_chart_loads_nothing_that_draws(tmp_path: Path) -> None:
+    mask = np.zeros((6, 6, 6), np.uint8)
+    mask[2:4, 2:4, 2:4] = 1
+    nib.save(nib.Nifti1Image(mask, np.eye(4)), tmp_path / "mask.nii.gz")
+    masks = tmp_path / "mask.nii.gz"
+    found = loaded("evaluate", masks, masks, "--out", tmp_path / "result")
+    assert (tmp_path / "result.html").exists()
+    assert found & {"matplotlib", "torch"} == set()
+
+
 @pytest.mark.parametrize(
     "room", ["cohort", "evaluation", "files", "imaging", "planning", "preparation", "report"]
 )

@@ -13,7 +13,7 @@ from crln.report import (
     learning_curves,
     structure_plot,
 )
-from crln.report.charts import NARROW
+from crln.report.style import NARROW
 from crln.report.words import BOXED, loss_title
 
 

@@ -18,11 +18,9 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import NullFormatter
 
 from crln.report.log import NO_LOSSES, read_log
-from crln.report.style import CHART, INK, colours
+from crln.report.style import CHART, INK, WIDE, colours
 from crln.report.words import BOXED, loss_title
 
-WIDE, NARROW = 9.0, 3.6
-"""Inches that a chart is wide on a page, and on a telephone."""
 LEAST = 2.0
 """Of a score, what a chart of costs spans at least."""
 

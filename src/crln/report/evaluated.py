@@ -13,7 +13,6 @@ from crln.evaluation.results import named
 from crln.evaluation.statistics import FEWEST
 from crln.evaluation.tables import case_table, class_title, evaluation_table
 from crln.labels import LabelSpace
-from crln.report.charts import box_plots
 from crln.report.gallery import check_own
 from crln.report.page import (
     Block,
@@ -146,13 +145,16 @@ def _key_figures(evaluation: Evaluation, order: Sequence[str]) -> KeyFigures:
 
 def _charts(evaluation: Evaluation) -> Iterator[Block]:
     """A dot per case, a row per structure."""
+    if len(evaluation.cases) < 2:
+        return
+    from crln.report.charts import box_plots  # brings matplotlib, which one case does not need
+
     names = evaluation.class_names
-    for metric in evaluation.metrics:
-        if metric.plotted and len(evaluation.cases) > 1:
-            values = {class_title(names, v): _figures(evaluation, metric, v) for v in names}
-            title = metric.title(evaluation.unit)
-            caption = f"{title}: a dot per case; {about_boxes(values)}."
-            yield Chart(partial(box_plots, values, title), caption, spread(title, values))
+    for metric in (each for each in evaluation.metrics if each.plotted):
+        values = {class_title(names, v): _figures(evaluation, metric, v) for v in names}
+        title = metric.title(evaluation.unit)
+        caption = f"{title}: a dot per case; {about_boxes(values)}."
+        yield Chart(partial(box_plots, values, title), caption, spread(title, values))
 
 
 def _figures(evaluation: Evaluation, metric: Metric, value: int) -> list[float]:

@@ -4,20 +4,20 @@ import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-import matplotlib as mpl
 from markupsafe import Markup
-from matplotlib.figure import Figure
 
 from crln.errors import CrlnError
 from crln.evaluation.tables import ResultTable
 from crln.files import write_text
 from crln.report.card import policy
-from crln.report.charts import NARROW, WIDE
-from crln.report.style import CHART, INK
+from crln.report.style import CHART, INK, NARROW, WIDE
 from crln.report.template import render, source
 from crln.report.viewer import Viewers
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Chart:
     """
 
     kind: ClassVar[str] = "chart"
-    draw: Callable[..., Figure]
+    draw: "Callable[..., Figure]"
     caption: str
     alt: str = ""
 
@@ -77,6 +77,8 @@ class Chart:
         return self._svg(NARROW)
 
     def _svg(self, width: float) -> Markup:
+        import matplotlib as mpl  # a page without a chart does not load it
+
         buffer = io.StringIO()
         with mpl.rc_context({**CHART, "svg.hashsalt": f"crln {width}"}):
             figure = self.draw(width=width)

@@ -6,6 +6,9 @@ from typing import Any
 INK = "#010203"
 """Stands for the page's own text colour in a chart; the page puts that in its place."""
 
+WIDE, NARROW = 9.0, 3.6
+"""Inches that a chart is wide on a page, and on a telephone."""
+
 _CLASSES = (
     "#2a93f9",
     "#b08d15",
