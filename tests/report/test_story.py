@@ -7,7 +7,8 @@ import pytest
 from crln.report.card import Card, CardRow
 from crln.report.curves import Curve, Panel
 from crln.report.gallery import PAGE
-from crln.report.story import OWN, Fact, Story, write_story, written_by_person
+from crln.report.page import KeyFigure
+from crln.report.story import OWN, Story, write_story, written_by_person
 
 STEPS = np.arange(1, 41) * 50
 CURVES = [
@@ -18,7 +19,10 @@ STORY = Story(
     title="run",
     lead="A model that outlines head, tail.",
     state="",
-    figures=[Fact("87.6 %", "Dice", "best on 40 validation cases"), Fact("10 + 110", "scans")],
+    figures=[
+        KeyFigure("87.6 %", "Dice", "best on 40 validation cases"),
+        KeyFigure("10 + 110", "scans"),
+    ],
     quality=["It is good."],
     look=["case_07: liver: Dice 0.41 with members that never saw it"],
     panels=[Panel("Loss", CURVES, (("labels alone", 700), ("all scans", 2000)), 2000)],

@@ -11,6 +11,7 @@ from crln.files import read_text, write_text
 from crln.report.card import Card, policy
 from crln.report.curves import Panel
 from crln.report.gallery import PAGE
+from crln.report.page import KeyFigure
 from crln.report.template import render, source
 
 MARK = "crln train"
@@ -26,21 +27,6 @@ shows it, and no training ever replaces it.
 
 _BEGIN = "<!--example-->"
 _PLACE = "<!--cards-->"
-
-
-@dataclass(frozen=True)
-class Fact:
-    """A number that a reader should see first, as `KeyFigure`.
-
-    Attributes:
-        value: as shown.
-        label: what it is.
-        note: in small type below.
-    """
-
-    value: str
-    label: str
-    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -65,7 +51,7 @@ class Story:
     title: str
     lead: str
     state: str
-    figures: Sequence[Fact]
+    figures: Sequence[KeyFigure]
     quality: Sequence[str]
     panels: Sequence[Panel]
     card: Mapping[str, Mapping[str, object]]

@@ -12,7 +12,8 @@ from crln.quality.estimate import CohortEstimate
 from crln.report.card import Card
 from crln.report.curves import Curve, Panel
 from crln.report.log import read_log
-from crln.report.story import Fact, Story, write_story
+from crln.report.page import KeyFigure
+from crln.report.story import Story, write_story
 from crln.report.style import class_colour
 from crln.runs import EnsembleFolder, RunFolder
 from crln.training.phases import phases_of
@@ -69,18 +70,22 @@ def _lead(ensemble: EnsembleFolder) -> str:
 
 def _figures(
     ensemble: EnsembleFolder, runs: Mapping[str, RunFolder], estimate: Sequence[CohortEstimate]
-) -> list[Fact]:
+) -> list[KeyFigure]:
     dice = [each for each in estimate if each.metric == "dice"]
-    score = Fact("not measured", "estimated Dice")
+    score = KeyFigure("not measured", "estimated Dice")
     if dice:
         mean = dice[-1]  # over structures, where there are several
-        score = Fact(_share(mean.mean), "estimated Dice", _between(mean) or f"{mean.cases} cases")
+        score = KeyFigure(
+            _share(mean.mean), "estimated Dice", _between(mean) or f"{mean.cases} cases"
+        )
     seconds = sum(run.facts.seconds or 0 for run in runs.values())
     return [
         score,
-        Fact(str(len(ensemble.members)), "members", f"{ensemble.folds} folds"),
-        Fact(f"{ensemble.plan.training.iterations:,}", "steps each",
-             f"in {timedelta(seconds=round(seconds))} together"),
+        KeyFigure(str(len(ensemble.members)), "members", f"{ensemble.folds} folds"),
+        KeyFigure(
+            f"{ensemble.plan.training.iterations:,}", "steps each",
+            f"in {timedelta(seconds=round(seconds))} together",
+        ),
     ]  # fmt: skip
 
 

@@ -12,7 +12,8 @@ from crln.methods import find_method
 from crln.planning import Plan
 from crln.report.curves import Curve, Panel
 from crln.report.log import NO_LOSSES, read_log
-from crln.report.story import Fact, Story
+from crln.report.page import KeyFigure
+from crln.report.story import Story
 from crln.report.style import class_colour
 from crln.report.words import loss_title
 from crln.runs import RunFolder
@@ -143,18 +144,20 @@ def _state(step: int, total: int) -> str:
 
 def _figures(
     facts: Facts, log: Mapping[str, np.ndarray], best: float, done: int, total: int
-) -> list[Fact]:
+) -> list[KeyFigure]:
     seconds = _seconds(facts, log)
     steps = f"{done:,}" if done == total else f"{done:,} of {total:,}"
     score = (
-        Fact("not measured", "Dice", "no validation cases")
+        KeyFigure("not measured", "Dice", "no validation cases")
         if math.isnan(best)
-        else Fact(f"{100 * best:.1f} %", "Dice", f"best on {facts.validation} validation cases")
+        else KeyFigure(
+            f"{100 * best:.1f} %", "Dice", f"best on {facts.validation} validation cases"
+        )
     )
     return [
         score,
-        Fact(f"{facts.labelled} + {facts.unlabelled}", "scans", "labelled + unlabelled"),
-        Fact(steps, "steps", _took(seconds)),
+        KeyFigure(f"{facts.labelled} + {facts.unlabelled}", "scans", "labelled + unlabelled"),
+        KeyFigure(steps, "steps", _took(seconds)),
     ]
 
 
