@@ -117,19 +117,6 @@ def shown_volume(millilitres: float) -> str:
     return f"{millilitres:.{places}f}"
 
 
-def policy(*scripts: str) -> str:
-    """What a page may load: nothing from elsewhere, and no script but these."""
-    from base64 import b64encode
-    from hashlib import sha256
-
-    allowed = (b64encode(sha256(script.encode()).digest()).decode("ascii") for script in scripts)
-    hashes = " ".join(f"'sha256-{each}'" for each in allowed)
-    return (
-        f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src {hashes}; "
-        "base-uri 'none'; form-action 'none'"
-    )
-
-
 def _figure(value: float, times: float) -> float | None:
     return None if math.isnan(value) else float(f"{value * times:.4g}")
 

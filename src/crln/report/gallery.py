@@ -18,8 +18,8 @@ from markupsafe import Markup
 from crln.errors import CrlnError
 from crln.evaluation.pairing import shortened
 from crln.files import claim, whole_file, write_text
-from crln.report.card import Card, header_of, policy
-from crln.report.template import render, source
+from crln.report.card import Card, header_of
+from crln.report.template import policy, render, source
 
 PAGE, PIECES = "index.html", ".cards"
 MARK = "crln predict"

@@ -11,9 +11,8 @@ from markupsafe import Markup
 from crln.errors import CrlnError
 from crln.evaluation.tables import ResultTable
 from crln.files import write_text
-from crln.report.card import policy
 from crln.report.style import CHART, INK, NARROW, WIDE
-from crln.report.template import render, source
+from crln.report.template import policy, render, source
 from crln.report.viewer import Viewers
 
 if TYPE_CHECKING:

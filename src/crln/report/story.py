@@ -8,11 +8,11 @@ from markupsafe import Markup
 
 from crln.evaluation.tables import ResultTable
 from crln.files import read_text, write_text
-from crln.report.card import Card, policy
+from crln.report.card import Card
 from crln.report.curves import Panel
 from crln.report.gallery import PAGE
 from crln.report.page import KeyFigure
-from crln.report.template import render, source
+from crln.report.template import policy, render, source
 
 MARK = "crln train"
 OWN = "card.md"
