@@ -3,7 +3,6 @@
 from dataclasses import replace
 
 import numpy as np
-import pytest
 
 from crln.comparison import Comparison, Row
 from crln.comparison.charts import (
@@ -11,7 +10,6 @@ from crln.comparison.charts import (
     class_names,
     cost_charts,
     label_charts,
-    labels_of,
     learning_charts,
     structure_charts,
 )
@@ -67,8 +65,3 @@ def test_costs_are_told_of_trainings_alone(comparison: Comparison) -> None:
     assert "crln" in chart.alt
     assert "tool" not in chart.alt
     assert not list(cost_charts(comparison.rows[:1]))
-
-
-@pytest.mark.parametrize(("count", "text"), [(1, "1 label"), (2, "2 labels")])
-def test_one_is_one(count: int, text: str) -> None:
-    assert labels_of(count) == text

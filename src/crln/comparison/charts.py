@@ -9,6 +9,7 @@ import numpy as np
 from crln.comparison.comparison import Comparison
 from crln.comparison.rows import Row, compared_metrics
 from crln.comparison.variant import EVERY_LABEL
+from crln.errors import counted
 from crln.evaluation import Metric
 from crln.evaluation.metrics import BY_KEY
 from crln.report import (
@@ -34,7 +35,7 @@ def case_charts(comparison: Comparison, rows: Sequence[Row]) -> Iterator[Chart]:
         title = metric.title(comparison.unit)
         several = any(len(row.measured) > 1 for row in rows)
         caption = (
-            f"{title} with {labels_of(rows[0].labelled)}: a dot per test case"
+            f"{title} {_labelled(rows)}: a dot per test case"
             f"{', the mean over seeds' * several}; {about_boxes(values)}."
         )
         yield Chart(partial(box_plots, values, title), caption, spread(title, values))
@@ -54,7 +55,7 @@ def structure_charts(comparison: Comparison, rows: Sequence[Row]) -> Iterator[Ch
     title = _DICE.title(comparison.unit)
     spans = any(not math.isnan(low) for of in values.values() for _, low, _ in of.values())
     caption = (
-        f"{title} of each structure with {labels_of(rows[0].labelled)}: the mean over test cases"
+        f"{title} of each structure {_labelled(rows)}: the mean over test cases"
         f"{'; lines span its 95 % interval' * spans}."
     )
     told = "; ".join(
@@ -93,8 +94,8 @@ def cost_charts(rows: Sequence[Row]) -> Iterator[Chart]:
     }
     if len(points) > 1:
         caption = (
-            f"Dice against the time of a training step, with {labels_of(rows[0].labelled)}: up is "
-            "better, left is faster."
+            f"Dice against the time of a training step, {_labelled(rows)}: up is better, left is "
+            "faster."
         )
         told = "; ".join(f"{n}: {dice:.1f} % at {s:.3g} s" for n, (s, dice) in points.items())
         draw = partial(cost_scatter, points, "seconds per step", "Dice %")
@@ -106,8 +107,8 @@ def learning_charts(rows: Sequence[Row]) -> Iterator[Chart]:
     logs = {row.method: row.runs[0].log for row in rows if row.runs}
     if logs:
         several = any(len(row.runs) > 1 for row in rows)
-        of = labels_of(rows[0].labelled)
-        caption = f"What is minimised, with {of}{', of the first seed' * several}: lower is better."
+        first = ", of the first seed" * several
+        caption = f"What is minimised, {_labelled(rows)}{first}: lower is better."
         alt = f"Losses by step of {', '.join(logs)}."
         yield Chart(partial(learning_curves, logs), caption, alt)
 
@@ -117,9 +118,9 @@ def class_names(rows: Sequence[Row]) -> dict[int, str]:
     return rows[0].last[0].class_names if rows else {}
 
 
-def labels_of(count: int) -> str:
-    """Such as "1 label"."""
-    return f"{count} label{'s' * (count != 1)}"
+def _labelled(rows: Sequence[Row]) -> str:
+    """Such as "with 1 label"."""
+    return f"with {counted(rows[0].labelled, 'label')}"
 
 
 def _by_case(row: Row, metric: Metric) -> list[float]:

@@ -11,7 +11,6 @@ from crln.comparison.charts import (
     class_names,
     cost_charts,
     label_charts,
-    labels_of,
     learning_charts,
     structure_charts,
 )
@@ -26,6 +25,7 @@ from crln.comparison.records import (
 )
 from crln.comparison.rows import Row, most_dice
 from crln.comparison.tables import cost_table, main_table, published_table, structure_table
+from crln.errors import counted
 from crln.evaluation.statistics import FEWEST
 from crln.files import write_text
 from crln.report import (
@@ -123,13 +123,13 @@ def _lead(comparison: Comparison) -> str:
             leader, level = found
             dice = 100 * leader.figure("dice").mean
             names = ", ".join(row.method for row in level)
-            lead = f"with {labels_of(count)} {leader.method} leads at {dice:.1f} % Dice"
+            lead = f"with {counted(count, 'label')} {leader.method} leads at {dice:.1f} % Dice"
             if len(comparison.test) < FEWEST:
                 lead += ", which so few cases cannot tell from chance"
             elif level:
                 lead += f", not beyond chance over {names}"
             leads.append(lead)
-    text = "; ".join([f"{len(comparison.test)} test cases", *leads])
+    text = "; ".join([counted(len(comparison.test), "test case"), *leads])
     return f"{text}. Leak check: {comparison.leaks.verdict}."
 
 
@@ -169,7 +169,7 @@ def _worst(comparison: Comparison, most: int) -> Iterator[Block]:
             figures = dice_of(found, case.id)
             views.append(look_at(case.id, case.images, mask, case.label, labels, figures))
         several = ", first seed" * (len(row.measured) > 1)
-        yield Viewers(views, f"{row.method} with {labels_of(row.labelled)}{several}")
+        yield Viewers(views, f"{row.method} with {counted(row.labelled, 'label')}{several}")
 
 
 def _facts(comparison: Comparison) -> FactList:
@@ -177,7 +177,7 @@ def _facts(comparison: Comparison) -> FactList:
     facts: dict[str, object] = {
         "data": settings.data,
         "methods": ", ".join(settings.methods),
-        "learnt from": ", ".join(map(labels_of, settings.labelled)),
+        "learnt from": ", ".join(counted(count, "label") for count in settings.labelled),
         "trained with": _seeds(settings.seeds),
         "steps": comparison.cells[0].plan.training.iterations,
         "leak check": comparison.leaks.verdict,
@@ -191,5 +191,4 @@ def _facts(comparison: Comparison) -> FactList:
 
 def _seeds(seeds: Sequence[int]) -> str:
     """How many, and which."""
-    count = f"{len(seeds)} seed{'s' * (len(seeds) != 1)}"
-    return f"{count} ({', '.join(map(str, seeds))})"
+    return f"{counted(len(seeds), 'seed')} ({', '.join(map(str, seeds))})"

@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 from markupsafe import Markup
 
-from crln.errors import CrlnError
+from crln.errors import CrlnError, counted
 from crln.evaluation.pairing import shortened
 from crln.files import claim, whole_file, write_text
 from crln.report.card import Card, header_of
@@ -159,11 +159,11 @@ def _page(
     script = source("viewer.js") + source("masks.js")
     scored = any(card["scored"] for card in cards)
     structures = list(dict.fromkeys(name for card in cards for name in card["structures"]))
-    title = f"{len(cards)} outlined {'scan' if len(cards) == 1 else 'scans'}"
     return render(
-        "masks.html", title=title, lead=_lead(cards, failed, scored), sections=(), failed=failed,
-        generator=MARK, policy=policy(script), script=Markup(script), scored=scored,
-        structures=structures if len(structures) > 1 else [], shown=len(cards),
+        "masks.html", title=counted(len(cards), "outlined scan"),
+        lead=_lead(cards, failed, scored), sections=(), failed=failed, scored=scored,
+        generator=MARK, policy=policy(script), script=Markup(script),
+        structures=structures if len(structures) > 1 else [], shown=counted(len(cards), "scan"),
         unseen=shortened(unseen) if unseen else "", cards=Markup(_PLACE),
     )  # fmt: skip
 
