@@ -40,7 +40,8 @@
     };
     const volume = (each) => figure(each, structure, 0);
     const dice = (each) => figure(each, structure, 1);
-    const place = (each) => (structure && dice(each) !== null ? dice(each) : each.place);
+    const rated = structure && cards.some((each) => dice(each) !== null);
+    const place = (each) => (rated ? dice(each) : each.place);
     const ways = {
       worst: by(place, 1),
       best: by(place, -1),

@@ -154,7 +154,7 @@ const crlnViewers = (() => {
   }
 
   function draw(viewer) {
-    if (!viewer.image) return;
+    if (!viewer?.image) return; // out of sight, or not read yet
     const { canvas, data } = viewer;
     const slice = viewer.slider ? Number(viewer.slider.value) : data.key;
     const scale = window.devicePixelRatio || 1;
