@@ -31,7 +31,6 @@ from crln.files import write_text
 from crln.report import (
     Block,
     Chart,
-    Details,
     FactList,
     PageSection,
     Paragraph,
@@ -39,11 +38,10 @@ from crln.report import (
     look_at,
     write_report,
 )
+from crln.report.page import folded
 from crln.report.words import DICE
 from crln.report.worst import dice_of
 
-MOST_ROWS = 16
-"""Of a table that is open at once."""
 WORST = 3
 """The most cases of a method that are pictured; never more than half of them."""
 PAGE = "index.html"
@@ -147,8 +145,7 @@ def _structures(comparison: Comparison, alike: Sequence[Sequence[Row]]) -> Itera
     if len(class_names(comparison.rows)) > 1:
         yield from _of(alike, partial(structure_charts, comparison))
         table = structure_table(comparison)
-        folded = len(table.rows) > MOST_ROWS
-        yield Details(f"{len(table.rows)} rows of figures", [table]) if folded else table
+        yield folded(f"{len(table.rows)} rows of figures", table)
 
 
 def _worst(comparison: Comparison, most: int) -> Iterator[Block]:

@@ -17,12 +17,12 @@ from crln.report.gallery import check_own
 from crln.report.page import (
     Block,
     Chart,
-    Details,
     FactList,
     KeyFigure,
     KeyFigures,
     PageSection,
     Paragraph,
+    folded,
     refuse_existing,
     write_report,
 )
@@ -34,8 +34,6 @@ MARK = "crln evaluate"
 """Which writes the page; a person's own is never replaced."""
 WORST = 20
 """Cases that are pictured at most."""
-MOST_ROWS = 16
-"""Of a table that is open at once."""
 
 
 def page_beside(out: Path, *, overwrite: bool = False) -> Path:
@@ -101,8 +99,7 @@ def write_evaluation(
             [Viewers(views)] if views else [],
         ),
         PageSection("Every case", [
-            Details(f"Figures of {counted(len(order), 'case')}, the worst first", [table])
-            if len(table.rows) > MOST_ROWS else table
+            folded(f"Figures of {counted(len(order), 'case')}, the worst first", table)
         ]),
         PageSection("How it came to be", [FactList({**(facts or {}), **_facts(evaluation)})]),
     ]  # fmt: skip

@@ -103,7 +103,15 @@ class Details:
     blocks: "Sequence[Block]"
 
 
+MOST_ROWS = 16
+"""Of a table that is open at once."""
+
 Block = Paragraph | KeyFigures | ResultTable | Chart | FactList | Details | Viewers
+
+
+def folded(summary: str, table: ResultTable) -> Details | ResultTable:
+    """A table, folded away below one line where it is too long to be read at once."""
+    return Details(summary, [table]) if len(table.rows) > MOST_ROWS else table
 
 
 @dataclass(frozen=True)
