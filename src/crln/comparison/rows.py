@@ -18,6 +18,7 @@ from crln.evaluation import (
     bootstrap_interval,
     paired_differences,
 )
+from crln.evaluation.statistics import only_defined
 from crln.runs import RunFolder
 
 
@@ -136,7 +137,7 @@ def summarise(
     """One metric of one class over seeds and cases; without `value`, of the mean over classes."""
     means = np.array([_mean(list(e.values(metric, value).values())) for e in evaluations])
     low, high = bootstrap_interval(list(by_case(evaluations, metric, value).values()))
-    defined = means[~np.isnan(means)]
+    defined = only_defined(means)
     return RowFigure(
         mean=_mean(means),
         std=float(defined.std(ddof=1)) if len(defined) > 1 else math.nan,
@@ -216,5 +217,5 @@ def most_dice(rows: Sequence[Row]) -> tuple[Row, list[Row]] | None:
 
 def _mean(values: Sequence[float] | np.ndarray) -> float:
     """The mean of what is defined; NaN where nothing is."""
-    defined = [value for value in values if not math.isnan(value)]
-    return float(np.mean(defined)) if defined else math.nan
+    defined = only_defined(values)
+    return float(defined.mean()) if len(defined) else math.nan

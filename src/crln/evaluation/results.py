@@ -14,7 +14,7 @@ from crln.cohort import Label
 from crln.errors import CrlnError, counted, needs
 from crln.evaluation.left_out import LeftOut
 from crln.evaluation.metrics import BY_KEY, METRICS, ClassMetrics, Metric, Unit
-from crln.evaluation.statistics import bootstrap_interval
+from crln.evaluation.statistics import bootstrap_interval, only_defined
 from crln.evaluation.text import csv_text, without_nan
 from crln.files import write_text
 from crln.labels import LabelSpace
@@ -176,7 +176,7 @@ class Evaluation:
             KeyError: there is no such metric.
         """
         figures = list(self.values(BY_KEY[metric].key, value).values())
-        defined = np.array([figure for figure in figures if not math.isnan(figure)])
+        defined = only_defined(figures)
         low, high = bootstrap_interval(defined)
         return Summary(
             value=value,

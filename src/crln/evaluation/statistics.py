@@ -66,7 +66,7 @@ def bootstrap_interval(
     Returns:
         (low, high); NaN, NaN with fewer than `FEWEST` defined values.
     """
-    defined = _defined(values)
+    defined = only_defined(values)
     if len(defined) < FEWEST:
         return math.nan, math.nan
     return _interval(tuple(defined.tolist()), level, resamples, seed)
@@ -134,11 +134,11 @@ def paired_differences(
         if len(values) != len(reference):
             raise ValueError(f"{name} has {len(values)} cases, the reference {len(reference)}")
         compared[name] = np.asarray(values, dtype=float) - np.asarray(reference, dtype=float)
-    raw = {name: _wilcoxon(_defined(difference)) for name, difference in compared.items()}
+    raw = {name: _wilcoxon(only_defined(difference)) for name, difference in compared.items()}
     corrected = dict(zip(raw, holm(list(raw.values())), strict=True))
     results = {}
     for name, difference in compared.items():
-        defined = _defined(difference)
+        defined = only_defined(difference)
         low, high = bootstrap_interval(defined, seed=seed)
         results[name] = PairedDifference(
             cases=len(defined),
@@ -160,7 +160,8 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return corrected.tolist()
 
 
-def _defined(values: Sequence[float] | np.ndarray) -> np.ndarray:
+def only_defined(values: Sequence[float] | np.ndarray) -> np.ndarray:
+    """Those of (n,) values that are not NaN, float64."""
     array = np.asarray(values, dtype=float)
     return array[~np.isnan(array)]
 

@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullFormatter
 
+from crln.evaluation.statistics import only_defined
 from crln.report.log import NO_LOSSES, read_log
 from crln.report.style import CHART, INK, WIDE, colours
 from crln.report.words import BOXED, loss_title
@@ -66,7 +67,7 @@ def box_plots(values: Mapping[str, Sequence[float]], label: str, *, width: float
         width: in inches.
     """
     generator = np.random.default_rng(0)
-    defined = {n: np.array([v for v in vs if not math.isnan(v)]) for n, vs in values.items()}
+    defined = {n: only_defined(vs) for n, vs in values.items()}
     undefined = {n: len(vs) - len(defined[n]) for n, vs in values.items()}
     with mpl.rc_context(CHART):
         figure, axis = _rows(

@@ -13,6 +13,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 
+from crln.evaluation.measures import bounding_box
 from crln.imaging import Volume
 from crln.report.cut import PLANES
 from crln.report.style import class_colour
@@ -96,16 +97,14 @@ def _panels(extent: np.ndarray, rows: int) -> tuple[Figure, np.ndarray]:
 
 def _field_of_view(shown: np.ndarray) -> tuple[slice, ...]:
     """The box of what is shown and as much again on each side, within the scan."""
-    box = []
-    for axis, length in enumerate(shown.shape):
-        others = tuple(a for a in range(3) if a != axis)
-        inside = np.flatnonzero(shown.any(axis=others))
-        if not inside.size:
-            return tuple(slice(0, n) for n in shown.shape)
-        low, high = int(inside[0]), int(inside[-1]) + 1
-        margin = high - low
-        box.append(slice(max(0, low - margin), min(length, high + margin)))
-    return tuple(box)
+    box = bounding_box(shown)
+    if box is None:
+        return tuple(slice(0, length) for length in shown.shape)
+    sizes = [side.stop - side.start for side in box]
+    return tuple(
+        slice(max(0, side.start - size), min(length, side.stop + size))
+        for side, size, length in zip(box, sizes, shown.shape, strict=True)
+    )
 
 
 def _best_slice(shown: np.ndarray, axis: int) -> int:

@@ -20,9 +20,6 @@ ROW = 8
 """JPEG's blocks: a slice begins where one begins, so that it does not shine into its neighbour."""
 MOST_VALUES = 256
 
-Classes = Sequence[Sequence[int]]
-"""Of each value of an outline's pixels, the classes that it stands for."""
-
 
 @dataclass(frozen=True)
 class Outlines:
@@ -36,7 +33,7 @@ class Outlines:
 
     kind: str
     pixels: np.ndarray
-    classes: Classes
+    classes: Sequence[Sequence[int]]
 
     @classmethod
     def exclusive(cls, kind: str, classes: np.ndarray, count: int) -> "Outlines":

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from crln.evaluation.statistics import only_defined
+
 BOXED = 10
 """Values that a box is drawn of at least; of fewer it would say more than they do."""
 
@@ -48,7 +50,7 @@ def loss_title(term: str) -> str:
 
 def about_boxes(values: Mapping[str, Sequence[float]]) -> str:
     """How to read a chart of them as dots, with or without boxes."""
-    if max((_defined(figures).size for figures in values.values()), default=0) >= BOXED:
+    if max((only_defined(figures).size for figures in values.values()), default=0) >= BOXED:
         return "the box holds the middle half of them, its line their median"
     return "the line is their mean"
 
@@ -57,7 +59,7 @@ def spread(title: str, values: Mapping[str, Sequence[float]]) -> str:
     """What is seen on a chart of dots, a row each."""
     told = []
     for name, figures in values.items():
-        found = _defined(figures)
+        found = only_defined(figures)
         text = "undefined in all cases"
         if found.size:
             text = (
@@ -66,8 +68,3 @@ def spread(title: str, values: Mapping[str, Sequence[float]]) -> str:
             )
         told.append(f"{name}: {text}")
     return f"{title} of every case. {'; '.join(told)}."
-
-
-def _defined(figures: Sequence[float]) -> np.ndarray:
-    values = np.asarray(figures, dtype=float)
-    return values[~np.isnan(values)]
