@@ -169,7 +169,12 @@ def test_every_option_is_documented(verb: str) -> None:
         for parameter in VERBS[verb].params
         if parameter.opts[-1].startswith("--") and parameter.opts[-1] != "--help"
     }
-    first = documented("verbs.md", f"## crln {verb}").keys()
+    heading = f"## crln {verb}"
+    (page,) = [
+        page.name for page in ROOT.glob("docs/reference/verbs*.md")
+        if f"\n{heading}\n" in page.read_text(encoding="utf-8")
+    ]  # fmt: skip
+    first = documented(page, heading).keys()
     rows = {word for cell in first for word in cell.replace("`", "").split() if word[:2] == "--"}
     assert rows == options
 
