@@ -62,7 +62,6 @@ def test_several_values_after_one_option(
         seen.update(settings=settings, out=out, **options)
         raise crln.CrlnError("enough")
 
-    monkeypatch.setattr("crln.cli.compare._tell_split", lambda *_: None)
     monkeypatch.setattr("crln.comparison.compare", compare)
     result = command_line(
         "compare", "data", "--methods", "supervised", "crln", "--labelled", 8, 16, "--seeds", 0, 1,
@@ -90,7 +89,6 @@ def test_ablation_names_its_methods_and_their_reference(
         seen.append(settings)
         raise crln.CrlnError("enough")
 
-    monkeypatch.setattr("crln.cli.compare._tell_split", lambda *_: None)
     monkeypatch.setattr("crln.comparison.compare", compare)
     words = ["compare", "data", "--labelled", 8, "--out", "here", "--ablation"]
     command_line(*words)
@@ -131,7 +129,6 @@ def test_a_cell_that_fails_is_told_by_the_exit_code(
         faults = {"crln-8-seed0": "the loss is not finite"}  # noqa: RUF012
         leaks = type("Leaks", (), {"verdict": "no test label opened"})
 
-    monkeypatch.setattr("crln.cli.compare._tell_split", lambda *_: None)
     monkeypatch.setattr("crln.comparison.compare", lambda *_, **__: Something)
     monkeypatch.setattr("crln.comparison.write_results", lambda _: Path("index.html"))
     monkeypatch.setattr("crln.cli.compare._show", lambda _: print("the table"))

@@ -26,12 +26,12 @@ from crln.cli.options import (
     Validation,
     job_options,
 )
-from crln.cli.parts import Group, Split, tell_split
+from crln.cli.parts import Group, Split
 from crln.cli.screen import console, examples, show
 from crln.errors import CrlnError, counted
 
 if TYPE_CHECKING:
-    from crln.comparison import Comparison, Outside, Settings
+    from crln.comparison import Comparison, Outside
     from crln.comparison.standing import Standing
 
 EXAMPLES = examples(
@@ -148,7 +148,6 @@ def command(
         iterations=iterations, test=test, validation=validation, preset=preset, plan=plan,
         reference=reference, unit=unit, fine=fine, sparse=sparse, split=split, group=group,
     )  # fmt: skip
-    _tell_split(settings, out)
     comparison = compare(
         settings, out, outside=_outside(outside, settings.labelled),
         compute=Compute(device, precision, cache),
@@ -161,10 +160,6 @@ def command(
     console.print(f"written: {out}/comparison.csv, .json, .md, results.tex; look at {page}")
     if comparison.faults:
         raise typer.Exit(1)
-
-
-def _tell_split(settings: "Settings", out: Path) -> None:
-    tell_split(settings.part_in(out).load())
 
 
 @contextmanager

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from crln.cli.screen import console
-from crln.errors import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,23 +44,15 @@ def split_data(
 ) -> "tuple[Cohort, Cohort]":
     """The cohort as loaded, and in its parts; says which split was found there."""
     import crln
+    from crln.cohort import split_lines
 
     whole = crln.load_cohort(data, sparse=sparse, split=split, group=group, learn_test=learn_test)
     cohort = crln.split_cohort(
         whole, labelled=labelled, validation=validation, test=test, seed=seed
     )
-    tell_split(whole)
-    return whole, cohort
-
-
-def tell_split(whole: "Cohort") -> None:
-    """Says which split was found, and whether names look like repeated patients."""
-    from crln.cohort import repeated_patients
-
-    if whole.kept:
-        console.print(f"split of {whole.kept}: {counted(len(whole.test), 'test case')}")
-    if line := repeated_patients(whole):
+    for line in split_lines(whole):
         console.print(line)
+    return whole, cohort
 
 
 def tell_learnt(whole: "Cohort", cohort: "Cohort") -> None:

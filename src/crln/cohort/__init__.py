@@ -9,6 +9,7 @@ from crln.cohort.kept import (
     check_never_tested,
     keep_split,
     split_beside,
+    split_lines,
 )
 from crln.cohort.layouts import load_cohort
 from crln.cohort.naming import settle_told, with_names
@@ -54,6 +55,7 @@ __all__ = [
     "settle_told",
     "split_beside",
     "split_cohort",
+    "split_lines",
     "unlabelled_pool",
     "with_names",
     "without_labels",

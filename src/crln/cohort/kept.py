@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from crln.cohort.case import Case, Cohort
-from crln.cohort.groups import group_by
+from crln.cohort.groups import group_by, repeated_patients
 from crln.cohort.parts import check_groups, without_labels
 from crln.cohort.saved import SPLIT, Split, check_case, open_split, write_held
 from crln.errors import CrlnError, counted
@@ -143,6 +143,12 @@ def keep_split(whole: Cohort, cohort: Cohort) -> str | None:
         fault = str(error).partition(";")[0]
         return f"{fault}, so run folders alone keep the split; give later commands --split RUN"
     return f"{path}: keeps {counted(len(cohort.test), 'test case')} for later commands"
+
+
+def split_lines(whole: Cohort) -> list[str]:
+    """What is said of a cohort as loaded: whose split it keeps, and where names repeat patients."""
+    kept = f"split of {whole.kept}: {counted(len(whole.test), 'test case')}" if whole.kept else None
+    return [line for line in (kept, repeated_patients(whole)) if line]
 
 
 def check_never_tested(cohort: Cohort, earlier: Path, named: Collection[str] = ()) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from crln.cohort import Case, keep_split
+from crln.cohort import Case, keep_split, split_lines
 from crln.comparison.cell import Cell, Compute
 from crln.comparison.leaks import opened_labels
 from crln.comparison.measure import cost_of, measure_cell, measure_outside
@@ -138,7 +138,8 @@ def compare(
         jobs: how many cells at a time, and where.
         say: told what happens, a line at a time.
         watch: entered while cells run; may show how far they are.
-        keep: write who was drawn for the test beside the data, for other commands.
+        keep: say which split was found, and write who is drawn for the test beside the data, for
+            other commands.
 
     Raises:
         CrlnError: the settings do not fit the cohort or the folder, an option is wrong, or no cell
@@ -156,12 +157,14 @@ def compare(
     out = Path(out)
     part = settings.part_in(out)
     whole = part.load()
+    for line in split_lines(whole) if keep else ():
+        say(line)
     cohort = part.split(whole, None, settings.seeds[0])
     test = find_test_cases(whole, cohort, settings)
     _check_names(settings, outside)
     plan = open_folder(out, settings, whole)
-    if keep and (line := keep_split(whole, cohort)):
-        say(line)
+    if keep and (kept := keep_split(whole, cohort)):
+        say(kept)
     cells = make_cells(settings, plan, cohort, out)
     due = [cell for cell in cells if not cell.done(test)]
     tested = counted(len(test), "test case")
