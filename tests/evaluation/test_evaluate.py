@@ -196,7 +196,7 @@ def test_masks_as_they_are_and_their_largest_components_are_read_once(folders, m
         read.append(path)
         return read_label(path, *more, **options)
 
-    for room in ("crln.evaluation.evaluate", "crln.cohort.outline"):
+    for room in ("crln.evaluation.exclusive", "crln.cohort.outline"):
         monkeypatch.setattr(importlib.import_module(room), "read_label", counted)
     pairs = pair_masks(*folders).pairs
     last, largest = evaluate_both(pairs)
