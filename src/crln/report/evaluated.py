@@ -190,7 +190,11 @@ def _labels(evaluation: Evaluation) -> LabelSpace:
 def _facts(evaluation: Evaluation) -> dict[str, object]:
     sizes = evaluation.tolerances
     told = ", ".join(dict.fromkeys(f"{size:g} {evaluation.unit}" for size in sizes.values()))
-    measured = "the largest component of each class" if evaluation.largest_component else "all"
+    measured = (
+        "the largest component of each class"
+        if evaluation.largest_component
+        else "masks as they are"
+    )
     return {"unit of distances": evaluation.unit, "tolerance of NSD": told, "measured": measured}
 
 

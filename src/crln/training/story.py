@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from crln.cohort import read_split
+from crln.errors import counted
 from crln.methods import find_method
 from crln.planning import Plan
 from crln.report.curves import Curve, Panel
@@ -131,8 +132,10 @@ def _best(log: Mapping[str, np.ndarray]) -> tuple[float, int]:
 def _lead(facts: Facts, plan: Plan) -> str:
     names = plan.labels.names[1:]
     what = ", ".join(names) if len(names) < 5 else f"{len(names)} structures"
-    more = f" and {facts.unlabelled} scans without labels" if facts.unlabelled else ""
-    return f"A model that outlines {what}. It learns from {facts.labelled} labelled scans{more}."
+    scans = counted(facts.labelled, "labelled scan")
+    if facts.unlabelled:
+        scans += f" and {counted(facts.unlabelled, 'scan')} without labels"
+    return f"A model that outlines {what}. It learns from {scans}."
 
 
 def _state(step: int, total: int) -> str:
@@ -151,7 +154,7 @@ def _figures(
         KeyFigure("not measured", "Dice", "no validation cases")
         if math.isnan(best)
         else KeyFigure(
-            f"{100 * best:.1f} %", "Dice", f"best on {facts.validation} validation cases"
+            f"{100 * best:.1f} %", "Dice", f"best on {counted(facts.validation, 'validation case')}"
         )
     )
     return [
@@ -178,7 +181,7 @@ def _seconds(facts: Facts, log: Mapping[str, np.ndarray]) -> float:
 
 def _validated(facts: Facts, best: float, at: int) -> str:
     return (
-        f"On {facts.validation} validation cases, which were never learnt from, the mean Dice was "
+        f"On {counted(facts.validation, 'validation case')}, never learnt from, the mean Dice was "
         f"{100 * best:.1f} % after step {at:,}, the best of all that were tried."
     )
 
