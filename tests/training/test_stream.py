@@ -10,7 +10,6 @@ from crln.cohort import Label, load_cohort
 from crln.labels import IGNORE
 from crln.planning import Plan
 from crln.preparation import prepare_cohort
-from crln.training.centres import Centres
 from crln.training.stream import PatchStream
 
 
@@ -96,10 +95,10 @@ def test_the_margin_lies_on_both_sides_of_the_patch() -> None:
 
 
 @pytest.mark.parametrize("share", [0.0, 1.0])
-def test_foreground_patches_hold_a_foreground_voxel(share: float, tiny_plan: Plan) -> None:
+def test_foreground_patches_hold_a_foreground_voxel(share: float) -> None:
     voxel = np.array([[60, 5, 30]])
     case = Ramp("a", (64, 64, 64), {1: voxel})
-    patches = stream([case], read=(16, 16, 16), centres=Centres(tiny_plan, share))
+    patches = stream([case], read=(16, 16, 16), foreground=share)
     for step in range(20):
         patches.cut(step)
     starts = np.array(case.reads)

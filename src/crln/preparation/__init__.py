@@ -1,6 +1,12 @@
 """Plan and case -> prepared arrays in a cache."""
 
-from crln.preparation.cache import SOURCES, default_cache, prepare_cohort, what_was_seen
+from crln.preparation.cache import (
+    SOURCES,
+    default_cache,
+    prepare_cohort,
+    spacing_of,
+    what_was_seen,
+)
 from crln.preparation.likeness import Look, Looks, remarks
 from crln.preparation.placement import Placement, place
 from crln.preparation.prepare import normalise, prepare_image, prepare_label
@@ -21,5 +27,6 @@ __all__ = [
     "prepare_image",
     "prepare_label",
     "remarks",
+    "spacing_of",
     "what_was_seen",
 ]

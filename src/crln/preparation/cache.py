@@ -101,6 +101,18 @@ def what_was_seen(cases: Sequence[PreparedCase]) -> Looks | None:
     return Looks.of(Look.model_validate(n.made["look"]) for n in notes if n and "look" in n.made)
 
 
+def spacing_of(case: PreparedCase, plan: Plan) -> tuple[float, float, float]:
+    """Of a prepared scan, mm along the axes of RAS: the plan's, or else the scan's own.
+
+    1 where an older cache does not know that.
+    """
+    if plan.spacing:
+        return plan.spacing
+    notes = read_notes(case.folder)
+    x, y, z = (notes.made.get("look", {}) if notes else {}).get("spacing", (1.0, 1.0, 1.0))
+    return x, y, z
+
+
 def _known(label: Label | None, space: LabelSpace) -> tuple[bool, ...] | None:
     """The classes that the maker of a label looked for; None: all of them."""
     if label is None or label.classes is None or not space.exclusive:

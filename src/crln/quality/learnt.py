@@ -3,8 +3,7 @@
 from collections.abc import Iterable
 
 from crln.planning import Plan
-from crln.preparation import PreparedCase
-from crln.preparation.store import read_notes
+from crln.preparation import PreparedCase, spacing_of
 from crln.quality.outlines import LabelRanges
 from crln.quality.shape import Shape, shapes_of
 
@@ -19,8 +18,7 @@ def label_shapes(case: PreparedCase, plan: Plan) -> dict[str, Shape | None]:
         plan: that it was prepared for.
     """
     _, classes, _ = case.read((0, 0, 0), case.shape)
-    spacing = plan.spacing or _spacing(case)
-    found = shapes_of(classes, plan.labels, spacing)
+    found = shapes_of(classes, plan.labels, spacing_of(case, plan))
     told = {
         name
         for k, name in enumerate(plan.labels.names)
@@ -32,10 +30,3 @@ def label_shapes(case: PreparedCase, plan: Plan) -> dict[str, Shape | None]:
 def what_was_outlined(cases: Iterable[PreparedCase], plan: Plan) -> LabelRanges | None:
     """What labels are like; None where none tells of a whole structure."""
     return LabelRanges.of([label_shapes(case, plan) for case in cases if case.labelled])
-
-
-def _spacing(case: PreparedCase) -> tuple[float, float, float]:
-    """Of the scan, mm along the axes of RAS; 1 where an older cache does not know."""
-    notes = read_notes(case.folder)
-    x, y, z = (notes.made.get("look", {}) if notes else {}).get("spacing", (1.0, 1.0, 1.0))
-    return x, y, z

@@ -23,7 +23,6 @@ from crln.runs.lifecycle import finish_run, keep_best, run_facts, start_run
 from crln.runs.packages import needed
 from crln.training.bar import show_progress
 from crln.training.cases import find_pool, prepare_parts
-from crln.training.centres import Centres
 from crln.training.listeners import Course, Listener
 from crln.training.log import Losses, Table, TensorBoard, check_terms
 from crln.training.look import looking
@@ -35,6 +34,7 @@ from crln.training.resume import schedule_notes
 from crln.training.start_from import take_weights
 from crln.training.stop import Stop
 from crln.training.stream import PatchStream, batches_ahead
+from crln.training.thin import ThinParts
 from crln.training.validation import Validation
 
 
@@ -234,19 +234,17 @@ def make_streams(
     """The labelled stream and, if the method learns from it, the unlabelled one."""
     training = learner.plan.training
     count = training.labelled + (0 if learner.uses_unlabelled else training.unlabelled)
-    centres = Centres(learner.plan, training.foreground, training.thin)
-    parts: list[tuple[str, Sequence[PreparedCase], int, Centres | None]] = [
-        ("labelled", labelled, count, centres)
-    ]
+    parts = [("labelled", labelled, count, training.foreground)]
     if learner.uses_unlabelled:
-        drafted = Centres(learner.plan, training.foreground) if learner.needs_drafts else None
+        drafted = training.foreground if learner.needs_drafts else 0.0
         parts.append(("unlabelled", pool, training.unlabelled, drafted))
+    thin = ThinParts(learner.plan)  # of labels: unlabelled scans have none
     return [
         PatchStream(
-            cases, learner.plan.patch_size, learner.read_size, count, seed, purpose, 0.0,
-            fabric.global_rank, fabric.world_size, fabric.device.type == "cuda", centres,
+            cases, learner.plan.patch_size, learner.read_size, count, seed, purpose, foreground,
+            fabric.global_rank, fabric.world_size, fabric.device.type == "cuda", thin,
         )
-        for purpose, cases, count, centres in parts
+        for purpose, cases, count, foreground in parts
     ]  # fmt: skip
 
 

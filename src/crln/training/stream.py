@@ -12,7 +12,7 @@ from crln.methods import Batch
 from crln.planning.plan import Triple
 from crln.preparation import PreparedCase
 from crln.seeding import numpy_generator
-from crln.training.centres import Centres
+from crln.training.thin import ThinParts
 
 
 class PatchStream:
@@ -30,7 +30,7 @@ class PatchStream:
         purpose: names the stream, so that two streams of one run differ.
         foreground: share of the patches that are centred on a foreground voxel.
         pin: deliver batches in memory that a GPU copies from without waiting.
-        centres: what patches are centred on, in place of `foreground`.
+        thin: parts that others of the patches are centred on, and which share of them.
     """
 
     def __init__(
@@ -45,14 +45,14 @@ class PatchStream:
         rank: int = 0,
         world: int = 1,
         pin: bool = False,
-        centres: Centres | None = None,
+        thin: ThinParts | None = None,
     ) -> None:
         self.cases = cases
         self.patch = np.array(patch)
         self.read = np.array(read)
         self.count, self.rank, self.world, self.pin = count, rank, world, pin
         self.seed, self.purpose = seed, purpose
-        self.centres = centres or Centres(foreground=foreground)
+        self.foreground, self.thin = foreground, thin
         self._drafted = any(case.drafted for case in cases)
         self._order = lru_cache(maxsize=2)(self._draw_order)
 
@@ -105,7 +105,7 @@ class PatchStream:
         return torch.tensor([[True] * count if known is None else known for known in knowns])
 
     def _start(self, case: PreparedCase, random: np.random.Generator) -> np.ndarray:
-        """First voxel to read: a uniform patch position, or one around a voxel of the centres.
+        """First voxel to read: a uniform patch position, or one around a foreground voxel.
 
         Where little of a case is known, every patch holds a voxel that is; without one it would
         teach nothing.
@@ -117,10 +117,23 @@ class PatchStream:
         if known is not None and not self._holds(start, known).any():
             voxel = known[random.integers(len(known))]
             start = np.clip(voxel - random.integers(self.patch), low, high)
-        centre = self.centres.draw(case, random)
+        centre = self._centre(case, random)
         if centre is not None:
             start = np.clip(centre - self.patch // 2, low, high)
         return start - (self.read - self.patch) // 2
+
+    def _centre(self, case: PreparedCase, random: np.random.Generator) -> np.ndarray | None:
+        """The voxel to centre a patch on, (3,); None: it lies anywhere."""
+        number, of_class = random.random(), dict[int, np.ndarray]()
+        if number < self.foreground:
+            of_class = case.foreground
+        elif self.thin and number < self.foreground + self.thin.share:
+            of_class = self.thin.of(case)
+        if not of_class:
+            return None
+        voxels = of_class[random.choice(sorted(of_class))]
+        voxel: np.ndarray = voxels[random.integers(len(voxels))]
+        return voxel
 
     def _holds(self, start: np.ndarray, voxels: np.ndarray) -> np.ndarray:
         """Which of some voxels, (n, 3), a patch holds."""

@@ -6,7 +6,8 @@ from pydantic import ValidationError
 
 from crln.planning import Plan
 from crln.seeding import numpy_generator
-from crln.training.centres import Centres, thin_voxels
+from crln.training.stream import PatchStream
+from crln.training.thin import ThinParts, thin_voxels
 
 
 @dataclass
@@ -16,6 +17,7 @@ class Scan:
     labelled: bool = True
     id: str = "scan"
     shape: tuple[int, int, int] = (40, 32, 32)
+    drafted: bool = False
     foreground: dict[int, np.ndarray] = field(default_factory=lambda: {1: np.array([[12, 12, 12]])})
     reads: int = 0
 
@@ -34,8 +36,13 @@ def plan(tiny_plan: Plan) -> Plan:
     return tiny_plan.updated({"spacing": (1.0, 1.0, 1.0)})
 
 
-def _draws(centres: Centres, scan: Scan, count: int = 300) -> list[np.ndarray | None]:
-    return [centres.draw(scan, numpy_generator(0, n, "test")) for n in range(count)]  # type: ignore
+def _draws(
+    plan: Plan, scan: Scan, foreground: float, thin: float, count: int = 300
+) -> list[np.ndarray | None]:
+    parts = ThinParts(plan.updated({"training": {"foreground": foreground, "thin": thin}}))
+    side = (16, 16, 16)
+    stream = PatchStream([scan], side, side, 1, 0, "test", foreground, thin=parts)  # type: ignore[list-item]
+    return [stream._centre(scan, numpy_generator(0, n, "test")) for n in range(count)]  # type: ignore[arg-type]
 
 
 def test_thin_voxels_are_those_of_the_twig(plan: Plan) -> None:
@@ -49,7 +56,7 @@ def test_thin_voxels_are_those_of_the_twig(plan: Plan) -> None:
 
 def test_patches_are_centred_in_the_shares_of_the_plan(plan: Plan) -> None:
     scan = Scan()
-    drawn = _draws(Centres(plan, foreground=0.25, thin=0.5), scan)
+    drawn = _draws(plan, scan, 0.25, 0.5)
     shares = [
         np.mean([v is None for v in drawn]),
         np.mean([v is not None and v[0] == 12 for v in drawn]),
@@ -61,8 +68,8 @@ def test_patches_are_centred_in_the_shares_of_the_plan(plan: Plan) -> None:
 
 def test_without_foreground_or_thin_parts_a_patch_lies_anywhere(plan: Plan) -> None:
     bare = Scan(labelled=False, foreground={})
-    assert _draws(Centres(plan, 0.5, 0.5), bare, 20) == [None] * 20
-    assert _draws(Centres(plan), Scan(), 20) == [None] * 20
+    assert _draws(plan, bare, 0.5, 0.5, 20) == [None] * 20
+    assert _draws(plan, Scan(), 0, 0, 20) == [None] * 20
 
 
 def test_shares_of_the_same_patches_are_at_most_one(plan: Plan) -> None:
