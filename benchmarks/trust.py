@@ -22,7 +22,7 @@ import crln
 from crln.cohort import NEW, Case, load_cohort, read_outline, read_split
 from crln.imaging import Grid, Volume, read_image, read_label
 from crln.quality.estimate import contradicted
-from crln.runs.ensemble import known_quality
+from crln.runs.ensemble import OUT_OF_FOLD, known_quality
 from harness import Figure, main
 
 SIGNALS = ("rank", "sure", "agreement", "second")
@@ -68,7 +68,7 @@ def measure(options: argparse.Namespace) -> tuple[dict[str, Any], list[Figure]]:
     }
     found["clean scans with a flag"] = float(np.mean(flagged))
     found["planted"] = planted(predictor, [cases[id] for id in ids[: options.planted]], options)
-    if (options.run / "out-of-fold").is_dir():
+    if (options.run / OUT_OF_FOLD).is_dir():
         found["planted"]["label shifted by 5 voxels"] = shifted_labels(options.run, cases)
     quality = predictor.appraiser.quality
     found["estimate"] = [each.model_dump() for each in quality.estimate] if quality else []
@@ -179,7 +179,7 @@ def shifted_labels(run: Path, cases: Mapping[str, Case]) -> float:
     for id in quality.structures[labels.names[1]].cases if quality else ():
         label = cases[id].label
         assert label
-        (mask,) = (run / "out-of-fold/masks").glob(f"{id}.*")
+        (mask,) = (run / OUT_OF_FOLD / "masks").glob(f"{id}.*")
         outline = read_label(mask)
         truth = np.roll(read_outline(label, outline.grid).volume.array[0], 5, 0)
         flags = []

@@ -58,6 +58,14 @@ def test_a_shared_record_scores_alike_and_names_no_case(tmp_path: Path) -> None:
     assert Quality.read(tmp_path) == shared
 
 
+def test_flags_of_a_label_are_those_of_its_structure_alone() -> None:
+    told = ("lung: Dice 0.30", "lung left: Dice 0.20")
+    quality = Quality(labels={"a": told})
+    assert quality.flags_of_label("a", "lung") == [told[0]]
+    assert quality.flags_of_label("a", "lung left") == [told[1]]
+    assert quality.flags_of_label("b", "lung") == []
+
+
 @pytest.mark.parametrize(("text", "message"), [
     ("format: 9", "format 9 of a newer crln"),
     ("structures: 3", "structures"),

@@ -44,11 +44,11 @@ class CohortEstimate(Section):
     def __str__(self) -> str:
         """For a person, such as "Dice 0.86 (0.84 to 0.88)"."""
         name = "Dice" if self.metric == "dice" else "surface distance"
-        unit, places = ("", 2) if self.metric == "dice" else (f" {self.unit}", 2)
-        told = f"{name} {self.mean:.{places}f}{unit}"
+        unit = "" if self.metric == "dice" else f" {self.unit}"
+        told = f"{name} {self.mean:.2f}{unit}"
         if self.low is None or self.high is None:
             return told
-        return f"{told} ({self.low:.{places}f} to {self.high:.{places}f})"
+        return f"{told} ({self.low:.2f} to {self.high:.2f})"
 
 
 def estimates(found: Evaluation) -> tuple[CohortEstimate, ...]:

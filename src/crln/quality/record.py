@@ -120,6 +120,10 @@ class Quality(Section):
         points = self.structures.get(name)
         return points.score(signals, self.level) if points else Score(rank=signals.rank)
 
+    def flags_of_label(self, case: str, name: str) -> list[str]:
+        """What is strange about the label of one structure of a case, in words."""
+        return [flag for flag in self.labels.get(case, ()) if flag.startswith(f"{name}: ")]
+
     def shared(self) -> Self:
         """What may be handed on: without the names of cases."""
         structures = {

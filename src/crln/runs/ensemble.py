@@ -14,6 +14,9 @@ from crln.runs.folder import ENSEMBLE, FACTS, PLAN, SPLIT, RunFolder, open_run
 
 FORMAT = 1
 
+OUT_OF_FOLD = "out-of-fold"
+"""The folder of masks of the cases that members left out, and their figures."""
+
 
 class Member(BaseModel):
     """One of the trainings.

@@ -11,12 +11,16 @@ from crln.evaluation import Evaluation, read_evaluation
 from crln.files import write_text
 from crln.planning import preset_names
 from crln.runs.card import CARD, model_card
-from crln.runs.ensemble import Member, is_ensemble, known_quality, open_ensemble, predicting_runs
+from crln.runs.ensemble import (
+    OUT_OF_FOLD,
+    Member,
+    is_ensemble,
+    known_quality,
+    open_ensemble,
+    predicting_runs,
+)
 from crln.runs.facts import FORMAT, Facts
 from crln.runs.folder import RunFolder
-
-OUT_OF_FOLD = "out-of-fold"
-"""The folder of an ensemble's masks of the cases that its members left out, and their figures."""
 
 TOLD = (
     "method", "seed", "precision", "transductive", "labelled", "unlabelled", "validation", "test",

@@ -14,7 +14,7 @@ from crln.inference.predictor import predictor_of
 from crln.quality import Quality, Signals
 from crln.report.gallery import PAGE
 from crln.runs import EnsembleFolder, Member
-from crln.training.ensemble import OUT_OF_FOLD
+from crln.runs.ensemble import OUT_OF_FOLD
 from crln.training.ensemble_page import write_ensemble_page
 
 SIGNALS = "signals.yaml"
@@ -22,8 +22,6 @@ SIGNALS = "signals.yaml"
 
 TABLE = "cases.csv"
 COLUMNS = ("case", "value", "class", "dice", "asd", "sure", "agreement", "second", "flags")
-
-_Signals = dict[str, dict[str, dict[str, float]]]
 
 
 def out_of_fold(
@@ -109,8 +107,7 @@ def _read_signals(folder: Path) -> dict[str, dict[str, Signals]]:
     file, remedy = folder / SIGNALS, "remove it; the cases are outlined again"
     if not file.exists():
         return {}
-    told = checked(read_yaml(file, remedy), _Signals, file, remedy)
-    return {id: {name: Signals(**of) for name, of in each.items()} for id, each in told.items()}
+    return checked(read_yaml(file, remedy), dict[str, dict[str, Signals]], file, remedy)
 
 
 def _write_signals(folder: Path, signals: Mapping[str, Mapping[str, Signals]]) -> None:
@@ -124,7 +121,7 @@ def _table(
     """`cases.csv`: what tells of each outline, how good it is, and what is strange of its label."""
     lines = []
     for row in found.rows:
-        flags = [flag for flag in quality.labels.get(row.case, ()) if flag.startswith(row.name)]
+        flags = quality.flags_of_label(row.case, row.name)
         metrics, of_row = row.metrics.figures, signals[row.case][row.name]
         lines.append([
             row.case, row.value, row.name, metrics.get("dice"), metrics.get("asd"),

@@ -17,6 +17,7 @@ from crln.quality.record import QUALITY
 from crln.report.gallery import PAGE, check_own
 from crln.report.story import MARK, written_by_person
 from crln.runs import EnsembleFolder, Member, open_ensemble, open_run
+from crln.runs.ensemble import OUT_OF_FOLD
 from crln.runs.folder import ENSEMBLE
 from crln.runs.lifecycle import allowed_changes, keep_inputs, refuse_others, refuse_shared, taken
 from crln.training.ensemble_page import write_ensemble_page
@@ -26,7 +27,7 @@ from crln.training.options import Training
 from crln.training.resume import settled
 from crln.training.start import train
 
-JOBS, OUT_OF_FOLD = "jobs", "out-of-fold"
+JOBS = "jobs"
 _HERE = Jobs(here=True)
 
 
