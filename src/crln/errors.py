@@ -43,6 +43,24 @@ def needs(extra: str, what: str) -> Iterator[None]:
         ) from error
 
 
+def refuse_newer(path: object, content: object, known: int) -> None:
+    """Refuses a record of a format that is not known yet.
+
+    Args:
+        path: its file.
+        content: what was read from it; `format` is its number, `crln` the version that wrote it.
+        known: the newest format that is known.
+
+    Raises:
+        CrlnError: it has a newer one.
+    """
+    told = content if isinstance(content, dict) else {}
+    number, version = told.get("format"), told.get("crln")
+    if isinstance(number, int) and number > known:
+        newer = f"a newer crln ({version})" if version else "a newer crln"
+        raise CrlnError(f"{path}: format {number} of {newer}; this one knows {known}: update crln")
+
+
 class Interrupted(KeyboardInterrupt):
     """Ctrl-C or SIGTERM ended what could be saved, and it was.
 

@@ -8,7 +8,7 @@ from typing import Self
 import numpy as np
 from pydantic import Field, model_validator
 
-from crln.errors import CrlnError
+from crln.errors import refuse_newer
 from crln.evaluation import Evaluation
 from crln.files import checked, read_yaml, to_yaml, write_text
 from crln.planning.plan import Section
@@ -148,9 +148,5 @@ class Quality(Section):
             return None
         remedy = "remove it, and let crln train --resume write it again"
         content = read_yaml(file, remedy)
-        number = content.get("format") if isinstance(content, dict) else None
-        if isinstance(number, int) and number > FORMAT:
-            raise CrlnError(
-                f"{file}: format {number} of a newer crln; this one knows {FORMAT}: update crln"
-            )
+        refuse_newer(file, content, FORMAT)
         return checked(content, cls, file, remedy)

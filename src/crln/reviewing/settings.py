@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from crln.cohort import NEW, Cohort, load_cohort
 from crln.cohort.layouts import UnknownLayoutError
 from crln.cohort.write import path_beside
-from crln.errors import CrlnError
+from crln.errors import refuse_newer
 from crln.files import checked, read_yaml, to_yaml, write_text
 from crln.reviewing.places import Places
 
@@ -53,11 +53,7 @@ class ProjectSettings(BaseModel):
         """Opens it; CrlnError where there is none, or it is damaged or of a newer version."""
         path = places.settings
         content = checked(read_yaml(path, _REMEDY), dict, path, _REMEDY)
-        number = content.get("format")
-        if isinstance(number, int) and number > FORMAT:
-            raise CrlnError(
-                f"{path}: format {number} of a newer crln; this one knows {FORMAT}: update"
-            )
+        refuse_newer(path, content, FORMAT)
         return checked(content, cls, path, _REMEDY)
 
     def cohort(self, places: Places) -> Cohort:

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from crln.errors import CrlnError
+from crln.errors import CrlnError, refuse_newer
 from crln.files import checked, read_yaml, to_yaml, write_text
 from crln.planning import Plan
 from crln.quality import Quality
@@ -129,8 +129,7 @@ def open_ensemble(path: Path | str) -> EnsembleFolder:
         raise CrlnError(f"{path}: no ensemble; give the folder that `crln train --folds` wrote")
     file, remedy = path / ENSEMBLE, "restore the folder"
     content: dict[str, Any] = checked(read_yaml(file, remedy), dict[str, Any], file, remedy)
-    if isinstance(number := content.get("format"), int) and number > FORMAT:
-        raise CrlnError(f"{file}: format {number} of a newer crln; this one knows {FORMAT}: update")
+    refuse_newer(file, content, FORMAT)
     record = checked(content, _Record, file, remedy)
     return EnsembleFolder(path, Plan.read(path / PLAN), record.method, record.folds, record.members)
 

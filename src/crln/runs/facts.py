@@ -5,7 +5,7 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from crln.errors import CrlnError
+from crln.errors import CrlnError, refuse_newer
 from crln.files import read_yaml, to_yaml, write_text
 from crln.preparation.likeness import Looks
 from crln.quality import Features, LabelRanges
@@ -109,12 +109,7 @@ class Facts(BaseModel):
         content = read_yaml(path, f"damaged; {REMEDY}")
         if not isinstance(content, dict) or not {"method", "seed"} <= content.keys():
             raise CrlnError(f"{path}: damaged: no method and seed; {REMEDY}")
-        number = content.get("format", 0)
-        if isinstance(number, int) and number > FORMAT:
-            raise CrlnError(
-                f"{path}: format {number} of a newer crln ({content.get('crln')}); this one knows "
-                f"{FORMAT}: update crln"
-            )
+        refuse_newer(path, content, FORMAT)
         try:
             return cls.model_validate(content)
         except ValidationError as error:
