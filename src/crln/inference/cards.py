@@ -12,10 +12,10 @@ from crln.inference.prediction import Prediction
 from crln.quality import Score
 from crln.report.card import Card, CardRow
 from crln.report.gallery import Gallery
+from crln.report.seldom import Seldom
 from crln.report.style import class_colour
 from crln.report.viewer import SliceStack, slices_of
 
-_KNOWN = ("dice", "rank")
 EVERY, SELDOM = 60.0, 50.0
 """Seconds from one writing of the page to the next, at least; and so many times what it took."""
 
@@ -55,9 +55,9 @@ def _order(prediction: Prediction, measures: Mapping[str, Measures]) -> float:
     outlined that is in doubt.
     """
     scores = prediction.scores.values()
-    dice, ranks = ([v for s in scores if not math.isnan(v := getattr(s, of))] for of in _KNOWN)
-    if dice:
+    if dice := [score.dice for score in scores if score.known]:
         return min(dice)
+    ranks = [score.rank for score in scores if not math.isnan(score.rank)]
     voxels = sum(m.voxels for m in measures.values())
     doubt = float(prediction.doubt[0].sum())
     sure = min(ranks) if ranks else 1 - doubt / (doubt + voxels + 1)
@@ -76,19 +76,15 @@ class MaskPage:
     def __init__(
         self, out: Path, lock: Path | None = None, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._gallery, self._clock = Gallery(out, lock), clock
-        self._next = clock() + EVERY
+        self._gallery = Gallery(out, lock)
+        self._seldom = Seldom(EVERY, SELDOM, clock)
 
     def add(
         self, case: str, mask: str, prediction: Prediction, measures: Mapping[str, Measures]
     ) -> None:
         """Keeps the card of a scan that was outlined; arguments as for `card_of`."""
         self._gallery.add(card_of(case, mask, prediction, measures))
-        if self._clock() >= self._next:
-            began = self._clock()
-            self._gallery.write()
-            now = self._clock()
-            self._next = now + max(EVERY, SELDOM * (now - began))
+        self._seldom.do(self._gallery.write)
 
     def fail(self, case: str, reason: str) -> None:
         """Keeps why a scan was not outlined."""

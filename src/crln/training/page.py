@@ -6,6 +6,7 @@ from pathlib import Path
 
 from crln.cohort import Cohort
 from crln.report.gallery import PAGE, check_own
+from crln.report.seldom import Seldom
 from crln.report.story import MARK, write_story, written_by_person
 from crln.runs import RunFolder, is_ensemble, open_ensemble, open_run
 from crln.training.ensemble_page import write_ensemble_page
@@ -47,16 +48,12 @@ class RunPage(Listener):
     def started(self, course: Course) -> None:
         """Notes the course."""
         self._course, self._step = course, course.first
-        self._next = self._clock() + EVERY
+        self._seldom = Seldom(EVERY, SELDOM, self._clock)
 
     def row(self, step: int, values: Mapping[str, float]) -> None:
         """Writes the page if the last writing is long ago."""
         self._step = step
-        if self._clock() >= self._next:
-            began = self._clock()
-            self._write_state()
-            now = self._clock()
-            self._next = now + max(EVERY, SELDOM * (now - began))
+        self._seldom.do(self._write_state)
 
     def finished(self, run: RunFolder) -> None:
         """Writes it with examples."""
