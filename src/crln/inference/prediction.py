@@ -27,6 +27,19 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+def inside(mask: np.ndarray, labels: LabelSpace, k: int) -> np.ndarray:
+    """Where class k is, (X, Y, Z) bool.
+
+    Args:
+        mask: as `Prediction` has it.
+        labels: what it is of.
+        k: 0..K-1.
+    """
+    if labels.separate:
+        return mask[k]
+    return np.isin(mask, labels.members[k]) if labels.members else mask == labels.values[k]
+
+
 @dataclass(frozen=True, eq=False)
 class Prediction:
     """The outline of one scan, on the scan's own grid and in its order of axes.
@@ -146,10 +159,7 @@ class Prediction:
 
     def inside(self, k: int) -> np.ndarray:
         """Where class k is, (X, Y, Z) bool."""
-        if self.labels.separate:
-            return self.mask[k]
-        members = self.labels.members
-        return np.isin(self.mask, members[k]) if members else self.mask == self.labels.values[k]
+        return inside(self.mask, self.labels, k)
 
     def show(self) -> "Figure":
         """Three orthogonal slices of the scan through the outline, as a matplotlib figure."""

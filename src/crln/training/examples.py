@@ -2,7 +2,6 @@
 
 import math
 import time
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,10 +12,12 @@ from crln.errors import reason
 from crln.imaging import Grid, read_image
 from crln.inference import Predictor, load_predictor
 from crln.inference.cards import card_of
+from crln.inference.prediction import inside
 from crln.labels import IGNORE, LabelSpace
 from crln.report.card import Card, CardRow
 from crln.report.style import class_colour
 from crln.report.viewer import slices_of
+from crln.training.look import evenly
 from crln.training.options import Training
 
 LABELLED, UNLABELLED = 2, 2
@@ -39,7 +40,7 @@ def example_cards(folder: Path, cohort: Cohort, options: Training, seconds: floa
     until = time.monotonic() + max(LEAST, SHARE * seconds)
     predictor = load_predictor(folder, options.device, options.precision or "32")
     cards = []
-    for case in (*_spread(cohort.labelled, LABELLED), *_spread(cohort.unlabelled, UNLABELLED)):
+    for case in (*evenly(cohort.labelled, LABELLED), *evenly(cohort.unlabelled, UNLABELLED)):
         try:
             if case.label:
                 cards.append(_labelled(case, case.label, predictor.plan.labels))
@@ -56,9 +57,8 @@ def _labelled(case: Case, label: Label, labels: LabelSpace) -> Card:
     mask = _drawn(label, labels, scan.grid)
     millilitres = math.prod(scan.grid.spacing) / 1000 if scan.grid.known else math.nan
     structures = []
-    for i, (value, name) in enumerate(labels.structures.items()):
-        inside = mask[value] if labels.separate else np.isin(mask, _values(labels, i + 1))
-        voxels = int(np.count_nonzero(inside))
+    for i, name in enumerate(labels.names[1:]):
+        voxels = int(np.count_nonzero(inside(mask, labels, i + 1)))
         structures.append(CardRow(name, class_colour(i), voxels * millilitres, voxels))
     note = "Labelled: this outline was learnt from."
     return Card(case.id, 0.0, structures, slices_of(scan, {"truth": mask}, labels), note=note)
@@ -82,14 +82,3 @@ def _drawn(label: Label, labels: LabelSpace, grid: Grid) -> np.ndarray:
     if outline.known is None:
         return outline.values
     return np.where(outline.known, outline.values, labels.known[0])
-
-
-def _values(labels: LabelSpace, k: int) -> Sequence[int]:
-    """The values in a label file that are of class k."""
-    return labels.members[k] if labels.members else labels.values[k : k + 1]
-
-
-def _spread(cases: Sequence[Case], count: int) -> list[Case]:
-    """Some cases from everywhere in a list."""
-    places = np.linspace(0, len(cases) - 1, min(count, len(cases))).round().astype(int)
-    return [cases[place] for place in places]

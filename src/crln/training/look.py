@@ -42,11 +42,11 @@ def training_features(
         device: where the network is.
     """
     found = []
-    for case in _spread(cases, SCANS):
+    for case in evenly(cases, SCANS):
         tiling = Tiling.of(case.shape, plan.patch_size, plan.inference)
         corners = [at for _, group in tiling.along(0) for at in group]
         with watched([network]) as watch:
-            for at in _spread(corners, WINDOWS):
+            for at in evenly(corners, WINDOWS):
                 start = tuple(s - before for s, (before, _) in zip(at, tiling.margin, strict=True))
                 image, _, _ = case.read((start[0], start[1], start[2]), plan.patch_size)
                 network(torch.from_numpy(image)[None].to(device))
@@ -57,7 +57,7 @@ def training_features(
     return Features.of(found)
 
 
-def _spread(items: Sequence[T], most: int) -> list[T]:
+def evenly(items: Sequence[T], most: int) -> list[T]:
     """At most so many of them, evenly spread, the first and the last among them."""
     places = np.linspace(0, len(items) - 1, min(most, len(items))).round().astype(int)
     return [items[place] for place in places]
