@@ -17,7 +17,7 @@ from crln.report.story import Story, write_story
 from crln.report.style import class_colour
 from crln.runs import EnsembleFolder, RunFolder
 from crln.training.phases import phases_of
-from crln.training.story import limits_of, model_card
+from crln.training.story import card_lists, limits_of
 
 WHAT = (
     "Each labelled case was outlined by the members that never saw it. That estimates how good the "
@@ -174,7 +174,7 @@ def _card(
         labelled=first.labelled + apart, test=first.test - apart,
         seconds=sum(run.facts.seconds or 0 for run in runs.values()),
     )  # fmt: skip
-    card = model_card(facts, ensemble.plan, ensemble.split, {})
+    card = card_lists(facts, ensemble.plan, ensemble.split, {})
     told = {"members": len(ensemble.members), "left out once": len(left)}
     return {title: {**(told if title == "Method" else {}), **rows} for title, rows in card.items()}
 

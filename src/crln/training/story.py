@@ -57,18 +57,17 @@ def story_of(run: RunFolder, step: int | None = None) -> Story:
         quality=[UNKNOWN] if math.isnan(best) else [_validated(facts, best, at), CHOSEN],
         panels=_panels(log, phases, total),
         reading=READING,
-        card=model_card(facts, plan, run.split, log),
+        card=card_lists(facts, plan, run.split, log),
         limits=limits_of(facts, plan),
     )
 
 
-def model_card(
+def card_lists(
     facts: Facts, plan: Plan, split: Path, log: Mapping[str, np.ndarray]
 ) -> dict[str, dict[str, object]]:
     """Data, split, method, budget and hardware, each as names and values."""
-    spacing = plan.spacing or ()
     ids = read_split(split)["labelled"] if split.exists() else []
-    hours = _seconds(facts, log)
+    seconds = _seconds(facts, log)
     return {
         "Data and split": {
             "data": Path(facts.data).name or "not noted",
@@ -83,7 +82,7 @@ def model_card(
             "method": facts.method,
             "network": f"{plan.network.kind}, {_count(facts.parameters)}",
             "patch": f"{' x '.join(map(str, plan.patch_size))} voxels",
-            "voxels": " x ".join(f"{s:.3g}" for s in spacing) + " mm" if spacing else "as scanned",
+            "voxels": f"{_sizes(plan.spacing)} mm" if plan.spacing else "as scanned",
             "intensities": ", ".join(each.scheme for each in plan.intensity),
             "seed": facts.seed,
             "begun from": Path(facts.start_from).name if facts.start_from else "random weights",
@@ -91,7 +90,7 @@ def model_card(
         "Budget and hardware": {
             "steps": f"{plan.training.iterations:,}",
             "patches a step": f"{plan.training.labelled} labelled, {plan.training.unlabelled} more",
-            "time in steps": str(timedelta(seconds=round(hours))) if hours else "not known yet",
+            "time in steps": str(timedelta(seconds=round(seconds))) if seconds else "not known yet",
             "memory": f"{facts.peak_memory_gib:.2f} GiB" if facts.peak_memory_gib else "not known",
             "device": facts.device,
             "precision": f"{facts.precision} bits" if facts.precision != "bf16" else "bf16",
