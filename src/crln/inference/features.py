@@ -1,6 +1,6 @@
 """What the coarsest features of a network are, while it outlines a scan."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import numpy as np
@@ -35,7 +35,7 @@ class Watch:
     def __init__(self, count: int) -> None:
         self._means: list[list[Tensor]] = [[] for _ in range(count)]
 
-    def noting(self, place: int):  # type: ignore[no-untyped-def]
+    def noting(self, place: int) -> Callable[[nn.Module, object, Tensor], None]:
         """A forward hook that notes what a module gives."""
 
         def note(module: nn.Module, inputs: object, output: Tensor) -> None:

@@ -55,8 +55,10 @@ class Doubter:
     def __init__(self, run: Path, device: str, precision: Precision) -> None:
         runs = predicting_runs(run)
         self.members = [predictor_of([each], device, precision) for each in runs]
-        for member in self.members[1:]:
-            member.seen, member.appraiser = None, Appraiser()  # what is strange is told once
+        for place, member in enumerate(self.members):
+            member.appraiser = Appraiser()  # outlines are compared, which tells more
+            if place:
+                member.seen = None  # what is strange about a scan is told once
 
     def look(self, case: Case) -> Doubt:
         """Outlines a scan with each network.
