@@ -1,6 +1,8 @@
 """Decisions of people are kept, can be taken back, and never touch the person's own files."""
 
 import hashlib
+import os
+import time
 
 import nibabel as nib
 import numpy as np
@@ -210,6 +212,17 @@ def test_a_case_may_be_called_anything(tmp_path, small):
         project.decide("../a:b", "accepted")
         assert project.places.label("../a:b").parent == project.places.path / "labels"
         assert load_cohort(project.places.cohort, split="new").labelled[0].id == "../a:b"
+
+
+def test_a_mask_is_seen_though_the_clock_of_the_folder_stood_still(project, small):
+    small.mask(project, 1, "case_1", small.drawing(1))
+    folder = project.places.masks(1)
+    before = folder.stat()
+    assert project.masks.round("case_1") == 1
+    small.mask(project, 1, "case_2", small.drawing(1))
+    os.utime(folder, ns=(before.st_atime_ns, before.st_mtime_ns))
+    time.sleep(0.2)
+    assert project.masks.round("case_2") == 1
 
 
 def test_a_record_that_is_written_is_read_as_it_was(tmp_path):

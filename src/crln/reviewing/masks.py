@@ -1,5 +1,6 @@
 """The masks that rounds of learning have made, and what is known of each."""
 
+import math
 import os
 import time
 from collections.abc import Iterable
@@ -14,6 +15,8 @@ from crln.reviewing.state import file_name
 _REMEDY = "remove it; the next round writes it anew"
 _SETTLED = 2_000_000_000
 """Nanoseconds after which a folder's time of change tells of every file in it."""
+_AGAIN = 0.1
+"""Seconds before that after which a folder that looks unchanged is listed once more."""
 
 
 class Record(BaseModel):
@@ -65,7 +68,7 @@ class Masks:
         self._places = places
         self._case_of = {f"{file_name(id)}.yaml": id for id in cases}
         self._last: dict[str, int] = {}
-        self._seen: dict[int, int] = {}
+        self._seen: dict[int, tuple[int, float]] = {}
         self._records: dict[tuple[int, str], Record] = {}
 
     def round(self, case: str) -> int | None:
@@ -88,7 +91,8 @@ class Masks:
         for number in self._places.rounds():
             try:
                 changed = self._places.masks(number).stat().st_mtime_ns
-                if self._seen.get(number) == changed:
+                seen, until = self._seen.get(number, (0, 0.0))
+                if seen == changed and time.monotonic() < until:
                     continue
                 names = os.listdir(self._places.masks(number))
             except FileNotFoundError:  # nothing yet
@@ -96,5 +100,5 @@ class Masks:
             for name in names:
                 if (case := self._case_of.get(name)) is not None:
                     self._last[case] = max(number, self._last.get(case, 0))
-            if time.time_ns() - changed > _SETTLED:
-                self._seen[number] = changed
+            settled = time.time_ns() - changed > _SETTLED
+            self._seen[number] = changed, math.inf if settled else time.monotonic() + _AGAIN
