@@ -106,6 +106,7 @@ def test_thinness_falls_with_the_width(width: int, expected: int) -> None:
 def test_across_thick_slices_nothing_is_thin() -> None:
     assert fine_axes((96, 96, 8), (2.5, 2.5, 10.0)) == (0, 1)
     assert fine_axes((96, 96, 1), (1.0, 1.0, 1.0)) == (0, 1)
+    assert fine_axes((96, 96, 1), (1.0, 1.0, 0.1)) == (0, 1)
     assert fine_axes((8, 8, 8), None) == ALL
     slice_alone = np.zeros((12, 12, 6), bool)
     slice_alone[2:10, 2:10, 3] = True

@@ -30,15 +30,15 @@ def fine_axes(shape: Sequence[int], spacing: Sequence[float] | None) -> tuple[in
     """The axes of a patch along which voxels are fine enough for thickness to be seen.
 
     Across slices of more than twice the finest voxel edge, one slice is no more a skeleton than the
-    next; there all is done in plane. Without a spacing voxels count as cubes.
+    next; there all is done in plane. Without a spacing voxels count as cubes. A single slice has no
+    edge across.
 
     Examples:
         >>> fine_axes((96, 96, 8), (2.5, 2.5, 10.0))
         (0, 1)
     """
-    spacing = spacing or (1.0, 1.0, 1.0)
-    least = min(spacing)
-    return tuple(a for a in range(3) if shape[a] > 1 and spacing[a] <= 2 * least)
+    edges = {a: spacing[a] if spacing else 1.0 for a in range(3) if shape[a] > 1}
+    return tuple(a for a, edge in edges.items() if edge <= 2 * min(edges.values()))
 
 
 def dilate(x: Tensor, axes: Axes, reach: int = 1) -> Tensor:
