@@ -66,6 +66,15 @@ def test_thickness_is_measured_in_the_unit_of_the_spacing() -> None:
     assert thin_part(plate, 5, UNIT)[4:16, 4:16].sum() == plate[4:16, 4:16].sum()
 
 
+def test_a_single_slice_is_as_thin_as_its_outline() -> None:
+    disc = np.zeros((30, 30, 1), bool)
+    disc[5:20, 5:20] = True
+    disc[20:28, 12:14] = True
+    thin = thin_part(disc, 5, UNIT)
+    assert thin[22:28].sum() == 12
+    assert not thin[8:17, 8:17].any()
+
+
 def test_thin_dice_sees_the_twig_that_dice_does_not() -> None:
     x, y, z = np.indices((30, 30, 40)) - np.array([12, 12, 12]).reshape(3, 1, 1, 1)
     without = x**2 + y**2 + z**2 < 81
@@ -94,6 +103,22 @@ def test_curvature_is_in_the_unit_of_the_spacing_and_of_nothing_undefined() -> N
         curvature_spread(mask, UNIT) / 2, rel=1e-3
     )
     assert np.isnan(curvature_spread(np.zeros_like(mask), UNIT))
+
+
+@pytest.mark.parametrize("slices", [1, 4])
+def test_across_thick_slices_curvature_is_that_of_the_outlines(slices: int) -> None:
+    """What lies above and beneath them has none, and would hide that of the outlines."""
+    x, y = np.indices((64, 64)) - 32
+    radius, angle = np.hypot(x, y), np.arctan2(y, x)
+    outline = radius < 22 + 3 * np.sin(8 * angle)
+    spread = [
+        curvature_spread(np.stack([disc] * slices, 2), (1.0, 1.0, thick))
+        for disc in (outline, radius < 22)
+        for thick in (5.0, 0.1 if slices == 1 else 4.0)
+    ]
+    assert spread[0] == pytest.approx(spread[1], rel=1e-3)
+    assert spread[2] == pytest.approx(spread[3], rel=1e-3)
+    assert spread[0] > 4 * spread[2]
 
 
 def test_pieces_handles_and_cavities_are_counted() -> None:

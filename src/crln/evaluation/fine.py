@@ -46,7 +46,7 @@ def thin_part(mask: np.ndarray, thickness: float, spacing: Sequence[float]) -> n
 
     Local thickness is the diameter of the largest ball that holds the voxel and lies within the
     mask (Hildebrand & Ruegsegger, 1997); a thick voxel is thus one that the morphological opening
-    by a ball of that diameter keeps.
+    by a ball of that diameter keeps. Of a single slice it is that of the outline in plane.
 
     Args:
         mask: (X, Y, Z) bool.
@@ -63,8 +63,11 @@ def thin_part(mask: np.ndarray, thickness: float, spacing: Sequence[float]) -> n
     from scipy import ndimage  # only here: it takes a third of a start
 
     edge = min(spacing)
+    margin = [int(side > 1) for side in mask.shape]
+    padded = np.pad(mask, [(wide, wide) for wide in margin])
+    inner = tuple(slice(wide, wide + side) for wide, side in zip(margin, mask.shape, strict=True))
     # A voxel centre on the rim is half an edge inside, and so may be the middle of what is even.
-    depth = ndimage.distance_transform_edt(np.pad(mask, 1), sampling=spacing)[(slice(1, -1),) * 3]
+    depth = ndimage.distance_transform_edt(padded, sampling=spacing)[inner]
     centres = depth >= thickness / 2
     if not centres.any():
         return mask.copy()
@@ -129,17 +132,22 @@ def curvature_spread(mask: np.ndarray, spacing: Sequence[float]) -> float:
     """
     from scipy import ndimage
 
-    sigma = [max(1.5 * min(spacing) / step, 0.8) for step in spacing]
+    edges = {a: spacing[a] for a in range(3) if mask.shape[a] > 1}
+    finest = min(edges.values())
+    sigma = [max(1.5 * finest / step, 0.8) for step in spacing]
     margin = 6
     field = np.pad(mask, margin).astype(np.float32)
     field = ndimage.gaussian_filter(field, sigma)
     # Across thick slices there is no curve to speak of: there it is that of the outlines in plane.
-    axes = [a for a in range(3) if mask.shape[a] > 1 and spacing[a] <= 2 * min(spacing)]
+    axes = [a for a, edge in edges.items() if edge <= 2 * finest]
     slopes = {axis: np.gradient(field, spacing[axis], axis=axis) for axis in axes}
     length = np.sqrt(sum(slope**2 for slope in slopes.values())) + 1e-12
     bend = sum(np.gradient(-slopes[a] / length, spacing[a], axis=a) for a in axes) / 2
     centre = (slice(margin, -margin),) * 3
-    inner = ndimage.binary_erosion(mask, border_value=0)
+    inner = mask.copy()
+    for axis in axes:
+        line = np.ones([3 if a == axis else 1 for a in range(3)], bool)
+        inner &= ndimage.binary_erosion(mask, line)
     found = np.asarray(bend)[centre][mask & ~inner]
     if not len(found):
         return math.nan
