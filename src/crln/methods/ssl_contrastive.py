@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from crln.labels import IGNORE
 from crln.losses import Criteria, full_precision
 from crln.methods.base import Seen, SemiSupervised, Step
-from crln.methods.crln.overlap import draw_of_each
+from crln.methods.draws import draw_of_each
 from crln.methods.pairs import Outliner, outliner, unlike_backbone
 from crln.methods.published import Published
 from crln.methods.ramps import Ramped

@@ -4,8 +4,6 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from scipy.stats import chisquare
 from torch import Tensor
 
@@ -14,9 +12,9 @@ from crln.methods.crln.contrastive import (
     CooperativeTerms,
     cooperative_positive_supervision,
     draw_candidates,
-    draw_voxels,
     prototype_alignment,
 )
+from crln.methods.draws import draw_voxels
 
 SHAPE = (2, 4, 3, 5)
 SIZES = {"queries": 4, "negatives": 6, "pool": 8}
@@ -217,44 +215,6 @@ def test_alignment_is_one_minus_the_cosine_of_the_classes_present() -> None:
     assert prototypes.grad[1].eq(0).all()
     nothing = CooperativeTerms(terms.loss, 0 * means, torch.zeros(3, dtype=torch.bool))
     assert prototype_alignment(prototypes, nothing).item() == 0
-
-
-@settings(max_examples=60, deadline=None)
-@given(
-    st.tuples(*(st.integers(1, 5) for _ in range(4))),
-    st.integers(1, 4),
-    st.floats(0, 1),
-    st.integers(0, 2**31),
-)
-def test_every_draw_is_of_its_class(
-    shape: tuple[int, ...], number: int, ignored: float, seed: int
-) -> None:
-    generator = seeded(seed)
-    classes = torch.randint(number, shape, generator=generator)
-    classes[torch.rand(shape, generator=generator) < ignored] = IGNORE
-    voxels, present = draw_voxels(classes, number, 20, generator)
-    assert ((voxels >= 0) & (voxels < classes.numel())).all()
-    for k in range(number):
-        assert bool(present[k]) == bool((classes == k).any())
-        if present[k]:
-            assert (classes.flatten()[voxels[k]] == k).all()
-
-
-def test_voxels_are_drawn_uniformly_from_their_class() -> None:
-    classes = torch.randint(IGNORE, 3, (2, 3, 4, 7), generator=seeded(5))
-    classes[0, 0] = 0  # whole lines of one class beside scattered voxels
-    classes[1, 0, 0] = IGNORE
-    voxels, _ = draw_voxels(classes, 3, 50_000, seeded(6))
-    for k in range(3):
-        counts = torch.bincount(voxels[k], minlength=classes.numel())
-        assert chisquare(counts[classes.flatten() == k].numpy()).pvalue > 1e-3
-
-
-def test_an_absent_class_draws_from_everywhere() -> None:
-    classes = torch.zeros(2, 3, 4, 5, dtype=torch.long)
-    voxels, present = draw_voxels(classes, 2, 50_000, seeded(7))
-    assert present.tolist() == [True, False]
-    assert chisquare(torch.bincount(voxels[1], minlength=120).numpy()).pvalue > 1e-3
 
 
 def test_classes_of_negatives_follow_the_softmax_of_similarities() -> None:

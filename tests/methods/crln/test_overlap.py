@@ -10,7 +10,8 @@ from torch import Tensor
 
 from crln.labels import IGNORE, LabelSpace
 from crln.methods.crln.contrastive import CooperativeTerms, cooperative_positive_supervision
-from crln.methods.crln.overlap import OverlappingDraws, draw_of_each, draw_others
+from crln.methods.crln.overlap import OverlappingDraws, draw_others
+from crln.methods.draws import draw_of_each
 
 SHAPE, WIDTH = (2, 4, 3, 5), 3
 SIZES = {"queries": 4, "negatives": 6, "pool": 8}
@@ -83,17 +84,6 @@ def test_the_loss_follows_its_equation(space: LabelSpace) -> None:
             total -= math.log(near / (near + far)) / SIZES["queries"]
     assert float(terms.loss) == pytest.approx(total / 3, rel=1e-9)
     assert terms.present.all()
-
-
-def test_voxels_of_a_mask_are_drawn_equally_often() -> None:
-    masks = torch.rand(2, *SHAPE, generator=seeded()) < 0.3
-    masks[1] = False
-    places, present = draw_of_each(masks, 20_000, seeded())
-    assert present.tolist() == [True, False]
-    counts = torch.bincount(places[0], minlength=masks[0].numel())
-    expected = masks[0].flatten() * 20_000 / masks[0].sum()
-    assert (counts[~masks[0].flatten()] == 0).all()
-    assert ((counts - expected).abs() <= 6 * expected.sqrt()).all()
 
 
 def test_a_class_without_others_counts_nothing() -> None:

@@ -10,7 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from crln.labels import LabelSpace
-from crln.methods.crln.contrastive import Drawn, VoxelDraws, pick_voxels
+from crln.methods.crln.contrastive import VoxelDraws
+from crln.methods.draws import Drawn, draw_of_each
 
 
 class OverlappingDraws(VoxelDraws):
@@ -55,23 +56,6 @@ class OverlappingDraws(VoxelDraws):
         places, present = held
         others = _known_others(classes.flatten()[places], self.labels) & present[:, None]
         return draw_others(means, others, temperature, generator), others.flatten(1).any(1)
-
-
-def draw_of_each(masks: Tensor, draws: int, generator: torch.Generator) -> Drawn:
-    """Voxels of each mask, as `draw_voxels` draws those of each class.
-
-    Args:
-        masks: (K, B, X, Y, Z) bool.
-        draws: per mask.
-        generator: on the same device.
-
-    Returns:
-        Flat indices into (B, X, Y, Z), (K, draws), and which masks hold any, (K,) bool.
-    """
-    lines = masks.flatten(1, 3)  # (K, L, Z)
-    each = torch.arange(len(lines), device=lines.device)[:, None]
-    counts = lines.sum(2, dtype=torch.int32)
-    return pick_voxels(counts, lambda line: lines[each, line], lines.shape[2], draws, generator)
 
 
 def _known_others(combinations: Tensor, labels: LabelSpace) -> Tensor:

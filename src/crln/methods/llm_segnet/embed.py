@@ -1,4 +1,4 @@
-"""Sentences to embeddings, by a model whose weights come with its package: nothing is downloaded."""
+"""Sentences to embeddings, by a model that comes with its package: nothing is downloaded."""
 
 import os
 from collections.abc import Sequence
