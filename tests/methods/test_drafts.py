@@ -114,7 +114,17 @@ def test_a_judge_learns_nothing_and_is_left_as_it_was() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "index"),
-    [("mean_teacher", 0), ("crln", 5), ("bcp", 5), ("tracoco", 5), ("diffrect", 5)],
+    [
+        ("mean_teacher", 0),
+        ("crln", 5),
+        ("bcp", 5),
+        ("tracoco", 5),
+        ("diffrect", 5),
+        ("crossmatch", 5),
+        ("llm_segnet", 5),
+        ("sdcl", 5),
+        ("ssl_contrastive", 5),
+    ],
 )
 def test_drafts_reach_every_kind_of_method(
     name: str, index: int, monkeypatch: pytest.MonkeyPatch

@@ -267,7 +267,10 @@ def test_a_cohort_of_single_slices_is_planned_learnt_and_outlined(tmp_path: Path
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("method", ["crln", "diffrect", "mcnet", "tracoco"])
+@pytest.mark.parametrize(
+    "method",
+    ["crln", "crossmatch", "diffrect", "llm_segnet", "mcnet", "sdcl", "ssl_contrastive", "tracoco"],
+)
 def test_thick_slices_are_learnt_and_outlined(
     method: str, cohort: Cohort, tiny_plan: Plan, tmp_path: Path
 ) -> None:
