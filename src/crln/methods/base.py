@@ -1,7 +1,6 @@
 """What every way of learning answers, so that the training loop never asks which one it runs."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import ClassVar, NamedTuple
 
 import torch
@@ -10,6 +9,7 @@ from torch import Tensor, nn
 from crln.augmentation import build_views
 from crln.errors import CrlnError
 from crln.losses import criteria_of, detail_loss, fine_axes, marginal, mark_partial, without_partial
+from crln.methods.batch import Batch, Step
 from crln.methods.drafts import drafted_view
 from crln.methods.published import Published
 from crln.methods.ramps import Ramped, gaussian_ramp
@@ -17,60 +17,8 @@ from crln.networks import Backbone, SegmentationNetwork, build_backbone
 from crln.networks.segmentation import over_levels
 from crln.planning import Plan
 from crln.planning.plan import Section, Triple
-from crln.seeding import derive
 
-
-class Batch(NamedTuple):
-    """Patches as the stream delivers them, on the device, before any view.
-
-    Attributes:
-        images: (B, C, X, Y, Z), float32, prepared intensities; X, Y, Z is the method's `read_size`.
-        labels: (B, X, Y, Z), int64: class, or IGNORE where nobody knows: outside the scan, and
-            everywhere in an unlabelled patch.
-        inside: (B, X, Y, Z), bool: in the scan.
-        known: (B, K), bool: the classes that somebody looked for in the patch's case, background
-            among them; what is labelled background there is none of these. None: all, everywhere.
-        draft: (B, X, Y, Z), int64: class of a draft, which may be wrong, of unlabelled patches;
-            IGNORE where there is none. None: nowhere.
-    """
-
-    images: Tensor
-    labels: Tensor
-    inside: Tensor
-    known: Tensor | None = None
-    draft: Tensor | None = None
-
-    def each(self, change: Callable[[Tensor], Tensor]) -> "Batch":
-        """The batch with each of its tensors changed."""
-        return Batch._make(None if part is None else change(part) for part in self)
-
-
-@dataclass
-class Step:
-    """Where the training stands.
-
-    Attributes:
-        index: 0 for the first step.
-        total: how many steps the run has.
-        seed: of the run.
-    """
-
-    index: int
-    total: int
-    seed: int
-
-    @property
-    def progress(self) -> float:
-        """Share of the training done, 0..1."""
-        return self.index / self.total
-
-    def generator(self, purpose: str, device: torch.device | str) -> torch.Generator:
-        """A generator of this step's own for one purpose."""
-        return torch.Generator(device).manual_seed(self.derive(purpose))
-
-    def derive(self, purpose: str) -> int:
-        """A seed of this step's own for one purpose."""
-        return derive(self.seed, self.index, purpose)
+__all__ = ["Batch", "Method", "Seen", "SemiSupervised", "Step"]
 
 
 class Seen(NamedTuple):
@@ -155,6 +103,17 @@ class Method(nn.Module):
     def new_network(self) -> SegmentationNetwork:
         """The plan's backbone with a head; see `new_backbone`."""
         return SegmentationNetwork(self.new_backbone(), self.plan.classes)
+
+    def backbones(self) -> list[Backbone]:
+        """The backbones that learn, each whole: not those within another, nor a teacher's."""
+        found: list[Backbone] = []
+        within: set[nn.Module] = set()
+        for module in self.modules():
+            if isinstance(module, Backbone) and module not in within:
+                within.update(module.modules())
+                if any(parameter.requires_grad for parameter in module.parameters()):
+                    found.append(module)
+        return found
 
     def labelled_view(
         self, patches: Batch, generator: torch.Generator, views: int = 1

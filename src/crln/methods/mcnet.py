@@ -17,7 +17,8 @@ from crln.methods.base import Seen, SemiSupervised, Step
 from crln.methods.published import Published
 from crln.methods.ramps import Ramped
 from crln.methods.totals import unheard, weighted
-from crln.networks import Patchwise, VNetDecoder, VNetEncoder
+from crln.networks import Backbone, Patchwise, VNet, VNetDecoder, VNetEncoder
+from crln.networks.blocks import reached
 from crln.networks.vnet import Upsampling
 from crln.planning import Plan
 from crln.planning.plan import Section
@@ -55,6 +56,16 @@ class Branches(Patchwise):
         """Logits of the first decoder, the one that is used at test."""
         logits: Tensor = self.heads[0](self.decoders[0](self.encoder(images))[0])
         return logits
+
+
+class Branch(VNet):
+    """The encoder and the first decoder of some branches, as a backbone; weights are theirs."""
+
+    def __init__(self, branches: Branches, plan: Plan) -> None:
+        nn.Module.__init__(self)  # nothing is made anew
+        network = plan.network
+        self.widths, self.strides = network.widths[:-1], reached(network.strides)[:-1]
+        self.encoder, self.decoder = branches.encoder, cast(VNetDecoder, branches.decoders[0])
 
 
 class MCNet(SemiSupervised):
@@ -130,6 +141,10 @@ class MCNet(SemiSupervised):
             dice = [self.criteria.dice(*pair, squared=False) for pair in pairs]
             return 0.5 * torch.stack(dice).sum()
         return torch.stack([self.supervise(z, target) for z in logits]).sum()
+
+    def backbones(self) -> list[Backbone]:
+        """One: the encoder and the first decoder; the others differ from it on purpose."""
+        return [Branch(self.student, self.plan)]
 
     def predictor(self) -> nn.Module:
         """The encoder and the first decoder."""

@@ -2,6 +2,7 @@
 
 import copy
 import dataclasses
+from itertools import permutations
 from typing import Any, ClassVar
 
 import torch
@@ -203,6 +204,32 @@ class MethodTests:
         missing = [n for n, p in method.named_parameters() if p.requires_grad and p.grad is None]
         assert missing == []
         assert all(p.grad is None for p in method.parameters() if not p.requires_grad)
+
+    def test_no_term_reaches_a_network_through_another(self) -> None:
+        """What one network says is a label to the other: it is taught through its own loss alone.
+
+        d^2 loss / d a d b is 0 for weights a of one network and b of another, unless what one says
+        keeps its gradient in what the other is taught.
+        """
+        method = self.build()
+        learning = [
+            [p for p in backbone.parameters() if p.requires_grad] for backbone in method.backbones()
+        ]
+        assert learning, "no backbone learns"
+        if len(learning) == 1:
+            return
+        losses = self.losses(method)
+        for name, loss in losses.items():
+            for ours, theirs in permutations(learning, 2):
+                if name == "total" or not loss.requires_grad:
+                    continue
+                own = torch.autograd.grad(loss, ours, create_graph=True, allow_unused=True)
+                steepness = sum((g.square().sum() for g in own if g is not None), torch.zeros(()))
+                if steepness.requires_grad:
+                    found = torch.autograd.grad(
+                        steepness, theirs, retain_graph=True, allow_unused=True
+                    )
+                    assert not any(g is not None and g.any() for g in found), name
 
     def test_learning_lowers_the_loss(self) -> None:
         """In eight steps of Adam on one batch."""
