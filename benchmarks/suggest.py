@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 import crln
-from crln.cohort import NEW, Cohort, mask_as_label, without_labels
+from crln.cohort import NEW, Case, Cohort, mask_as_label, without_labels
 from crln.evaluation import evaluate_pairs
 from crln.evaluation.text import csv_text
 from crln.files import write_text
@@ -91,18 +91,23 @@ def outcome(
         )
     else:
         crln.train(cohort, plan, here / "run", options)
+    return measured(here / "run", cohort.test, here, asked.device)
+
+
+def measured(run: Path, test: Sequence[Case], here: Path, device: str) -> crln.Evaluation:
+    """Outlines test cases and measures the masks; what is done already is read."""
     record = here / "metrics.json"
     if not record.exists():
-        predictor = crln.load_predictor(here / "run", asked.device)
-        scans = without_labels(cohort.test)
+        predictor = crln.load_predictor(run, device)
         pairs = {}
-        for case, known in zip(scans, cohort.test, strict=True):
+        for case, known in zip(without_labels(test), test, strict=True):
             mask = here / "masks" / f"{case.id}.nii.gz"
             if not mask.exists():
                 predictor.predict(case.images).save(mask)
             assert known.label
-            pairs[case.id] = (mask_as_label(mask, plan.labels), known.label)
-        evaluate_pairs(pairs, classes=plan.labels).save(record.with_suffix(""), overwrite=True)
+            pairs[case.id] = (mask_as_label(mask, predictor.plan.labels), known.label)
+        found = evaluate_pairs(pairs, classes=predictor.plan.labels)
+        found.save(record.with_suffix(""), overwrite=True)
     return crln.read_evaluation(record)
 
 
