@@ -153,9 +153,10 @@ def outcome(
     with opened(places) as project:
         told = list(standing(project, person))
         done = [project.state(id) for id in project.cases if state(project, id) == "accepted"]
+    cohort = float(np.mean([dice for dice, _, _ in told]))
     wrong = [voxels for dice, voxels, _ in told if dice < GOOD]
     return [
-        number, len(done), test.summarised("dice").mean, float(np.mean([dice for dice, _, _ in told])),
+        number, len(done), test.summarised("dice").mean, cohort,
         sum(each.changed or 0 for each in done), len(wrong), sum(wrong),
         sum(size for _, _, size in told), steps, round(seconds, 1),
     ]  # fmt: skip
