@@ -137,8 +137,13 @@ def thinness(g: Tensor, axes: Axes) -> Tensor:
 
     Thin is what an opening by a cube of that size takes away; it has no say where no class is.
     """
+    return thinness_of_each(g, axes).amax(1, keepdim=True)
+
+
+def thinness_of_each(g: Tensor, axes: Axes) -> Tensor:
+    """As `thinness`, of each class, (B, C, X, Y, Z)."""
     kept = [dilate(erode(g, axes, reach), axes, reach) for reach in (1, 2)]
-    return (2 * g - kept[0] - kept[1]).clamp(min=0).amax(1, keepdim=True)
+    return (2 * g - kept[0] - kept[1]).clamp(min=0)
 
 
 TERMS: dict[str, Callable[[Tensor, Tensor, Axes], Tensor]] = {

@@ -186,6 +186,28 @@ def test_the_whole_module(module: DynamicInteractionModule) -> None:
     torch.testing.assert_close(module(coarse, fine), loop_module(module, coarse, fine))
 
 
+def test_the_level_at_full_resolution_adds_its_clue() -> None:
+    coarse, fine = features((1, 1, 1))
+    finest = torch.randn(BATCH, 2, 4, 4, 4, dtype=torch.double)
+    module = settled(DynamicInteractionModule((4, 3), CLASSES, NUMBER, finest=2))
+    added = module(coarse, fine, finest) - loop_module(module, coarse, fine)
+    level, size = module.detail, (4, 4, 4)
+    for b in range(BATCH):
+        prototypes = module.prototypes.reshape(-1, 4)
+        tokens = loop_tokens(module.coarse, coarse[b])
+        relation = loop_relation(module.coarse, prototypes, tokens)
+        prototypes = loop_update(module.update, prototypes, relation, tokens)
+        prototypes = torch.stack([linear(p, module.to_fine) for p in prototypes])
+        tokens = loop_tokens(module.fine, fine[b])
+        relation = loop_relation(module.fine, prototypes, tokens)
+        prototypes = loop_update(level.update, prototypes, relation, tokens)
+        prototypes = torch.stack([linear(p, level.to_finest) for p in prototypes])
+        relation = loop_relation(level.pairs, prototypes, loop_tokens(level.pairs, finest[b]))
+        for k in range(CLASSES):
+            own = relation[k * NUMBER : (k + 1) * NUMBER]
+            torch.testing.assert_close(added[b, k], loop_clue(level.spatial, own, size))
+
+
 @pytest.mark.parametrize("training", [True, False])
 def test_classes_stay_apart(module: DynamicInteractionModule, training: bool) -> None:
     module.train(training)

@@ -109,6 +109,44 @@ class SpatialInteraction(nn.Module):
         return clue.reshape(relation.shape[0], -1, *size)
 
 
+class FullResolution(nn.Module):
+    """A level at full resolution: what the prototypes say of the finest features, added to M(x).
+
+    Prototypes take in what they saw at 1/2, meet every voxel, and give one clue per class and voxel
+    as they do there. The clue starts at 0: M(x) is at first what it is without this level.
+
+    Args:
+        fine: channels at 1/2.
+        finest: channels at full resolution.
+        prototypes: N per class.
+        linear_maps: of queries, keys and values.
+        kernel: of the convolution over the relations.
+    """
+
+    def __init__(
+        self, fine: int, finest: int, prototypes: int, linear_maps: bool, kernel: Triple
+    ) -> None:
+        super().__init__()
+        self.update = PrototypeUpdate(fine, linear_maps)
+        self.to_finest = nn.Linear(fine, finest)
+        self.pairs = PairwiseInteraction(finest, linear_maps)
+        self.spatial = SpatialInteraction(prototypes, kernel)
+
+    def silence(self) -> None:
+        """Has the clue be 0, whatever the features."""
+        for value in self.spatial.layers[-1].parameters():
+            nn.init.zeros_(value)
+
+    def forward(
+        self, prototypes: Tensor, relation: Tensor, tokens: Tensor, features: Tensor
+    ) -> Tensor:
+        """P, A and T of the level at 1/2, and (B, C, X, Y, Z) -> (B, K, X, Y, Z)."""
+        prototypes = self.to_finest(self.update(prototypes, relation, tokens))
+        found, _ = self.pairs(prototypes, features)
+        clue: Tensor = self.spatial(found, features.shape[2:])
+        return clue
+
+
 class DynamicInteractionModule(nn.Module):
     """Relation map M(x) from the decoder's features of the third and second level, 1/4 and 1/2.
 
@@ -121,6 +159,8 @@ class DynamicInteractionModule(nn.Module):
         linear_maps: whether queries, keys and values have linear maps, as in the released code.
         stride: voxels of the image, along X, Y, Z, that one of the fine features stands for.
         kernel: of the convolution over the fine features' relations.
+        finest: channels of the features at full resolution, which then have a level, too; 0: none.
+        finest_kernel: of the convolution over their relations.
 
     Attributes:
         prototypes: P, (K, N, 64), learned from labels.
@@ -137,6 +177,8 @@ class DynamicInteractionModule(nn.Module):
         linear_maps: bool = False,
         stride: Triple = (2, 2, 2),
         kernel: Triple = CUBE,
+        finest: int = 0,
+        finest_kernel: Triple = CUBE,
     ) -> None:
         super().__init__()
         coarse, fine = widths
@@ -148,18 +190,28 @@ class DynamicInteractionModule(nn.Module):
         self.fine = PairwiseInteraction(fine, linear_maps)
         self.spatial = SpatialInteraction(prototypes, kernel)
         self.upsample = nn.ConvTranspose3d(classes, classes, stride, stride)
+        self.detail: FullResolution | None = None
+        if finest:
+            self.detail = FullResolution(fine, finest, prototypes, linear_maps, finest_kernel)
 
     def clues(self, coarse: Tensor, fine: Tensor) -> Tensor:
-        """The finest level's clue, at 1/2: (B, K, X/2, Y/2, Z/2), the classes still apart."""
+        """The clue at 1/2: (B, K, X/2, Y/2, Z/2), the classes still apart."""
+        clues: Tensor = self.spatial(self._met(coarse, fine)[1], fine.shape[2:])
+        return clues
+
+    def forward(self, coarse: Tensor, fine: Tensor, finest: Tensor | None = None) -> Tensor:
+        """(B, 64, 1/4), (B, 32, 1/2) and, for its level, (B, 16, 1/1) -> M(x), (B, K, X, Y, Z)."""
+        prototypes, found, tokens = self._met(coarse, fine)
+        clues = self.spatial(found, fine.shape[2:]).contiguous(memory_format=LAYOUT)
+        relation: Tensor = self.upsample(clues)
+        if self.detail is not None and finest is not None:
+            relation = relation + self.detail(prototypes, found, tokens, finest)
+        relation = relation.contiguous(memory_format=LAYOUT)
+        return relation if self.signed else relation.relu()
+
+    def _met(self, coarse: Tensor, fine: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Prototypes at the fine level, their relation to its voxels, and its tokens."""
         prototypes = self.prototypes.flatten(0, 1).expand(coarse.shape[0], -1, -1)
         relation, tokens = self.coarse(prototypes, coarse)
         prototypes = self.to_fine(self.update(prototypes, relation, tokens))
-        relation, _ = self.fine(prototypes, fine)
-        clues: Tensor = self.spatial(relation, fine.shape[2:])
-        return clues
-
-    def forward(self, coarse: Tensor, fine: Tensor) -> Tensor:
-        """(B, 64, 1/4), (B, 32, 1/2) -> M(x), (B, K, X, Y, Z)."""
-        clues = self.clues(coarse, fine).contiguous(memory_format=LAYOUT)
-        relation: Tensor = self.upsample(clues).contiguous(memory_format=LAYOUT)
-        return relation if self.signed else relation.relu()
+        return prototypes, *self.fine(prototypes, fine)

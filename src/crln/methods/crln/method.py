@@ -13,13 +13,14 @@ from torch import Tensor, nn
 
 from crln.augmentation import draw_copy_paste_box, host_random, swap_box
 from crln.labels import IGNORE
-from crln.losses import voxel_cross_entropy
+from crln.losses import fine_axes, voxel_cross_entropy
 from crln.methods.base import Seen, SemiSupervised, Step
 from crln.methods.crln.contrastive import (
     EXCLUSIVE,
     cooperative_positive_supervision,
     prototype_alignment,
 )
+from crln.methods.crln.detail import DetailDraws, surer_where_thin, thin_target
 from crln.methods.crln.network import LEVELS, RectifiedNetwork, interleave, separate
 from crln.methods.crln.options import CRLNOptions
 from crln.methods.crln.overlap import OverlappingDraws
@@ -58,9 +59,14 @@ class CRLN(SemiSupervised):
             start=self.options.prototype_start,
             projected=self.options.project_prototypes,
             linear_maps=self.options.linear_maps,
+            full_resolution=self.options.full_resolution,
+            thin_prototypes=self.options.thin_prototypes,
         )
         self.teacher = Teacher(self.student, plan.teacher)
+        self._axes = fine_axes(plan.patch_size, plan.spacing)
         self._draws = EXCLUSIVE if plan.labels.exclusive else OverlappingDraws(plan.labels)
+        if share := self.options.detail_queries:
+            self._draws = DetailDraws(self._draws, self.criteria, self._axes, share)
 
     def from_labels(self, images: Tensor, target: Tensor, step: Step) -> dict[str, Tensor]:
         """What labels teach f, M and a; the terms that need a teacher are 0."""
@@ -117,8 +123,11 @@ class CRLN(SemiSupervised):
         levels = [logits, *coarse_logits(student.coarse_heads, features)]
         terms = {"supervised": self.supervise(levels, target)}
         if self.options.relation:
-            relation = student.relation(features)
+            relation, thin = student.relations(features)
             terms["relation"] = self.supervise(relation, target)
+            if thin is not None:
+                theirs = thin_target(self.criteria, self.certain(target), self._axes)
+                terms["thin"] = self.supervise(thin, theirs)
             terms["rectifier"] = self.supervise(
                 student.rectify(logits.detach(), relation.detach()), target
             )
@@ -175,7 +184,10 @@ class CRLN(SemiSupervised):
         if rectified:
             logits = teacher.rectify(logits, teacher.relation(features))
         least = self.options.valid_confidence if self.options.trusted_only else None
-        confidence, pseudo = self.criteria.confident(self.criteria.probabilities(logits), least)
+        probabilities = self.criteria.probabilities(logits)
+        if by := self.options.thin_confidence:
+            probabilities = surer_where_thin(self.criteria, probabilities, self._axes, by)
+        confidence, pseudo = self.criteria.confident(probabilities, least)
         return pseudo.masked_fill(~inside, IGNORE), confidence.masked_fill(~inside, 0)
 
     def _positive_supervision(

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from crln.errors import CrlnError
-from crln.methods.crln.dim import START, DynamicInteractionModule
+from crln.methods.crln.dim import START, DynamicInteractionModule, FullResolution
 from crln.methods.crln.projection import ProjectionHead
 from crln.networks import Patchwise
 from crln.networks.blocks import Pointwise, initialise
@@ -29,9 +29,13 @@ class RectifiedNetwork(Patchwise):
         projected: whether a learnt layer brings prototypes into embedding space. The released code
             takes the mean of each one's features instead, so that E is N whatever the plan says.
         linear_maps: of queries, keys and values (`DynamicInteractionModule`).
+        full_resolution: whether M has a level at full resolution (`FullResolution`).
+        thin_prototypes: per class, beside N, for its thin parts: a relation of their own is added
+            to M.
     """
 
-    entries, exits = ("backbone",), ("head", "coarse_heads", "interaction")
+    entries = ("backbone",)
+    exits = ("head", "coarse_heads", "interaction", "thin_interaction")
     lookups = ("projection.around",)
 
     def __init__(
@@ -42,6 +46,8 @@ class RectifiedNetwork(Patchwise):
         start: float = START,
         projected: bool = True,
         linear_maps: bool = False,
+        full_resolution: bool = False,
+        thin_prototypes: int = 0,
     ) -> None:
         super().__init__()
         network, classes = plan.network, plan.classes
@@ -55,14 +61,23 @@ class RectifiedNetwork(Patchwise):
         self.head = Pointwise(finest, classes)
         embedding = network.embedding if projected else network.prototypes
         self.projection = ProjectionHead(finest, embedding, network.kernel(0))
-        self.interaction = DynamicInteractionModule(
-            (coarse, fine), classes, network.prototypes,
-            signed=signed, start=start, linear_maps=linear_maps,
-            stride=self.backbone.strides[1], kernel=network.kernel(1),
+        self.interaction, *thin = (
+            DynamicInteractionModule(
+                (coarse, fine), classes, number,
+                signed=signed, start=start, linear_maps=linear_maps,
+                stride=self.backbone.strides[1], kernel=network.kernel(1),
+                finest=finest if full_resolution else 0, finest_kernel=network.kernel(0),
+            )
+            for number in (network.prototypes, thin_prototypes)
+            if number
         )  # fmt: skip
+        self.thin_interaction = nn.ModuleList(thin)  # none, or one
         self.to_embedding = nn.Linear(coarse, embedding) if projected else None
         self.rectifier = nn.Parameter(torch.zeros(()))  # a
         initialise(self)
+        for module in self.modules():
+            if isinstance(module, FullResolution):
+                module.silence()
         self.coarse_heads = coarse_heads(self.backbone, classes)
 
     def features(self, images: Tensor) -> list[Tensor]:
@@ -77,8 +92,16 @@ class RectifiedNetwork(Patchwise):
 
     def relation(self, features: list[Tensor]) -> Tensor:
         """M(x), (B, K, X, Y, Z), from the decoder features at 1/4 and 1/2."""
-        relation: Tensor = self.interaction(features[2], features[1])
-        return relation
+        return self.relations(features)[0]
+
+    def relations(self, features: list[Tensor]) -> tuple[Tensor, Tensor | None]:
+        """M(x), and what the prototypes of thin parts, if there are any, add to it."""
+        levels = (features[2], features[1], features[0])
+        relation: Tensor = self.interaction(*levels)
+        for interaction in self.thin_interaction:
+            thin: Tensor = interaction(*levels)
+            return relation + thin, thin
+        return relation, None
 
     def rectify(self, logits: Tensor, relation: Tensor) -> Tensor:
         """Rectified logits z = f + (1 - a) M."""

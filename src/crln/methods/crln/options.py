@@ -127,3 +127,33 @@ class CRLNOptions(Section):
             " maps of their own, as in the paper (and its presets)"
         ),
     )
+    full_resolution: bool = Field(
+        default=False,
+        description=(
+            "M(x) has a level at full resolution too, for details: prototypes meet the finest "
+            "features, and the clue that they give there is added"
+        ),
+    )
+    thin_prototypes: int = Field(
+        default=0,
+        ge=0,
+        description=(
+            "prototypes per class, beside `network.prototypes`, that learn from its thin parts "
+            "and the background alone; their relation is added to M(x)"
+        ),
+    )
+    thin_confidence: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description=(
+            "added to the confidence in a pseudo-label where it is thinner than 3 voxels, half "
+            "of it below 5, so that thin parts are not the first to be ignored"
+        ),
+    )
+    detail_queries: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="share of the `queries` that is drawn from thin parts and edges of the class",
+    )
