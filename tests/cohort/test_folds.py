@@ -60,3 +60,15 @@ def test_what_is_left_out_is_not_learnt_from_in_any_way() -> None:
     assert [case.id for case in left.unlabelled] == ["u1"]  # u0 is of the same patient
     assert [case.id for case in left.test] == ["a0", "u0"]
     assert leave_out(whole, []) == whole
+
+
+def test_what_was_left_out_together_is_again_and_new_cases_fill_up_the_smallest_parts() -> None:
+    before = draw_folds(cohort(*[None] * 4), 2)
+    folds = draw_folds(cohort(*[None] * 9), 3, kept=before)
+    assert all(set(old) <= set(new) for old, new in zip(before, folds, strict=False))
+    assert sorted(map(len, folds)) == [3, 3, 3]
+    assert draw_folds(cohort(*[None] * 9), 3, kept=[("gone",)]) == draw_folds(
+        cohort(*[None] * 9), 3
+    )
+    together = draw_folds(cohort("p", "q", "p"), 2, kept=[("a2",), ()])
+    assert set(together[0]) == {"a0", "a2"}

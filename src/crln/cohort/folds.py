@@ -9,13 +9,16 @@ from crln.errors import CrlnError
 from crln.seeding import numpy_generator
 
 
-def draw_folds(cohort: Cohort, folds: int, seed: int = 0) -> tuple[tuple[str, ...], ...]:
+def draw_folds(
+    cohort: Cohort, folds: int, seed: int = 0, kept: Sequence[Sequence[str]] = ()
+) -> tuple[tuple[str, ...], ...]:
     """The labelled cases in `folds` parts of about one size, whole groups together.
 
     Args:
         cohort: after its split.
         folds: how many; 1: nothing is ever left out, so that its one part is empty.
         seed: of the draw.
+        kept: parts of an earlier draw: what was in one stays there, the rest is drawn to it.
 
     Returns:
         The ids of each part.
@@ -38,8 +41,11 @@ def draw_folds(cohort: Cohort, folds: int, seed: int = 0) -> tuple[tuple[str, ..
     order = numpy_generator(seed, 0, "folds").permutation(len(groups))
     shuffled = [list(groups.values())[index] for index in order]
     parts: list[list[str]] = [[] for _ in range(folds)]
-    for members in sorted(shuffled, key=len, reverse=True):
-        min(parts, key=len).extend(members)
+    place = {id: part for part, ids in zip(parts, kept, strict=False) for id in ids}
+    drawn = sorted(shuffled, key=len, reverse=True)
+    for members in sorted(drawn, key=lambda members: place.keys().isdisjoint(members)):
+        before = next((place[id] for id in members if id in place), None)
+        (min(parts, key=len) if before is None else before).extend(members)
     return tuple(tuple(sorted(part)) for part in parts)
 
 

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,6 +23,7 @@ from crln.runs.folder import ENSEMBLE
 from crln.runs.lifecycle import allowed_changes, keep_inputs, refuse_others, refuse_shared, taken
 from crln.training.ensemble_page import write_ensemble_page
 from crln.training.examples import example_cards
+from crln.training.kept_folds import parts_of, start_of
 from crln.training.listeners import Listener
 from crln.training.options import Training
 from crln.training.resume import settled
@@ -41,12 +43,14 @@ class _Work:
     options: Training
     threads: int | None = None
 
-    def __call__(self, listeners: Sequence[Listener] = ()) -> None:
+    def __call__(
+        self, listeners: Sequence[Listener] = (), stop: threading.Event | None = None
+    ) -> None:
         if self.threads:
             import torch
 
             torch.set_num_threads(self.threads)
-        train(self.cohort, self.plan, self.out, self.options, listeners=listeners)
+        train(self.cohort, self.plan, self.out, self.options, listeners=listeners, stop=stop)
 
 
 def train_ensemble(
@@ -59,13 +63,17 @@ def train_ensemble(
     members: int | None = None,
     jobs: Jobs = _HERE,
     listeners: Sequence[Listener] = (),
+    stop: threading.Event | None = None,
     say: Callable[[str], object] = print,
     **fields: Any,
 ) -> EnsembleFolder:
     """Trains members that each leave out a share of the labelled cases.
 
     A case that is left out is not learnt from at all, neither its label nor its scan, so that
-    `crln.out_of_fold` tells honestly how good such a training is on scans that it never saw.
+    `crln.out_of_fold` tells honestly how good such a training is on scans that it never saw. So
+    with `start_from`, an ensemble or a run, a member begins with weights that have learnt no label
+    of a case that it leaves out, or else anew; what an earlier ensemble left out together is left
+    out together again.
 
     Args:
         cohort: split into labelled, unlabelled, validation and test cases.
@@ -77,6 +85,8 @@ def train_ensemble(
         members: how many; default one a fold. More than folds go round again, with other seeds.
         jobs: how many at a time, and where; default one after the other in this process.
         listeners: are told how each goes, where that is in this process.
+        stop: set by another thread, it ends the training after the step that is being taken, where
+            that is in this process.
         say: told of each member.
         fields: of `Training`, instead of those of `options`.
 
@@ -85,7 +95,7 @@ def train_ensemble(
             ensemble of other folds or members; or a member's training failed.
         Interrupted: by a signal; what was done is saved.
 
-    Where a listener stops a member, no other is begun.
+    Where a listener or `stop` ends a member, no other is begun.
 
     Examples:
         >>> cohort = crln.load_cohort("data")
@@ -116,6 +126,7 @@ def train_ensemble(
         member.folder: _Work(
             leave_out(cohort, member.left_out), plan, ensemble.folder(member),
             replace(options, seed=member.seed, resume=True, overwrite=False,
+                    start_from=start_of(options.start_from, member.left_out, say),
                     progress=options.progress and here), threads,
         )
         for member in ensemble.members
@@ -129,7 +140,7 @@ def train_ensemble(
             out_of = len(cohort.labelled) - len(work.cohort.labelled)
             learnt = counted(len(work.cohort.labelled), "labelled case")
             say(f"{name} of {len(works)}: {learnt}, {out_of} left out")
-            work(listeners)
+            work(listeners, stop)
             if not ensemble.done(name):  # a listener has stopped it, and so all
                 break
         _tell(ensemble, cohort, options, intended)
@@ -180,7 +191,7 @@ def _begin(
     # All that can be wrong is told before anything is removed.
     chosen, plan = settled(replace(options, resume=False), plan, out)
     seed = chosen.seed or 0
-    parts = draw_folds(cohort, folds, seed)
+    parts = draw_folds(cohort, folds, seed, parts_of(options.start_from))
     if taken(out, ENSEMBLE, options.overwrite):
         keep_inputs(cohort, out)
         shutil.rmtree(out)
