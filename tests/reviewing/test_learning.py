@@ -4,6 +4,7 @@ import json
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import h5py
 import nibabel as nib
@@ -185,6 +186,71 @@ def test_the_next_round_begins_with_the_weights_of_the_last_and_learns_the_corre
     assert second in crln.cohort.read_split(run.split)["labelled"]
     assert np.array_equal(project.values(second), corrected)  # never lost
     assert project.masks.record(unlabelled[2]).round == 2
+
+
+@pytest.mark.slow
+def test_a_round_in_parts_measures_itself_by_what_its_networks_never_saw(
+    phantom, tiny_plan, tmp_path, monkeypatch
+):
+    plan = tiny_plan.updated({"training": {"iterations": 3}})
+    (tmp_path / "plan.yaml").write_text(plan.to_yaml())
+    usual = Order(plan="../plan.yaml", method="supervised", device="cpu")
+    with opened(begin_project(phantom, tmp_path / "project", say=str)) as project:
+        learning = Learning(project, usual, jobs=Jobs(here=True), do=work)
+        learning.start(Wish(folds=2))
+        status = _at_rest(learning)
+        assert (status["stage"], status["folds"]) == ("done", 2), status
+        assert project.settings.folds == 2
+        assert overview(project)["folds"] == 2  # from now on
+        first = crln.open_ensemble(project.places.run(1))
+        left_out = {id for member in first.members for id in member.left_out}
+        labelled = set(learning.last.order().labelled)
+        assert left_out == labelled
+        (told,) = overview(project)["rounds"]
+        assert (told["estimate"]["how"], told["estimate"]["cases"]) == ("left out", len(labelled))
+        new = project.data.unlabelled[0].id
+        project.decide(new, "accepted")
+        given: list[Any] = []
+        monkeypatch.setattr(
+            crln, "train_ensemble", lambda cohort, plan, *rest, **told: given.append((plan, told))
+        )
+        Round(project.places, 2).begin(
+            Order(folds=2, start_from="runs/1", method="supervised"), project.cohort()
+        )
+        with pytest.raises(AttributeError):  # nothing was trained
+            work(project.places.path, 2)
+        ((after, told),) = given
+        assert after.training.iterations == 1  # weights that each network may begin with: a third
+        assert told["start_from"] == project.places.run(1)
+
+
+@pytest.mark.slow
+def test_a_round_is_measured_by_the_validation_cases_of_a_split(phantom, tiny_plan, tmp_path):
+    whole = crln.split_cohort(crln.load_cohort(phantom), labelled=2, validation=1, seed=1)
+    crln.cohort.save_split(whole, tmp_path / "split.yaml")
+    (tmp_path / "plan.yaml").write_text(
+        tiny_plan.updated({"training": {"iterations": 2}}).to_yaml()
+    )
+    places = begin_project(phantom, tmp_path / "p", split=str(tmp_path / "split.yaml"), say=str)
+    project = Project(places.path)
+    order = Order(plan="../plan.yaml", method="supervised", device="cpu")
+    Round(places, 1).begin(order, project.cohort())
+    work(places.path, 1)
+    (told,) = overview(project)["rounds"]
+    assert (told["estimate"]["how"], told["estimate"]["cases"]) == ("validation", 1)
+
+
+def test_more_parts_than_labels_are_as_many_as_there_are(project, learner, small):
+    learner.start(Wish(folds=5))  # one label
+    assert learner.last.order().folds is None
+    learner.go.set()
+    _at_rest(learner)
+    project.save("case_1", small.drawing(1))
+    project.decide("case_1", "accepted")
+    assert learner.start(Wish())["folds"] == 2
+    _at_rest(learner)
+    assert learner.start(Wish(folds=0))["folds"] is None
+    assert project.settings.folds is None
 
 
 @pytest.mark.slow

@@ -37,6 +37,7 @@ EXAMPLES = examples(
     "crln review scans --classes liver,tumour",
     "crln review data --run run",
     "crln review data --no-browser --port 8765",
+    "crln review data --folds 3",
     "crln review data --slicer",
     "crln review data --export finished",
 )
@@ -95,6 +96,14 @@ def command(
     method: Annotated[
         str, typer.Option(metavar="NAME", help="How rounds learn, as for crln train.")
     ] = "crln",
+    folds: Annotated[
+        int | None,
+        typer.Option(
+            metavar="K", min=1, max=10, show_default="as before; at first none",
+            help="From now on each round trains K networks, each without a Kth of the labelled "
+            "cases, which then tell how good it is. 1: one network learns from all.",
+        ),
+    ] = None,
     device: Device = "auto",
     cache: Cache = None,
     slurm: Slurm = False,
@@ -133,7 +142,10 @@ def command(
         method=method, device=device, cache=str(cache.resolve()) if cache else None,
     )  # fmt: skip
     jobs = Jobs(slurm=slurm, options=job_options(job_option, slurm))
-    serve(places, browser=not no_browser, port=port, by=by, usual=usual, jobs=jobs, slicer=slicer)
+    serve(
+        places, browser=not no_browser, port=port, by=by, usual=usual, jobs=jobs, slicer=slicer,
+        folds=folds,
+    )  # fmt: skip
 
 
 def serve(places: "Places", *, browser: bool = True, slicer: bool = False, **options: Any) -> None:

@@ -14,11 +14,20 @@ from crln.errors import CrlnError
 from crln.files import claim
 from crln.jobs import Jobs, run_tasks
 from crln.reviewing.project import Project
-from crln.reviewing.rounds import ENDED, Order, Round, RoundProgress, begin_round, order_for
+from crln.reviewing.rounds import (
+    ENDED,
+    Order,
+    Round,
+    RoundProgress,
+    begin_round,
+    order_for,
+    possible_folds,
+)
 from crln.reviewing.settings import resolved
 
 MOST_POINTS = 200
 """Of the curve that the page draws."""
+MOST_FOLDS = 10
 _PATIENCE = 60.0
 
 
@@ -28,12 +37,15 @@ class Wish(BaseModel):
     Attributes:
         iterations: steps; None: as the plan has it, or a share of that.
         go_on: with the round that was stopped, rather than begin another.
+        folds: parts of the labelled cases that are left out in turn, from now on; 0: none are;
+            None: as before.
     """
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
     iterations: int | None = Field(default=None, ge=1, le=10_000_000)
     go_on: bool = False
+    folds: int | None = Field(default=None, ge=0, le=MOST_FOLDS)
 
 
 def do_round(folder: Path, number: int) -> None:
@@ -104,12 +116,17 @@ class Learning:
         return last
 
     def _begun(self, wish: Wish) -> Round:
-        places, given = self.project.places, self.project.settings.run
-        order = self.usual
+        if wish.folds is not None:
+            self.project.change_settings(folds=wish.folds if wish.folds > 1 else None)
+        places, settings = self.project.places, self.project.settings
+        cohort = self.project.cohort()
+        told: dict[str, Any] = {"folds": possible_folds(cohort, settings.folds)}
         if wish.iterations:
-            order = order.model_copy(update={"iterations": wish.iterations})
+            told["iterations"] = wish.iterations
+        order = self.usual.model_copy(update=told)
+        given = settings.run
         order = order_for(places, order, resolved(given, places) if given else None)
-        return begin_round(places, order, self.project.cohort())
+        return begin_round(places, order, cohort)
 
     def _run(self, round: Round) -> None:
         round.tell(round.progress().model_copy(update={"stage": "waiting", "message": ""}))
@@ -145,13 +162,14 @@ class Learning:
         running, progress = self.running(), last.progress()
         if not running and progress.stage not in ENDED:
             progress = self._ended(last, progress)
-        rows = curve(last.log)
+        rows, order = curve(last.log), last.order()
         return {
             "round": last.number,
             "running": running,
             "stopping": running and last.stop.exists(),
             **progress.model_dump(mode="json"),
-            "labelled": len(last.order().labelled),
+            "labelled": len(order.labelled),
+            "folds": order.folds,
             "curve": rows,
             "left": _left(rows, progress),
         }

@@ -6,8 +6,11 @@ from typing import Any
 import numpy as np
 
 from crln.cohort.parts import PARTS
+from crln.evaluation.statistics import FEWEST
 from crln.imaging import read_grid
 from crln.report.style import class_colour
+from crln.reviewing.enough import RoundTold, verdict
+from crln.reviewing.estimate import RoundEstimate
 from crln.reviewing.masks import Record
 from crln.reviewing.project import Project
 
@@ -22,7 +25,8 @@ def overview(project: Project) -> dict[str, Any]:
         "cases": cases,
         "counts": Counter(case["status"] for case in cases),
         "pace": pace(project),
-        "rounds": rounds(project),
+        **quality(project),
+        "folds": project.settings.folds or 0,
     }
 
 
@@ -95,19 +99,30 @@ def pace(project: Project) -> dict[str, float | None]:
     return {"seconds": middle, "left": None if middle is None else middle * waiting}
 
 
-def rounds(project: Project) -> list[dict[str, Any]]:
-    """How much people still change of each round's masks: what says when to stop."""
-    told = []
+def quality(project: Project) -> dict[str, Any]:
+    """What says when to stop: how much people still change of each round's masks, and estimates."""
+    found = _of_rounds(project)
+    rounds = [
+        {
+            "round": told.round, "accepted": told.accepted, "dice": told.mean,
+            "interval": told.interval, "estimate": estimate.told() if estimate else None,
+        }
+        for told, estimate in found
+    ]  # fmt: skip
+    return {"rounds": rounds, "verdict": verdict([told for told, _ in found])}
+
+
+def _of_rounds(project: Project) -> list[tuple[RoundTold, RoundEstimate | None]]:
+    found = []
+    states = [project.state(id) for id in project.cases]
     for number in project.places.rounds():
-        states = [project.state(id) for id in project.cases]
         dice = [s.dice for s in states if s.run == number and s.state == "accepted"]
-        known = [value for value in dice if value is not None]
-        told.append({
-            "round": number,
-            "accepted": len(dice),
-            "dice": float(np.mean(known)) if known else None,
-        })  # fmt: skip
-    return told
+        known = tuple(value for value in dice if value is not None)
+        estimate = RoundEstimate.read(project.places.round(number))
+        measured = estimate.dice if estimate else None
+        mean = measured.mean if measured and measured.cases >= FEWEST else None
+        found.append((RoundTold(number, len(dice), known, mean), estimate))
+    return found
 
 
 def doubt(project: Project, id: str) -> list[list[float]]:

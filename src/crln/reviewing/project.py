@@ -68,6 +68,12 @@ class Project:
         """Label value to name of every structure."""
         return {value: name for value, name in self.settings.classes.items() if value}
 
+    def change_settings(self, **fields: Any) -> None:
+        """Keeps another choice of the person's, such as `folds`."""
+        with self._writing:
+            self.settings = self.settings.model_copy(update=fields)
+            self.settings.write(self.places)
+
     def case(self, id: str) -> Case:
         """A case by its id; CrlnError where there is none."""
         if id not in self.cases:

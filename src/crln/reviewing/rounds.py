@@ -7,14 +7,16 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from crln.cohort import NEW, Case, Cohort, load_cohort, write_description
-from crln.cohort.parts import change_cases
+from crln.cohort.parts import change_cases, group_of
 from crln.errors import CrlnError
 from crln.files import checked, read_yaml, to_yaml, write_text
 from crln.reviewing.places import ORDER, Places, link
 from crln.reviewing.settings import named
 from crln.reviewing.state import file_name, now
 
-Stage = Literal["waiting", "preparing", "training", "outlining", "done", "stopped", "failed"]
+Stage = Literal[
+    "waiting", "preparing", "training", "measuring", "outlining", "done", "stopped", "failed"
+]
 
 ENDED = ("done", "stopped", "failed")
 _REMEDY = "remove the folder of this round, and learn again"
@@ -32,6 +34,8 @@ class Order(BaseModel):
         method: how to learn.
         device: where to compute.
         cache: where prepared scans are kept.
+        folds: parts of the labelled cases, each left out by one of as many networks; None: one
+            network learns from all.
         labelled: ids of what is learnt from.
     """
 
@@ -45,6 +49,7 @@ class Order(BaseModel):
     method: str = "crln"
     device: str = "auto"
     cache: str | None = None
+    folds: int | None = Field(default=None, ge=2)
     labelled: tuple[str, ...] = ()
 
 
@@ -109,8 +114,9 @@ class Round:
 
     @property
     def log(self) -> Path:
-        """The losses, a row at a time."""
-        return self.run / "log.csv"
+        """The losses, a row at a time; of several networks those of the last to begin."""
+        of_members = sorted(self.run.glob("member-*/log.csv"), key=lambda p: p.stat().st_mtime_ns)
+        return of_members[-1] if of_members else self.run / "log.csv"
 
     def order(self) -> Order:
         """What it was told."""
@@ -186,7 +192,23 @@ def order_for(places: Places, order: Order, run: Path | None) -> Order:
         run: what the project was begun from.
     """
     for number in reversed(places.rounds()):
-        if (places.run(number) / "checkpoint.safetensors").exists():
-            found = places.run(number)
+        if _has_weights(found := places.run(number)):
             return order.model_copy(update={"start_from": named(found, places)})
     return order.model_copy(update={"start_from": named(run, places) if run else None})
+
+
+def _has_weights(run: Path) -> bool:
+    """Whether another training may begin with a run, or with every member of an ensemble."""
+    if (run / "checkpoint.safetensors").exists():
+        return True
+    members = [path for path in run.glob("member-*") if path.is_dir()]
+    return bool(members) and all(
+        (path / "checkpoint.safetensors").exists() for path in [run / "member-1", *members]
+    )
+
+
+def possible_folds(cohort: Cohort, folds: int | None) -> int | None:
+    """As many parts as are asked for, or as there are labelled groups; None where that is one."""
+    groups = len({group_of(case) for case in cohort.labelled})
+    found = min(folds or 1, groups)
+    return found if found > 1 else None

@@ -48,6 +48,7 @@ def serving(
     jobs: Jobs | None = None,
     frames: str = "'none'",
     slicer: bool = False,
+    folds: int | None = None,
 ) -> Iterator[Service]:
     """Holds a project and answers for it; at the end a round at work is asked to stop.
 
@@ -59,11 +60,14 @@ def serving(
         jobs: where rounds run.
         frames: origins that may show the page in a frame.
         slicer: answer 3D Slicer, too.
+        folds: parts of the labelled cases that rounds leave out in turn, from now on; 1: none are.
 
     Raises:
         CrlnError: another process holds the project, the port is taken, or a file is damaged.
     """
     with opened(places, by) as project:
+        if folds is not None:
+            project.change_settings(folds=folds if folds > 1 else None)
         learning = Learning(project, usual or Order(), jobs or Jobs())
         app = App(project, learning)
         server = Server(SlicerAnswers(app) if slicer else app, port, frames=frames)

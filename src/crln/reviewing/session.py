@@ -71,6 +71,7 @@ def review(
     classes: Sequence[str] = (),
     by: str | None = None,
     port: int = 0,
+    folds: int | None = None,
     say: Callable[[str], object] = print,
 ) -> Review:
     """Opens the page that finishes a cohort, and answers for it in the background.
@@ -82,6 +83,8 @@ def review(
         classes: names of the structures, where there is no label yet.
         by: who decides; default this account's name.
         port: that it listens on, on this machine alone; 0: any that is free.
+        folds: parts of the labelled cases that each round leaves out in turn, to measure itself
+            by, from now on; 1: none are.
         say: told what is done, a line at a time.
 
     Returns:
@@ -101,5 +104,7 @@ def review(
         classes=list(classes), say=say,
     )  # fmt: skip
     with ExitStack() as stack:
-        service = stack.enter_context(serving(places, port=port, by=by, frames=NOTEBOOK))
+        service = stack.enter_context(
+            serving(places, port=port, by=by, frames=NOTEBOOK, folds=folds)
+        )
         return Review(service, stack.pop_all().close)

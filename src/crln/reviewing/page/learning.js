@@ -17,6 +17,7 @@ function sentence(now) {
       const left = now.left === null ? "" : `, some ${minutes(now.left)} left`;
       return `${round} learns from ${now.labelled} labels: step ${now.step} of ${now.steps}${left}.`;
     }
+    case "measuring": return `${round} is measured by cases that it did not learn: ${now.step} of ${now.steps}.`;
     case "outlining": return `${round} outlines: ${now.outlined} of ${now.to_outline} scans.`;
     case "stopped": return now.to_outline
       ? `${round} was stopped after ${now.outlined} of ${now.to_outline} scans were outlined.`
@@ -37,7 +38,7 @@ export class Learning {
         said(fault.message);
       }
     };
-    $("learn").addEventListener("click", ask("POST", {}));
+    $("learn").addEventListener("click", () => ask("POST", { folds: Number($("folds").value) })());
     $("go-on").addEventListener("click", ask("POST", { go_on: true }));
     $("stop").addEventListener("click", ask("DELETE"));
   }
@@ -73,16 +74,5 @@ export class Learning {
     curve.replaceChildren(line);
     curve.setAttribute("aria-label",
       `Loss over ${last} steps: ${losses[0].toFixed(2)} at first, ${losses.at(-1).toFixed(2)} now`);
-  }
-
-  rounds(rounds) {
-    const told = rounds.filter(each => each.accepted);
-    $("rounds").hidden = !told.length;
-    $("rounds").tBodies[0].replaceChildren(...told.map(each => {
-      const row = document.createElement("tr");
-      const dice = each.dice === null ? "" : `${(100 * each.dice).toFixed(1)} %`;
-      for (const text of [each.round, each.accepted, dice]) row.insertCell().textContent = text;
-      return row;
-    }));
   }
 }

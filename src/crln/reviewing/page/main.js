@@ -4,6 +4,7 @@ import { get } from "./asking.js";
 import { Case } from "./case.js";
 import { Learning } from "./learning.js";
 import { List, score, word } from "./list.js";
+import { listenToFolds, tellQuality } from "./quality.js";
 import { Viewer } from "./viewer.js";
 
 const $ = id => document.getElementById(id);
@@ -213,6 +214,7 @@ function keys(event) {
 }
 
 function listen() {
+  listenToFolds();
   document.addEventListener("keydown", keys);
   document.addEventListener("keyup", event => { if (event.key === " ") hide(false); });
   const click = (id, action) => $(id).addEventListener("click", action);
@@ -250,7 +252,7 @@ async function look() {
     const project = await get("api/project");
     list.tell(project);
     learning.tell(project.learning);
-    learning.rounds(project.rounds);
+    tellQuality(project);
     const line = list.find(open.id);
     const newer = line && ["mask", "nothing", "draft"].includes(open.info.origin) && !open.dirty
       && line.round !== null && line.round !== open.info.base;

@@ -1,0 +1,101 @@
+"""What a round outlines, and what it knows of each outline."""
+
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from crln.cohort import Case
+from crln.errors import CrlnError
+from crln.reviewing.following import remove_leftovers
+from crln.reviewing.masks import Record
+from crln.reviewing.project import Project
+from crln.reviewing.rounds import Round, RoundProgress
+from crln.reviewing.state import CaseState
+
+if TYPE_CHECKING:
+    from crln.inference import Prediction, Predictor
+
+
+def outline(round: Round, stop: threading.Event) -> None:
+    """Outlines every scan that is not accepted; what people have decided meanwhile counts."""
+    import crln
+
+    project, order = Project(round.places.path), round.order()
+    remove_leftovers(round.places.masks(round.number), project.cases)
+    waiting = [id for id in project.cases if _wants_mask(project, round, id)]
+    waiting.sort(key=lambda id: project.status(id) == "skipped")
+    progress = RoundProgress(stage="outlining", to_outline=len(waiting))
+    round.tell(progress)
+    predictor = crln.load_predictor(round.model, order.device)
+    for id in waiting:
+        if stop.is_set():
+            break
+        if _accepted(project, id):
+            progress = progress.model_copy(update={"to_outline": progress.to_outline - 1})
+            round.tell(progress)
+            continue
+        try:
+            _outline_one(predictor, round, project.case(id))
+            update: dict[str, Any] = {"outlined": progress.outlined + 1}
+        except CrlnError as fault:
+            update = {"faults": (*progress.faults, str(fault))}
+        progress = progress.model_copy(update=update)
+        round.tell(progress)
+
+
+def _wants_mask(project: Project, round: Round, id: str) -> bool:
+    return not _accepted(project, id) and not round.places.record(round.number, id).exists()
+
+
+def _accepted(project: Project, id: str) -> bool:
+    """Whether a case is accepted by now: the server's process decides, this one reads."""
+    path = project.places.state(id)
+    if not path.exists():
+        return project.case(id).label is not None
+    return CaseState.read(path).state == "accepted"
+
+
+def _outline_one(predictor: "Predictor", round: Round, case: Case) -> None:
+    """Writes the mask of a case, then what is known of it."""
+    from crln.inference.table import add_rows, headings, rows_of
+
+    began = time.perf_counter()
+    prediction = predictor.predict(case.images)
+    path = round.places.mask(round.number, case.id)
+    prediction.save(path, overwrite=True)
+    measures = prediction.measures()
+    labels, channels = predictor.plan.labels, predictor.plan.channels
+    rows = {case.id: rows_of(case.id, measures, labels, prediction.appraisal)}
+    add_rows(round.places.masks(round.number), rows, headings(channels))
+    scores = prediction.scores
+    ranks = {name: _number(score.rank) for name, score in scores.items()}
+    Record(
+        round=round.number, seconds=_short(time.perf_counter() - began),
+        score={name: _number(score.dice) for name, score in scores.items()},
+        low={name: _number(score.low) for name, score in scores.items()},
+        high={name: _number(score.high) for name, score in scores.items()},
+        rank=ranks or _doubtful(prediction), flags=prediction.flags,
+        volume_ml={
+            name: _short(m.volume_ml) for name, m in measures.items() if np.isfinite(m.volume_ml)
+        },
+        doubt=tuple(tuple(np.round(axis, 3).tolist()) for axis in prediction.doubt),
+    ).write(round.places.record(round.number, case.id))  # fmt: skip
+
+
+def _doubtful(prediction: "Prediction") -> dict[str, float | None]:
+    """A rank where the model has no record to tell by: one less the share expected to be wrong."""
+    held = sum(int(np.count_nonzero(mask)) for mask in prediction.structures.values())
+    wrong = float(prediction.doubt[0].sum())
+    rank = 1 - wrong / (held + wrong) if held + wrong else 0.0
+    return dict.fromkeys(prediction.structures, _short(rank))
+
+
+def _short(value: float) -> float:
+    """Rounded to four digits after the point: what a person reads."""
+    return float(np.round(value, 4))
+
+
+def _number(value: float) -> float | None:
+    return _short(value) if np.isfinite(value) else None
