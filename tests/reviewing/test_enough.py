@@ -2,8 +2,9 @@
 
 import pytest
 
-from crln.reviewing.enough import RoundTold, verdict
-from crln.reviewing.estimate import RoundEstimate
+import crln.evaluation.statistics as evaluation
+from crln.reviewing.enough import FEWEST, RoundTold, verdict
+from crln.reviewing.estimate import MeanDice, RoundEstimate
 from crln.reviewing.overview import overview
 
 
@@ -46,13 +47,16 @@ def test_the_page_is_told_what_was_measured_of_each_round(project, small):
     for case in ("case_1", "case_2"):
         small.mask(project, 1, case, small.drawing(1))
     project.decide("case_1", "accepted")
-    figures = {"value": 1, "structure": "liver", "metric": "dice", "mean": 0.8, "cases": 3}
-    estimate = RoundEstimate.model_validate({"how": "left out", "metrics": [figures]})
+    estimate = RoundEstimate(
+        how="left out", dice=MeanDice(mean=0.8, cases=3),
+        structures={"liver": MeanDice(mean=0.8, cases=3)},
+    )  # fmt: skip
     estimate.write(project.places.round(1))
     (told,) = overview(project)["rounds"]
     assert (told["accepted"], told["dice"]) == (1, 1.0)
-    assert told["estimate"] == {
-        "how": "left out", "mean": 0.8, "low": None, "high": None, "cases": 3,
-        "structures": {"liver": 0.8},
-    }  # fmt: skip
+    assert told["estimate"]["dice"] == {"mean": 0.8, "low": None, "high": None, "cases": 3}
     assert "1 of the 6" in overview(project)["verdict"]["sentence"]  # three left out are too few
+
+
+def test_too_few_is_what_it_is_everywhere():
+    assert FEWEST == evaluation.FEWEST

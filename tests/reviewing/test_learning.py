@@ -207,7 +207,10 @@ def test_a_round_in_parts_measures_itself_by_what_its_networks_never_saw(
         labelled = set(learning.last.order().labelled)
         assert left_out == labelled
         (told,) = overview(project)["rounds"]
-        assert (told["estimate"]["how"], told["estimate"]["cases"]) == ("left out", len(labelled))
+        assert (told["estimate"]["how"], told["estimate"]["dice"]["cases"]) == (
+            "left out",
+            len(labelled),
+        )
         new = project.data.unlabelled[0].id
         project.decide(new, "accepted")
         given: list[Any] = []
@@ -237,7 +240,7 @@ def test_a_round_is_measured_by_the_validation_cases_of_a_split(phantom, tiny_pl
     Round(places, 1).begin(order, project.cohort())
     work(places.path, 1)
     (told,) = overview(project)["rounds"]
-    assert (told["estimate"]["how"], told["estimate"]["cases"]) == ("validation", 1)
+    assert (told["estimate"]["how"], told["estimate"]["dice"]["cases"]) == ("validation", 1)
 
 
 def test_more_parts_than_labels_are_as_many_as_there_are(project, learner, small):

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from crln.evaluation.statistics import FEWEST, mean_interval
-
+FEWEST = 6
+"""Cases below which no interval is given, as `crln.evaluation.statistics` has it."""
 GOOD = 0.95
 """Dice of masks and what people made of them from which on little is left to correct."""
 GAIN = 0.01
@@ -40,6 +40,8 @@ class RoundTold:
         """The 95 % interval of that mean; None of fewer than six cases."""
         if len(self.dice) < FEWEST:
             return None
+        from crln.evaluation.statistics import mean_interval
+
         low, high = mean_interval(np.mean(self.dice), np.std(self.dice, ddof=1), len(self.dice))
         return max(0.0, float(low)), min(1.0, float(high))
 

@@ -1,15 +1,35 @@
 """How good a round's model is on labelled cases that it has not learnt."""
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict
 
 from crln.files import checked, read_yaml, to_yaml, write_text
-from crln.quality.estimate import CohortEstimate
+
+if TYPE_CHECKING:
+    from crln.evaluation import Evaluation
 
 ESTIMATE = "estimate.yaml"
 _REMEDY = "remove it; the next round writes another"
+
+
+class MeanDice(BaseModel):
+    """Of one structure, or the mean over all.
+
+    Attributes:
+        mean: over cases.
+        low: lower end of the 95 % interval of the mean; None of fewer than six cases.
+        high: upper end of it.
+        cases: that were measured.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    mean: float
+    low: float | None = None
+    high: float | None = None
+    cases: int
 
 
 class RoundEstimate(BaseModel):
@@ -17,33 +37,37 @@ class RoundEstimate(BaseModel):
 
     Attributes:
         how: "left out", in parts by networks that never saw them; or "validation", the split's own.
-        metrics: means over the cases, of each structure and of all.
+        dice: the mean over the structures; None where nothing could be measured.
+        structures: of each, by its name.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     how: Literal["left out", "validation"]
-    metrics: tuple[CohortEstimate, ...] = ()
+    dice: MeanDice | None = None
+    structures: dict[str, MeanDice] = {}
 
-    @property
-    def dice(self) -> CohortEstimate | None:
-        """The mean Dice, over the structures where there are several."""
-        found = [each for each in self.metrics if each.metric == "dice"]
-        return found[-1] if found else None
+    @classmethod
+    def of(cls, found: "Evaluation", how: Literal["left out", "validation"]) -> Self:
+        """From measured cases."""
+        from crln.quality.estimate import estimates
 
-    def told(self) -> dict[str, Any] | None:
-        """For the page."""
-        if (dice := self.dice) is None:
-            return None
-        return {
-            "how": self.how, "mean": dice.mean, "low": dice.low, "high": dice.high,
-            "cases": dice.cases,
-            "structures": {
-                each.structure: each.mean
-                for each in self.metrics
-                if each.metric == "dice" and each.value is not None
-            },
+        every = [each for each in estimates(found) if each.metric == "dice"]
+        told = {
+            each.structure: MeanDice(
+                mean=each.mean, low=each.low, high=each.high, cases=each.cases
+            )
+            for each in every
         }  # fmt: skip
+        if not every:
+            return cls(how=how)
+        whole = every[-1].structure  # the mean, or the only one
+        structures = {each.structure: told[each.structure] for each in every if each.value}
+        return cls(how=how, dice=told[whole], structures=structures)
+
+    def told(self) -> dict[str, Any]:
+        """For the page."""
+        return self.model_dump(mode="json")
 
     def write(self, folder: Path) -> None:
         """Saves it in the folder of a round."""

@@ -6,10 +6,9 @@ from typing import Any
 import numpy as np
 
 from crln.cohort.parts import PARTS
-from crln.evaluation.statistics import FEWEST
 from crln.imaging import read_grid
 from crln.report.style import class_colour
-from crln.reviewing.enough import RoundTold, verdict
+from crln.reviewing.enough import FEWEST, RoundTold, verdict
 from crln.reviewing.estimate import RoundEstimate
 from crln.reviewing.masks import Record
 from crln.reviewing.project import Project

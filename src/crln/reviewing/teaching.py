@@ -186,15 +186,13 @@ def _measure_left_out(round: Round, cohort: Cohort, order: Order, stop: threadin
             raise StoppedError
 
     ensemble = crln.open_ensemble(round.run)
-    crln.out_of_fold(ensemble, cohort, device=order.device, say=say)
-    if quality := ensemble.quality:
-        RoundEstimate(how="left out", metrics=quality.estimate).write(round.path)
+    found = crln.out_of_fold(ensemble, cohort, device=order.device, say=say)
+    RoundEstimate.of(found, "left out").write(round.path)
 
 
 def _measure_validation(round: Round, cohort: Cohort, order: Order, stop: threading.Event) -> None:
     import crln
     from crln.evaluation import evaluate_pairs
-    from crln.quality.estimate import estimates
 
     cases = [case for case in cohort.validation if case.label]
     round.tell(RoundProgress(stage="measuring", steps=len(cases)))
@@ -209,4 +207,4 @@ def _measure_validation(round: Round, cohort: Cohort, order: Order, stop: thread
             pairs[case.id] = mask_as_label(mask, labels), case.label
             round.tell(RoundProgress(stage="measuring", step=done, steps=len(cases)))
         found = evaluate_pairs(pairs, classes=labels)
-    RoundEstimate(how="validation", metrics=estimates(found)).write(round.path)
+    RoundEstimate.of(found, "validation").write(round.path)

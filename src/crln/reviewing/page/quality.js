@@ -18,15 +18,16 @@ function range(low, high) {
 }
 
 export function tellQuality({ rounds, verdict, folds }) {
-  const told = rounds.filter(each => each.accepted || each.estimate);
+  const told = rounds.filter(each => each.accepted || each.estimate?.dice);
   $("rounds").hidden = !told.length;
   $("rounds").tBodies[0].replaceChildren(...told.map(each => {
     const row = document.createElement("tr"), { estimate, interval } = each;
     cell(row, each.round);
     cell(row, each.accepted);
     cell(row, each.dice === null ? "" : percent(each.dice) + (interval ? range(...interval) : ""));
-    cell(row, estimate ? percent(estimate.mean) + range(estimate.low, estimate.high) : "",
-      estimate ? `${estimate.cases} cases, ${WHOSE[estimate.how]}` : "");
+    const dice = estimate?.dice;
+    cell(row, dice ? percent(dice.mean) + range(dice.low, dice.high) : "",
+      dice ? `${dice.cases} cases, ${WHOSE[estimate.how]}` : "");
     return row;
   }));
   $("verdict").textContent = verdict.sentence;
