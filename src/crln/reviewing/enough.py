@@ -42,8 +42,10 @@ class RoundTold:
             return None
         from crln.evaluation.statistics import mean_interval
 
-        low, high = mean_interval(np.mean(self.dice), np.std(self.dice, ddof=1), len(self.dice))
-        return max(0.0, float(low)), min(1.0, float(high))
+        low, high = mean_interval(
+            float(np.mean(self.dice)), float(np.std(self.dice, ddof=1)), len(self.dice)
+        )
+        return max(0.0, low), min(1.0, high)
 
 
 def verdict(rounds: Sequence[RoundTold]) -> dict[str, Any]:

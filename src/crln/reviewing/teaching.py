@@ -194,17 +194,17 @@ def _measure_validation(round: Round, cohort: Cohort, order: Order, stop: thread
     import crln
     from crln.evaluation import evaluate_pairs
 
-    cases = [case for case in cohort.validation if case.label]
+    cases = {case: case.label for case in cohort.validation if case.label}
     round.tell(RoundProgress(stage="measuring", steps=len(cases)))
     predictor, pairs = crln.load_predictor(round.run, order.device), {}
     labels = predictor.plan.labels
     with tempfile.TemporaryDirectory() as folder:
-        for done, case in enumerate(cases, 1):
+        for done, (case, label) in enumerate(cases.items(), 1):
             if stop.is_set():
                 raise StoppedError
             mask = Path(folder) / f"{done}.nii.gz"
             predictor.predict(case.images).save(mask)
-            pairs[case.id] = mask_as_label(mask, labels), case.label
+            pairs[case.id] = mask_as_label(mask, labels), label
             round.tell(RoundProgress(stage="measuring", step=done, steps=len(cases)))
         found = evaluate_pairs(pairs, classes=labels)
     RoundEstimate.of(found, "validation").write(round.path)
