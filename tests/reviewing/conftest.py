@@ -1,7 +1,9 @@
 """Small scans, and the project of them."""
 
+import importlib.util
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -78,6 +80,17 @@ def small() -> SimpleNamespace:
     return SimpleNamespace(
         shape=SHAPE, scan=write_scan, data=make_data, drawing=drawing, mask=mask_of_round
     )
+
+
+@pytest.fixture(scope="session")
+def person() -> Any:
+    """Takes an opened page and works on it as a person does, see hand.py."""
+    spec = importlib.util.spec_from_file_location("hand", Path(__file__).with_name("hand.py"))
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.Hand
 
 
 @pytest.fixture(scope="session")

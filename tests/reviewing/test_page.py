@@ -32,57 +32,15 @@ def places(tmp_path, small):
     return begin_project(tmp_path / "data", say=str)
 
 
-class Hand:
-    """A person at the page."""
-
-    def __init__(self, opened) -> None:
-        self.opened, self.page = opened, opened.page
-        self.page.set_viewport_size({"width": 900, "height": 560})  # drawn without a graphics card
-        self.page.evaluate(
-            "() => { globalThis.violations = []; document.addEventListener("
-            "'securitypolicyviolation', e => violations.push(e.violatedDirective)); }"
-        )
-        self.page.wait_for_selector('body[data-listed="1"]', timeout=WAIT)
-        self.page.select_option("#view", "0")
-
-    def open(self, case: str) -> None:
-        self.page.evaluate("id => void review.show(id)", case)
-        self.page.wait_for_selector(f'body[data-ready="{case}"]', timeout=WAIT)
-
-    def at(self, voxel) -> tuple[float, float]:
-        """Where a voxel, in the order of RAS, lies on the screen."""
-        self.page.evaluate("v => review.viewer.go(v)", voxel)
-        box = self.page.locator("#gl").bounding_box()
-        x, y = self.page.evaluate(
-            "v => { const nv = review.viewer.nv; return [...nv.frac2canvasPos(nv.vox2frac(v))]; }",
-            voxel,
-        )
-        return box["x"] + x, box["y"] + y
-
-    def drag(self, *voxels) -> None:
-        places = [self.at(voxel) for voxel in voxels]
-        self.page.mouse.move(*places[0])
-        self.page.mouse.down()
-        for place in places[1:]:
-            self.page.mouse.move(*place, steps=4)
-        self.page.mouse.up()
-
-    def says(self, text: str) -> None:
-        self.page.locator("#said").filter(has_text=text).wait_for(timeout=WAIT)
-
-    def press(self, key: str) -> None:
-        self.page.keyboard.press(key)
-
-
 def _drawn(project, case: str) -> np.ndarray:
     """The drawing on the disk, in the order of RAS: this scan's first axis runs to the left."""
     return project.values(case)[::-1]
 
 
-def test_a_person_draws_undoes_saves_accepts_and_goes_on(browser, places):
+def test_a_person_draws_undoes_saves_accepts_and_goes_on(browser, person, places):
     with serving(places, by="anna") as service:
         project = service.project
-        hand = Hand(browser.open(service.url, 1200))
+        hand = person(browser.open(service.url, 1200))
         hand.open("b")
         hand.press("2")
         hand.page.mouse.click(*hand.at([5, 7, 8]))
@@ -131,12 +89,12 @@ def test_a_person_draws_undoes_saves_accepts_and_goes_on(browser, places):
         assert hand.page.evaluate("violations") == []
 
 
-def test_what_was_drawn_is_there_after_the_page_is_loaded_anew(browser, places):
+def test_what_was_drawn_is_there_after_the_page_is_loaded_anew(browser, person, places):
     with serving(places) as service:
         values = np.zeros(SHAPE, np.int32)
         values[3, 4, 5] = 1
         service.project.save("b", values)
-        hand = Hand(browser.open(service.url + "?case=b", 1200))
+        hand = person(browser.open(service.url + "?case=b", 1200))
         hand.page.wait_for_selector('body[data-ready="b"]', timeout=WAIT)
         numbers = np.array(hand.page.evaluate("[...review.viewer.numbers]"))
         shown = numbers.reshape(SHAPE, order="F")
@@ -147,9 +105,9 @@ def test_what_was_drawn_is_there_after_the_page_is_loaded_anew(browser, places):
         assert told.startswith(", ".join(f"{mm:.1f}" for mm in world[:3]))
 
 
-def test_of_two_windows_the_second_is_told_and_overwrites_nothing(browser, places):
+def test_of_two_windows_the_second_is_told_and_overwrites_nothing(browser, person, places):
     with serving(places) as service:
-        hand = Hand(browser.open(service.url, 1200))
+        hand = person(browser.open(service.url, 1200))
         hand.open("b")
         other = np.ones(SHAPE, np.int32)
         service.project.save("b", other)  # in another window
@@ -174,12 +132,12 @@ def test_of_two_windows_the_second_is_told_and_overwrites_nothing(browser, place
         "void review.open.note('odd'), document.getElementById('accept').click()",
     ],
 )
-def test_what_comes_quickly_goes_one_after_the_other(browser, places, small, quickly):
+def test_what_comes_quickly_goes_one_after_the_other(browser, person, places, small, quickly):
     with serving(places) as service:
         project = service.project
         for case in ("b", "c"):
             small.mask(project, 1, case, np.ones(SHAPE, np.int32))
-        hand = Hand(browser.open(service.url, 1200))
+        hand = person(browser.open(service.url, 1200))
         hand.open("b")
         hand.page.evaluate(f"() => {{ {quickly} }}")
         hand.page.wait_for_selector('body[data-ready="c"]', timeout=WAIT)
@@ -189,12 +147,14 @@ def test_what_comes_quickly_goes_one_after_the_other(browser, places, small, qui
         assert hand.page.locator("#banner").is_hidden()
 
 
-def test_keys_move_wherever_the_mouse_is_and_begin_anew_with_each_case(browser, places, small):
+def test_keys_move_wherever_the_mouse_is_and_begin_anew_with_each_case(
+    browser, person, places, small
+):
     with serving(places) as service:
         for case, worst in (("b", 5), ("c", 9)):
             doubt = ([0], [0], [{worst: 3, worst + 1: 1}.get(k, 0) for k in range(SHAPE[2])])
             small.mask(service.project, 1, case, np.ones(SHAPE, np.int32), doubt=doubt)
-        hand = Hand(browser.open(service.url, 1200))
+        hand = person(browser.open(service.url, 1200))
         for case, worst in (("b", 5), ("c", 9)):
             hand.open(case)
             hand.press("x")
@@ -208,7 +168,7 @@ def test_keys_move_wherever_the_mouse_is_and_begin_anew_with_each_case(browser, 
         assert hand.page.evaluate("review.viewer.nv.opts.sliceType") == 1
 
 
-def test_learn_again_shows_the_new_masks_as_they_come(browser, places, small, monkeypatch):
+def test_learn_again_shows_the_new_masks_as_they_come(browser, person, places, small, monkeypatch):
     import crln.reviewing.work as rooms
 
     def outlined(folder, number) -> None:
@@ -220,7 +180,7 @@ def test_learn_again_shows_the_new_masks_as_they_come(browser, places, small, mo
     monkeypatch.setattr(rooms, "work", outlined)
     monkeypatch.setattr(rooms, "lower_priority", lambda: None)
     with serving(places, jobs=Jobs(here=True)) as service:
-        hand = Hand(browser.open(service.url, 1200))
+        hand = person(browser.open(service.url, 1200))
         hand.page.click("#learn")
         line = hand.page.locator('#list button[data-id="c"]')
         line.filter(has_text="outlined").wait_for(timeout=WAIT)
@@ -239,10 +199,10 @@ def _picture(page) -> np.ndarray:
     return read_picture(io.BytesIO(page.locator("#gl").screenshot()))
 
 
-def test_a_plane_sent_alone_looks_as_the_whole_drawing_does(browser, places):
+def test_a_plane_sent_alone_looks_as_the_whole_drawing_does(browser, person, places):
     """quick.js leans on the insides of NiiVue 0.69: its pictures must be those of NiiVue itself."""
     with serving(places) as service:
-        hand = Hand(browser.open(service.url, 1200))
+        hand = person(browser.open(service.url, 1200))
         hand.open("a")
         hand.press("2")
         for view, first, second in (("0", [5, 7, 8], [12, 10, 8]), ("1", [5, 7, 8], [12, 7, 11]),
@@ -262,6 +222,8 @@ def test_a_plane_sent_alone_looks_as_the_whole_drawing_does(browser, places):
             hand.page.mouse.up()
             assert np.array_equal(during, whole), view
             assert not np.array_equal(before, during)  # something was drawn
+            for key in "p]]" if view == "0" else "":  # then a ball, through several slices
+                hand.press(key)
 
 
 def test_without_gradients_all_four_pictures_are_the_same(browser, places):

@@ -73,7 +73,7 @@ export class Case {
     this.dirty = false;
     const { id, version, info } = this, seconds = this.#seconds();
     try {
-      const line = await send(id, this.viewer.numbers, {
+      const line = await send(id, this.viewer.kept, {
         values: info.values, version, round: info.base, seconds,
       });
       this.version = line.version;

@@ -5,6 +5,7 @@ import { Case } from "./case.js";
 import { Learning } from "./learning.js";
 import { List, score, word } from "./list.js";
 import { listenToFolds, tellQuality } from "./quality.js";
+import { Toolbox } from "./toolbox.js";
 import { Viewer } from "./viewer.js";
 
 const $ = id => document.getElementById(id);
@@ -18,6 +19,7 @@ const open = new Case(viewer, {
   changed: line => { list.change(line); about(line); },
   conflict: why => banner(why, "Load it again", () => show(open.info.id)),
 });
+const toolbox = new Toolbox(viewer, said);
 const list = new List(id => show(id));
 const learning = new Learning(said, () => look());
 const decided = []; // ids, the last one last
@@ -79,6 +81,7 @@ async function load(id, channel = 0) {
     list.show();
     $("empty").hidden = true;
     classes(info);
+    toolbox.show(info);
     channels(info, channel);
     about({ ...list.find(id), ...info });
     viewer.go(info.shape.map(side => side >> 1));
@@ -95,7 +98,10 @@ function classes(info) {
     number, ...(info.classes.find(each => each.value === value) ?? { name: `value ${value}` }),
   }));
   kinds[0] = { number: 0, name: "erase", key: "E" };
-  const offered = [...kinds.slice(1), kinds[0], { number: null, name: "look", key: "D" }];
+  const mark = kinds.length < 256 ? [{ number: kinds.length, name: "not this", key: "0" }] : [];
+  const offered = [
+    ...kinds.slice(1), kinds[0], ...mark, { number: null, name: "look", key: "D" },
+  ];
   $("classes").replaceChildren(...offered.map(each => {
     const label = document.createElement("label"), radio = document.createElement("input");
     radio.type = "radio";
@@ -166,9 +172,11 @@ const KEYS = {
   n: () => next(1), b: () => next(-1), a: () => decide("accepted"), r: () => decide("rejected"),
   s: () => decide("skipped"), u: takeBack, x: doubtful, e: () => pen(0), d: () => pen(null),
   f: () => { $("fill").click(); }, o: () => { $("outline").click(); },
-  "[": () => size(-2), "]": () => size(2), "/": () => $("search").focus(),
+  0: () => pen(open.info?.values.length ?? null), "[": () => size(-2), "]": () => size(2),
+  "/": () => $("search").focus(),
   "?": () => $("card").showModal(), v: nextView, h: () => step(0, -1), l: () => step(0, 1),
   j: () => step(1, -1), k: () => step(1, 1), PageUp: () => step(2, 1), PageDown: () => step(2, -1),
+  ...toolbox.keys,
 };
 const WITH_CTRL = {
   z: event => history(event.shiftKey ? "redo" : "undo"), y: () => history("redo"),
@@ -187,7 +195,7 @@ function nextView() {
 
 function size(by) {
   $("size").value = Number($("size").value) + by;
-  viewer.thick(Number($("size").value));
+  toolbox.size();
 }
 
 function hide(hidden) {
@@ -196,12 +204,13 @@ function hide(hidden) {
 }
 
 function keys(event) {
-  const writing = event.target.matches("input[type=text], input[type=search], select");
+  const writing = event.target.matches("input[type=text], input[type=search], input[type=number], select");
   if (event.key === "Escape" && writing) event.target.blur();
   if (writing || $("card").open || event.altKey) return;
   const ctrl = event.ctrlKey || event.metaKey;
   const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
-  const act = ctrl ? WITH_CTRL[key] : KEYS[key];
+  const shifted = event.shiftKey && !ctrl && KEYS[`Shift+${key}`];
+  const act = shifted || (ctrl ? WITH_CTRL[key] : KEYS[key]);
   if (act) {
     event.preventDefault();
     act(event);
@@ -229,7 +238,6 @@ function listen() {
   click("save", WITH_CTRL.s);
   click("help", () => $("card").showModal());
   $("fill").addEventListener("change", () => viewer.take(viewer.pen, $("fill").checked));
-  $("size").addEventListener("input", () => viewer.thick(Number($("size").value)));
   $("view").addEventListener("change", () => viewer.view(Number($("view").value)));
   $("channel").addEventListener("change", () => show(open.id, Number($("channel").value)));
   $("note").addEventListener("change", () => open.note($("note").value));

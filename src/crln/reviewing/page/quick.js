@@ -18,37 +18,29 @@ export function withoutGradients(nv) {
   };
 }
 
-// While a stroke is drawn only its plane is sent to the graphics card, not the whole volume.
-export function planeByPlane(nv) {
+// While a stroke is drawn only what it has drawn on is sent to the graphics card, not the volume.
+export function boxByBox(nv, brush) {
   const whole = nv.refreshDrawing.bind(nv);
   nv.refreshDrawing = (force = true, segmenting = false) => {
-    const plane = nv.drawPenAxCorSag, drawing = plane >= 0 && plane <= 2 && !segmenting;
+    const { dirty } = brush, drawing = nv.drawPenAxCorSag >= 0 && !segmenting;
+    brush.dirty = null;
     if (!drawing || nv.opts.smoothDrawing > 0 || nv.opts.is2DSliceShader
         || Number.isNaN(nv.drawPenLocation[0])) return whole(force, segmenting);
-    const axis = 2 - plane, [, ...size] = nv.back.dims.slice(0, 4), start = [0, 0, 0];
-    start[axis] = nv.frac2vox(nv.scene.crosshairPos)[axis];
-    const voxels = slice(nv.drawBitmap, size, axis, start[axis]);
-    size[axis] = 1;
-    const { gl } = nv;
-    gl.activeTexture(gl.TEXTURE7);
-    gl.bindTexture(gl.TEXTURE_3D, nv.drawTexture);
-    gl.pixelStorei(gl.UNPACK_ALIGNMENT, 1);
-    gl.texSubImage3D(gl.TEXTURE_3D, 0, ...start, ...size, gl.RED, gl.UNSIGNED_BYTE, voxels);
+    if (dirty) send(nv, ...dirty);
     if (force) nv.drawScene();
   };
 }
 
-function slice(volume, [nx, ny, nz], axis, k) {
-  if (axis === 2) return volume.subarray(k * nx * ny, (k + 1) * nx * ny);
-  const found = new Uint8Array(axis ? nx * nz : ny * nz);
-  if (axis === 1) {
-    for (let z = 0; z < nz; z++) {
-      const row = k * nx + z * nx * ny;
-      found.set(volume.subarray(row, row + nx), z * nx);
-    }
-  } else {
-    for (let z = 0, i = 0; z < nz; z++)
-      for (let y = 0; y < ny; y++) found[i++] = volume[k + y * nx + z * nx * ny];
-  }
-  return found;
+function send({ gl, back, drawTexture, drawBitmap }, first, last) {
+  const size = last.map((end, axis) => end - first[axis] + 1);
+  const within = {
+    UNPACK_ALIGNMENT: 1, UNPACK_ROW_LENGTH: back.dims[1], UNPACK_IMAGE_HEIGHT: back.dims[2],
+    UNPACK_SKIP_PIXELS: first[0], UNPACK_SKIP_ROWS: first[1], UNPACK_SKIP_IMAGES: first[2],
+  };
+  for (const [name, value] of Object.entries(within)) gl.pixelStorei(gl[name], value);
+  gl.activeTexture(gl.TEXTURE7);
+  gl.bindTexture(gl.TEXTURE_3D, drawTexture);
+  gl.texSubImage3D(
+    gl.TEXTURE_3D, 0, ...first, ...size, gl.RED, gl.UNSIGNED_BYTE, drawBitmap);
+  for (const name of Object.keys(within).slice(1)) gl.pixelStorei(gl[name], 0); // as NiiVue has it
 }

@@ -13,8 +13,9 @@ export class Strokes {
     this.undone = [];
   }
 
-  // Notes what has changed since the last time: the voxels' numbers before and after.
-  note() {
+  // Notes what has changed since the last time: the voxels' numbers before and after. Where `may`
+  // refuses, of a voxel and what it was, the drawing becomes what it was.
+  note(may = () => true) {
     const now = this.bitmap(), { known } = this, words = now.length >> 2, at = [];
     const a = new Uint32Array(now.buffer, now.byteOffset, words);
     const b = new Uint32Array(known.buffer, known.byteOffset, words);
@@ -23,8 +24,10 @@ export class Strokes {
       for (let i = 4 * word; i < 4 * word + 4; i++) if (now[i] !== known[i]) at.push(i);
     }
     for (let i = 4 * words; i < now.length; i++) if (now[i] !== known[i]) at.push(i);
-    if (!at.length) return 0;
-    const places = Uint32Array.from(at);
+    const places = Uint32Array.from(at.filter(i => may(i, known[i])));
+    this.refused = at.length - places.length;
+    if (this.refused) for (const i of at) if (!may(i, known[i])) now[i] = known[i];
+    if (!places.length) return 0;
     const before = Uint8Array.from(places, i => known[i]);
     const after = Uint8Array.from(places, i => now[i]);
     places.forEach((i, k) => { known[i] = after[k]; });

@@ -1,16 +1,18 @@
 // The scan and its outline: NiiVue, told what to show and asked for what was drawn.
 
-import { planeByPlane, withoutGradients } from "./quick.js";
+import { Brush } from "./brush.js";
+import { boxByBox, withoutGradients } from "./quick.js";
 import { Strokes } from "./strokes.js";
 
 const DRAW = 8, WINDOW = 9, CONTRAST = 1, MOVE = 3; // NiiVue's numbers of what a mouse does
-const GREY = [138, 138, 138];
+const GREY = [138, 138, 138], MARK = [240, 240, 240];
 
 function rgb(colour) {
   return [1, 3, 5].map(at => parseInt(colour.slice(at, at + 2), 16));
 }
 
-// A colour a number; the first is the background, and clear.
+// A colour a number; the first is the background, and clear. One more is for marks that say "this is
+// background" while seeds are drawn: they are saved as background.
 function colours(info) {
   const of = new Map(info.classes.map(each => [each.value, each]));
   const table = { R: [], G: [], B: [], A: [], I: [], labels: [] };
@@ -20,6 +22,10 @@ function colours(info) {
     table.A.push(number ? 255 : 0); table.I.push(number);
     table.labels.push(of.get(value)?.name ?? (number ? `value ${value}` : ""));
   });
+  if (info.values.length < 256) {
+    table.R.push(MARK[0]); table.G.push(MARK[1]); table.B.push(MARK[2]);
+    table.A.push(255); table.I.push(info.values.length); table.labels.push("not this");
+  }
   return globalThis.niivue.cmapper.makeDrawLut(table);
 }
 
@@ -32,6 +38,7 @@ export class Viewer {
     this.outlined = false;
     this.kind = 3; // three planes and 3D
     this.pen = null;
+    this.brush = new Brush();
   }
 
   async #made() {
@@ -49,8 +56,12 @@ export class Viewer {
     nv.keyDownListener = nv.keyUpListener = () => {}; // keys are the page's, wherever the mouse is
     await nv.attachToCanvas(this.canvas);
     withoutGradients(nv);
-    planeByPlane(nv);
-    nv.onLocationChange = place => this.moved(place);
+    this.brush.attach(nv);
+    boxByBox(nv, this.brush);
+    nv.onLocationChange = place => {
+      if (place.axCorSag >= 0 && place.axCorSag <= 2) this.touched = 2 - place.axCorSag;
+      this.moved(place);
+    };
     // A stroke that leaves the picture ends there: NiiVue itself would neither note nor tell it.
     document.addEventListener("mouseleave", event => {
       const drawing = nv.opts.drawingEnabled && !Number.isNaN(nv.drawPenLocation[0]);
@@ -61,9 +72,24 @@ export class Viewer {
     return nv;
   }
 
+  // A stroke has ended: where it was not to draw, the drawing is as before.
   #note() {
-    if (this.strokes?.note()) this.drawn();
+    if (this.strokes?.note((at, number) => this.brush.may(at, number))) this.drawn();
+    if (this.strokes?.refused) this.nv.refreshDrawing(true);
   }
+
+  // Draws by a rule: what it has changed is one stroke, and never of a locked class.
+  change(rule) {
+    if (!this.strokes) return 0;
+    rule(this.nv.drawBitmap);
+    const changed = this.strokes.note((at, number) => !this.brush.locked.has(number));
+    this.nv.refreshDrawing(true);
+    if (changed) this.drawn();
+    return changed;
+  }
+
+  // The axis of the plane that is looked at, or was touched last where there are three.
+  get axis() { return this.kind <= 2 ? 2 - this.kind : this.touched ?? 2; }
 
   // Shows a case; `scan` and `outline` are addresses.
   async show(info, scan, outline) {
@@ -79,11 +105,18 @@ export class Viewer {
     ]);
     if (!await nv.loadDrawingFromUrl(outline)) throw new Error("its outline does not fit the scan");
     this.strokes = new Strokes(() => nv.drawBitmap);
+    this.brush.show(info);
     this.look();
-    this.take(this.pen < info.values.length ? this.pen : null, this.filled);
+    this.take(this.pen <= info.values.length ? this.pen : null, this.filled);
   }
 
   get numbers() { return this.nv.drawBitmap; }
+
+  // What is kept of them: a mark that something is background is background.
+  get kept() {
+    const mark = this.info.values.length, { numbers } = this;
+    return numbers.includes(mark) ? numbers.map(each => (each === mark ? 0 : each)) : numbers;
+  }
 
   // Draws with a class's number; 0 erases; null only looks.
   take(number, filled = false) {
@@ -92,12 +125,6 @@ export class Viewer {
     if (!this.strokes) return;
     this.nv.setDrawingEnabled(number !== null);
     if (number !== null) this.nv.setPenValue(number, filled);
-    this.nv.opts.penSize = this.size ?? 1;
-  }
-
-  thick(size) {
-    this.size = size;
-    if (this.nv) this.nv.opts.penSize = size;
   }
 
   look() {
