@@ -57,6 +57,9 @@ class Prediction:
             expected to be wrong, if the probabilities hold.
         appraisal: how good the outline is likely to be, and what is strange.
         signals: of each structure, by its name: what tells how good its outline is.
+        maps: (X, Y, Z) float16, 0 to 1, where asked for and where the model can tell:
+            "disagreement", the share of pairs of an ensemble's networks that decide otherwise;
+            "rectified", where CRLN's relation map has changed the decision.
 
     Examples:
         >>> predictor = crln.load_predictor("run")
@@ -77,6 +80,7 @@ class Prediction:
     )
     appraisal: Appraisal = field(default_factory=Appraisal)
     signals: Mapping[str, Signals] = field(default_factory=dict)
+    maps: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     @property
     def scores(self) -> Mapping[str, Score]:

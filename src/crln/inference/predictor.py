@@ -15,6 +15,7 @@ from crln.files import fault_of
 from crln.imaging import Volume, read_image
 from crln.inference.features import watched
 from crln.inference.fuse import accelerate
+from crln.inference.maps import Maps
 from crln.inference.mean import Members, Network, networks_of
 from crln.inference.prediction import Prediction
 from crln.inference.restore import outline
@@ -74,6 +75,7 @@ class Predictor:
         probabilities: bool = False,
         uncertainty: bool = False,
         largest_component: bool | Sequence[str] = False,
+        maps: bool = False,
     ) -> Prediction:
         """Outlines one scan.
 
@@ -82,6 +84,7 @@ class Predictor:
             probabilities: give those of every class too.
             uncertainty: give their entropy too.
             largest_component: keep the largest component only, of each class or of those named.
+            maps: give what else the networks can tell by voxel (`Prediction.maps`), too.
 
         Raises:
             CrlnError: the scan cannot be read or prepared, or there is no class of such a name.
@@ -106,11 +109,15 @@ class Predictor:
             )
         del scan  # as large as the prepared image
         tally = Tally(self.plan.labels)
-        slabs = score_slabs(self.network, image, self.plan, self.device, self.precision, tally)
+        wanted = Maps(self.network, self.plan.labels) if maps else None
+        names = wanted.names if wanted else ()
+        slabs = score_slabs(
+            self.network, image, self.plan, self.device, self.precision, tally, wanted
+        )
         with watched([network for network, _ in networks_of(self.network)]) as watch:
             found = outline(
                 slabs, placement, self.plan.labels,
-                probabilities=probabilities, uncertainty=uncertainty,
+                probabilities=probabilities, uncertainty=uncertainty, maps=len(names),
             )  # fmt: skip
         classes = self.plan.labels.cleaned(found.classes, cleaned) if cleaned else found.classes
         signals = tally.signals()
@@ -120,7 +127,7 @@ class Predictor:
             placement.grid, self.plan.labels, source, found.doubt,
             self.appraiser.appraise(
                 classes, self.plan.labels, placement.grid, strange, signals
-            ), signals,
+            ), signals, dict(zip(names, found.maps, strict=True)),
         )  # fmt: skip
 
     def classes_to_clean(self, largest_component: bool | Sequence[str]) -> list[int]:

@@ -82,12 +82,14 @@ class Restored:
         uncertainty: (X, Y, Z) float32, or None: entropy of the probabilities over log K, so that
             0 is certain and 1 undecided; of overlapping classes the mean over each one's, in bits.
         doubt: (X,), (Y,) and (Z,) float32, wrong voxels to expect in each slice along each axis.
+        maps: (M, X, Y, Z) float16, the channels after those of the classes; 0 of them as a rule.
     """
 
     classes: np.ndarray
     probabilities: np.ndarray | None
     uncertainty: np.ndarray | None
     doubt: tuple[np.ndarray, np.ndarray, np.ndarray]
+    maps: np.ndarray
 
 
 def outline(
@@ -97,6 +99,7 @@ def outline(
     *,
     probabilities: bool = False,
     uncertainty: bool = False,
+    maps: int = 0,
 ) -> Restored:
     """Reduces slabs of class probabilities to what is asked for, on the scan's grid.
 
@@ -106,29 +109,34 @@ def outline(
         labels: decide which class a voxel is of.
         probabilities: keep them, all K.
         uncertainty: keep the entropy.
+        maps: how many channels follow those of the classes.
     """
     shape = placement.turned
     classes = np.empty(shape, np.min_scalar_type(labels.highest))
     scores = np.empty((labels.classes, *shape), np.float32) if probabilities else None
     entropy = np.empty((1, *shape), np.float32) if uncertainty else None
+    others = np.empty((maps, *shape), np.float16)
     doubt = [np.zeros(side, np.float32) for side in shape]
     for slab in resample_slabs(slabs, placement.shape, shape):
         everywhere = (slice(None), *slab.index)
-        classes[slab.index] = labels.decide(slab.scores, 0).cpu().numpy()
-        wrong = _wrong(slab.scores, labels)
+        found = slab.scores[: labels.classes] if maps else slab.scores
+        classes[slab.index] = labels.decide(found, 0).cpu().numpy()
+        wrong = _wrong(found, labels)
         for axis, (total, planes) in enumerate(zip(doubt, slab.index, strict=True)):
-            others = [other for other in range(3) if other != axis]
-            total[planes] += wrong.sum(others).cpu().numpy()
+            total[planes] += wrong.sum([other for other in range(3) if other != axis]).cpu().numpy()
         if scores is not None:
-            scores[everywhere] = slab.scores.cpu().numpy()
+            scores[everywhere] = found.cpu().numpy()
         if entropy is not None:
-            entropy[everywhere] = _disorder(slab.scores, labels).cpu().numpy()
+            entropy[everywhere] = _disorder(found, labels).cpu().numpy()
+        if maps:
+            others[everywhere] = slab.scores[labels.classes :].cpu().numpy()
     back = placement.grid.from_ras
     return Restored(
         np.ascontiguousarray(back(classes)),
         None if scores is None else np.ascontiguousarray(back(scores)),
         None if entropy is None else np.ascontiguousarray(back(entropy[0])),
         _turned_back(doubt, placement.grid),
+        np.ascontiguousarray(back(others)),
     )
 
 

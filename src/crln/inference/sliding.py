@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from crln.inference.maps import Maps, Probabilities
 from crln.inference.mean import Network, networks_of
 from crln.inference.tally import Tally, Votes
 from crln.inference.window import Tiling, window_weights
@@ -40,8 +41,8 @@ class Slab:
     Attributes:
         axis: 0, 1 or 2: along which axis the planes follow each other.
         start: index of the first plane.
-        scores: (K, X, Y, Z), class probabilities; `axis` is as long as there are planes, the others
-            are the scan's. Valid until the next slab is asked for.
+        scores: (K, X, Y, Z), class probabilities, then maps that were asked for; `axis` is as long
+            as there are planes, the others are the scan's. Valid until the next slab is asked for.
     """
 
     axis: int
@@ -64,6 +65,7 @@ def score_slabs(
     device: torch.device | str = "cpu",
     precision: Precision = "32",
     tally: Tally | None = None,
+    maps: Maps | None = None,
 ) -> Iterator[Slab]:
     """Class probabilities of a scan, finished planes first.
 
@@ -77,6 +79,7 @@ def score_slabs(
         device: where `network` is.
         precision: of the network's arithmetic; scores are float32.
         tally: counts how sure the network is; its sums are whole after the last slab.
+        maps: further channels of the scores, after those of the classes.
 
     Yields:
         Slabs in ascending order; together they are the whole scan.
@@ -90,13 +93,14 @@ def score_slabs(
         padded = F.pad(padded, list(chain.from_iterable(reversed(tiling.margin))))
     weights = window_weights(plan.inference, patch, device).movedim(axis, 0)
     across = [length for i, length in enumerate(tiling.padded) if i != axis]
-    sums = torch.zeros(patch[axis], plan.classes, *across, device=device)
+    channels = plan.classes + (len(maps.names) if maps else 0)
+    sums = torch.zeros(patch[axis], channels, *across, device=device)
     counts = torch.zeros(patch[axis], 1, *across, device=device)
     groups = tiling.along(axis)
     ends = [start for start, _ in groups[1:]] + [tiling.padded[axis]]
     if tally:
         tally.begin(tiling, plan, device)
-    score = partial(_scores, networks_of(network), padded, plan, precision, tally)
+    score = partial(_scores, networks_of(network), padded, plan, precision, tally, maps)
     size = BATCH.get(device.type, 4)
     with _mapping(device, max(len(corners) for _, corners in groups)) as each:
         for (start, corners), end in zip(groups, ends, strict=True):
@@ -159,6 +163,7 @@ def _scores(
     plan: Plan,
     precision: Precision,
     tally: Tally | None,
+    maps: Maps | None,
     corners: list[Triple],
 ) -> _Scored:
     """Mean probabilities (B, K, *patch) of the windows at `corners`, and what was counted there.
@@ -167,28 +172,36 @@ def _scores(
     """
     windows = torch.stack([image[(slice(None), *_box(at, plan.patch_size))] for at in corners])
     lower, votes = precision in AUTOCAST, tally.windows(corners) if tally else None
+    told = maps.windows() if maps and maps.names else None
     total: Tensor | None = None
     axes = plan.inference.mirror_axes
     for network, second in networks:
         with torch.autocast(image.device.type, AUTOCAST.get(precision), enabled=lower):
-            scores = _mirrored(network, windows, plan.labels, axes)
+            asked = told.asking(network) if told else _asking(network, plan.labels)
+            scores = _mirrored(asked, windows, axes)
+            if told:
+                scores = told.add(scores)
             if votes:
-                other = _mirrored(second, windows, plan.labels, axes) if second else None
+                other = _mirrored(_asking(second, plan.labels), windows, axes) if second else None
                 votes.add(scores, other)
         total = scores if total is None else total.add_(scores)
     assert total is not None
-    return total.div_(len(networks)) if len(networks) > 1 else total, votes
+    if len(networks) > 1:
+        total = total.div_(len(networks))
+    return torch.cat([total, told.channels(total)], 1) if told else total, votes
 
 
-def _mirrored(
-    network: Network, windows: Tensor, labels: LabelSpace, axes: tuple[int, ...]
-) -> Tensor:
-    """Probabilities (B, K, *patch), averaged over all flips along subsets of the axes."""
+def _asking(network: Network, labels: LabelSpace) -> Probabilities:
+    return lambda windows: labels.probabilities(network(windows))
+
+
+def _mirrored(asked: Probabilities, windows: Tensor, axes: tuple[int, ...]) -> Tensor:
+    """What is asked of windows, (B, ..., *patch), averaged over all flips along subsets of axes."""
     spatial = [axis + 2 for axis in axes]
     subsets = [s for n in range(1, len(spatial) + 1) for s in combinations(spatial, n)]
-    total = labels.probabilities(network(windows))
+    total = asked(windows)
     for subset in subsets:
-        total += labels.probabilities(network(windows.flip(subset))).flip(subset)
+        total += asked(windows.flip(subset)).flip(subset)
     return total.div_(1 + len(subsets)) if subsets else total
 
 

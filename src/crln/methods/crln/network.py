@@ -120,8 +120,13 @@ class RectifiedNetwork(Patchwise):
 
     def forward(self, images: Tensor) -> Tensor:
         """Rectified logits (B, K, X, Y, Z)."""
+        return self.with_plain(images)[0]
+
+    def with_plain(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Rectified logits z and those before that, f(x)."""
         features = self.features(images)
-        return self.rectify(self.segmentation(features), self.relation(features))
+        plain = self.segmentation(features)
+        return self.rectify(plain, self.relation(features)), plain
 
 
 def interleave(first: Tensor, second: Tensor) -> Tensor:
