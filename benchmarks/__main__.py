@@ -1,4 +1,4 @@
-"""Everything in this folder, one part after the other, each in a process of its own.
+"""Speed and memory, one part after the other, each in a process of its own.
 
 So the peak memory of a part is its own. What was measured goes into one JSON, with the machine that
 it was measured on; the last lines say of each figure whether it reached its target.
@@ -23,6 +23,18 @@ from harness import DATA, Figure, say
 
 HERE = Path(__file__).parent
 PRESETS = ("la", "pancreas", "brats19", "hippocampus", "phantom")
+SCRIPTS = (
+    "augmentation",
+    "cohort",
+    "inference",
+    "losses",
+    "memory",
+    "metrics",
+    "networks",
+    "preparation",
+    "scaling",
+)
+"""What takes minutes; the other scripts of this folder train for hours, or need a GPU."""
 PARTS = {
     **{f"step {preset}": ["step.py", preset] for preset in PRESETS},
     **{
@@ -37,13 +49,9 @@ PARTS = {
         for method in sorted(METHODS)
         if method != "crln"
     },
-    **{
-        script.stem: [script.name]
-        for script in sorted(HERE.glob("*.py"))
-        if script.stem not in ("__main__", "gpu", "harness", "outlines", "step", "suggest", "trust")
-    },
+    **{name: [f"{name}.py"] for name in SCRIPTS},
 }
-"""Name -> script and its arguments: the steps first, then every other script."""
+"""Name -> script and its arguments: the steps first."""
 
 
 def main() -> None:
