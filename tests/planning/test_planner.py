@@ -115,6 +115,15 @@ def test_the_patch_of_thick_slices_covers_them() -> None:
     assert plan.network.kernels == ((3, 3, 1), *[(3, 3, 3)] * 4)
 
 
+def test_no_patch_is_longer_for_a_rounding_of_its_voxel_size() -> None:
+    """12 * 0.8 / 0.8 is 12.000000000000002, four more than 8: one step, as with any other size."""
+    patches = {
+        plan_for(fingerprint(spacing=(mm, mm, 4 * mm), size=(12, 12, 3))).patch_size
+        for mm in (0.3, 0.5, 0.7, 0.8, 1.0, 1.5)
+    }
+    assert patches == {(8, 8, 3)}
+
+
 def test_the_patch_of_single_slices_is_one_voxel_thick() -> None:
     plan = plan_for(fingerprint(size=(256, 200, 1)))
     assert (plan.patch_size, plan.step) == ((256, 208, 1), (16, 16, 1))
@@ -197,6 +206,15 @@ def test_changes_win_over_the_preset_over_the_cohort(phantom: Path) -> None:
     assert plan.training.lr == 0.0025 != own.training.lr
     assert plan.labels.values == own.labels.values == (0, 1, 2)
     assert make_plan(cohort, fingerprint=fingerprint()).patch_size == (96, 96, 80)
+
+
+@pytest.mark.parametrize("name", preset_names())
+@pytest.mark.parametrize("size", [(41, 45, 9), (43, 40, 1), (216, 256, 9)])
+def test_a_preset_brings_its_own_network(phantom: Path, name: str, size: tuple[int, ...]) -> None:
+    found = fingerprint(spacing=(1.5, 1.5, 8.0), size=size)
+    plan = make_plan(load_cohort(phantom), preset=name, fingerprint=found)
+    assert plan.network.strides == ((2, 2, 2),) * 4
+    assert plan.network.kernels is None
 
 
 def test_a_preset_serves_every_channel() -> None:

@@ -15,6 +15,9 @@ SPACINGS = st.tuples(*[st.floats(0.1, 10)] * 3)
         ((0.8, 0.8, 1.6), (512, 512, 300), False),
         ((0.8, 0.8, 1.7), (512, 512, 300), True),
         ((1.0, 1.0, 1.0), (12, 12, 12), False),  # small, but not beside another side
+        ((1.0, 1.0, 1.0), (256, 216, 64), False),
+        ((1.0, 1.0, 2.0), (256, 216, 63), True),  # four halvings leave three slices
+        ((1.0, 1.0, 1.0), (90, 80, 32), False),
         ((1.0, 1.0, 1.0), (256, 216, 10), True),  # an archive of thick slices knows no spacing
         ((1.0, 1.0, 1.0), (256, 216, 1), True),
     ],
@@ -42,6 +45,11 @@ def test_halving_leaves_four_voxels() -> None:
     network = topology((2.5, 2.5, 10), (96, 96, 8))
     assert network.step == (16, 16, 2)
     assert topology((2.5, 2.5, 10), (96, 96, 7)).step == (16, 16, 1)
+
+
+@pytest.mark.parametrize(("slices", "step"), [(8, 2), (16, 4), (31, 4), (32, 8), (63, 8)])
+def test_few_slices_keep_four_at_the_coarsest_level(slices: int, step: int) -> None:
+    assert topology((1.0, 1.0, 1.0), (256, 256, slices)).step == (16, 16, step)
 
 
 def test_a_single_slice_is_two_dimensional() -> None:

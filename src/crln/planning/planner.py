@@ -26,6 +26,9 @@ more step would hold padding."""
 SHRINKING = 1.05
 """By so much at most a side shrinks at a time, until what is seen at once is within the budget."""
 
+DIGITS = 6
+"""Of a size in voxels; beyond them is rounding, of which no patch becomes a step longer."""
+
 ANISOTROPY = 3.0
 """Ratio of the coarsest voxel side to the finest from which a cohort counts as thick-sliced."""
 
@@ -70,7 +73,10 @@ def make_plan(
     found = fingerprint or make_fingerprint(cohort)
     layers = [changes or {}]
     if preset is not None:
-        layers.insert(0, read_preset(preset, len(found.channels)))
+        whole = read_preset(preset, len(found.channels))
+        # Its patch is of its own network, whatever this cohort's slices would ask for.
+        whole["network"] = NetworkPlan().model_dump() | whole["network"]
+        layers.insert(0, whole)
     plan = plan_for(found, quick=quick)
     try:
         for layer in layers:
@@ -104,7 +110,7 @@ def plan_for(fingerprint: Fingerprint, *, quick: bool = False) -> Plan:
     if quick:
         spacing = _doubled(spacing)
     size = [
-        n * own / target
+        round(n * own / target, DIGITS)
         for n, own, target in zip(fingerprint.size, fingerprint.spacing, spacing, strict=True)
     ]
     labels = LabelSpace.of(

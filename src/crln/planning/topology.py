@@ -21,8 +21,9 @@ SHALLOWEST = 3
 """Halvings of the finest axes, whatever their size: methods read three levels of features. Not of
 an axis that is short beside another."""
 
-SHORT, LONGER = 16, 3.0
-"""A side below the first, with another that is so many times as long, makes a scan uneven."""
+SHORT, LONGER = FEWEST * 2**4, 3.0
+"""A side below the first, of which four halvings leave fewer than 4 voxels, makes a scan uneven
+where another is so many times as long."""
 
 
 def is_uneven(spacing: Sequence[float], size: Sequence[float]) -> bool:
