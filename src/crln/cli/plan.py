@@ -62,6 +62,7 @@ def command(
     from crln.files import to_yaml, write_text
     from crln.imaging import refuse_input
     from crln.planning import make_fingerprint
+    from crln.planning.detail import reasons
 
     check_hours(hours)
     beside = out.with_name(f"{out.stem}-fingerprint.yaml")
@@ -77,9 +78,12 @@ def command(
     plan = planned(cohort, preset, quick, fingerprint=fingerprint)
     plan = within_hours(plan, hours)
     write_text(beside, to_yaml(fingerprint.model_dump(mode="json")))
-    write_text(out, plan.to_yaml())
+    why = reasons(plan, fingerprint.thin, quick)
+    write_text(out, "".join(f"# {line}\n" for line in why) + plan.to_yaml())
     show_facts("fingerprint", _of_fingerprint(fingerprint))
     show_facts("plan", _of_plan(plan))
+    for line in why:
+        console.print(line, highlight=False)
     console.print(f"written: {out}, {beside}")
     keep(whole, cohort)
     if not (no_estimate or hours):
@@ -124,6 +128,8 @@ def _of_fingerprint(found: "Fingerprint") -> dict[str, str]:
     for value, volume in found.volumes.items():
         name = found.class_names.get(value, "")
         facts[f"label {value}"] = f"{name + ', ' if name else ''}{volume:.0f} voxels a scan"
+    for name, (share, _) in found.thin.items():
+        facts[f"thin parts, {name}"] = f"{share:.0%}"
     return facts
 
 

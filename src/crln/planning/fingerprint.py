@@ -10,6 +10,7 @@ from crln.cohort import Case, Cohort, Label, read_outline, read_separate, with_n
 from crln.errors import CrlnError
 from crln.imaging import Grid, check_same_grid, read_grid, read_image
 from crln.labels import LabelSpace
+from crln.planning.detail import Shares, ThinShares
 from crln.planning.plan import Section, Triple
 
 MOST_HEADERS = 500
@@ -61,6 +62,9 @@ class Fingerprint(Section):
         foreground: per channel, statistics of the labelled structures' voxels.
         volumes: label value -> mean volume in voxels over the labels that hold it; 0 for a class
             that the data set names and no label that was read holds.
+        thin: a structure's name -> which share of it, over a few labels, lies in thin parts, less
+            than 5 of the finest voxel edges across, and less than 10; a structure shorter than 20
+            of them counts 0. Labels that leave voxels open say nothing here.
         ignore: the label value of voxels that nobody outlined, which counts nowhere here.
         exclusive: false: structures overlap and have a label file each; `volumes` numbers them.
         regions: name to the label values that it is the union of.
@@ -84,6 +88,7 @@ class Fingerprint(Section):
     intensity: tuple[Statistics, ...]
     foreground: tuple[Statistics, ...]
     volumes: dict[int, float]
+    thin: dict[str, Shares] = Field(default_factory=dict)
     class_names: dict[int, str]
     ignore: int | None = None
     exclusive: bool = True
@@ -141,6 +146,7 @@ def make_fingerprint(cohort: Cohort) -> Fingerprint:
         "intensity": _statistics(voxels.everywhere),
         "foreground": _statistics(voxels.inside or voxels.everywhere),
         "volumes": dict.fromkeys(cohort.class_names, 0.0) | means,
+        "thin": voxels.thin.shares(),
         "class_names": cohort.class_names,
         "ignore": cohort.ignore,
         "exclusive": cohort.exclusive,
@@ -150,11 +156,15 @@ def make_fingerprint(cohort: Cohort) -> Fingerprint:
 
 @dataclass
 class _Voxels:
-    """What was seen of scans and labels: samples (C, n) of each, and label value -> counts."""
+    """What was seen of scans and labels: samples (C, n) of each, and label value -> counts.
+
+    How much of each structure is thin is measured where a label is read.
+    """
 
     everywhere: list[np.ndarray] = field(default_factory=list)
     inside: list[np.ndarray] = field(default_factory=list)
     volumes: dict[int, list[float]] = field(default_factory=dict)
+    thin: ThinShares = field(default_factory=ThinShares)
     labels_read: int = 0
 
     def count(self, case: Case, cohort: Cohort, grid: Grid) -> np.ndarray:
@@ -173,6 +183,13 @@ class _Voxels:
         for value, count in zip(values.tolist(), counts.tolist(), strict=True):
             self.volumes.setdefault(value, []).append(count * outline.values.size / known.size)
         background = 0 if 0 in values or not len(values) else values[0]
+        if outline.known is None:
+            names = {value: cohort.class_names.get(value, f"class {value}")
+                     for value in values.tolist() if value != background}  # fmt: skip
+            parts = cohort.regions or {name: (value,) for value, name in names.items()}
+            for name, members in parts.items():
+                if self.thin.wants(name):
+                    self.thin.look(name, np.isin(outline.values, members), grid.spacing)
         structure: np.ndarray = outline.values != background
         return structure if outline.known is None else structure & outline.known
 
@@ -188,6 +205,8 @@ class _Voxels:
             known = int(space.knows(combined, k).sum())
             if count:
                 self.volumes.setdefault(k, []).append(count * combined.size / known)
+            if k and known == combined.size and self.thin.wants(space.names[k]):
+                self.thin.look(space.names[k], space.holds(combined, k), grid.spacing)
         return (combined > 0) & (combined & space.highest != 0)
 
 

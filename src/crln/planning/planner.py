@@ -10,6 +10,7 @@ from crln.cohort import Cohort
 from crln.errors import CrlnError
 from crln.files import fault_of, from_yaml
 from crln.labels import LabelSpace
+from crln.planning.detail import with_details
 from crln.planning.fingerprint import Fingerprint, make_fingerprint
 from crln.planning.plan import Intensity, NetworkPlan, Plan, Triple
 from crln.planning.room import shorter
@@ -78,6 +79,8 @@ def make_plan(
         whole["network"] = NetworkPlan().model_dump() | whole["network"]
         layers.insert(0, whole)
     plan = plan_for(found, quick=quick)
+    if preset is None:  # a preset says all that it means of learning
+        plan = with_details(plan, found.thin, quick)
     try:
         for layer in layers:
             plan = plan.updated(layer)
@@ -87,7 +90,9 @@ def make_plan(
 
 
 def plan_for(fingerprint: Fingerprint, *, quick: bool = False) -> Plan:
-    """The automatic plan; batch, iterations and views are the defaults of `Plan`.
+    """The automatic plan, but for what thin structures ask for (`crln.planning.detail`).
+
+    Batch, iterations and views are the defaults of `Plan`.
 
     Spacing: the cohort's median; for a thick-sliced cohort see `_target_spacing`. Archives keep
     their grid and, normalised by who made them, their intensities. Network: the default one, but
