@@ -275,3 +275,48 @@ def test_marks_of_background_are_seen_and_undone_but_saved_as_background(at_work
     hand.press("Control+z")
     before[6, 6, 5] = 1
     assert np.array_equal(_saved(hand), before)
+
+
+def test_slices_between_are_filled_as_one_step_across_the_plane_that_is_looked_at(at_work):
+    hand = at_work
+    hand.press("1")
+    for _ in range(4):
+        hand.press("]")
+    hand.page.select_option("#view", "1")
+    for y in (6, 10):
+        hand.page.mouse.click(*hand.at([12, y, 6]))
+        drawn = _saved(hand)
+    assert drawn.any(axis=(0, 2)).nonzero()[0].tolist() == [6, 10]
+    hand.press("i")
+    hand.says("saving")
+    expected = drawn.copy()
+    expected[:, 7:10] = drawn[:, 6:7]
+    assert np.array_equal(_saved(hand), expected)
+    hand.press("Control+z")
+    assert np.array_equal(_saved(hand), drawn)
+
+
+def test_strokes_grow_to_where_the_scan_changes_as_one_step(at_work):
+    hand = at_work
+    hand.page.click("#tools summary")
+    hand.page.click("[data-tool=grow]")
+    hand.says("no class is drawn")
+    assert "422" in hand.opened.errors.pop()
+    hand.page.click("#tools summary")
+    hand.press("1")
+    hand.page.select_option("#view", "1")
+    hand.drag([15, 10, 1], [15, 10, 10])
+    hand.press("0")
+    hand.drag([8, 10, 1], [8, 10, 10])
+    drawn = _saved(hand)
+    assert drawn.any(axis=(1, 2)).nonzero()[0].tolist() == [15]
+    hand.press("g")
+    for _ in range(100):
+        hand.page.wait_for_timeout(50)
+        if hand.page.evaluate("review.viewer.strokes.done.length") == 3:
+            break
+    assert np.array_equal(_saved(hand) == 1, np.indices(SHAPE)[0] >= 12)
+    hand.press("Control+z")
+    assert np.array_equal(_saved(hand), drawn)
+    shown = np.array(hand.page.evaluate("[...review.viewer.numbers]")).reshape(SHAPE, order="F")
+    assert (shown[8, 10, 1:11] == 4).all()  # the marks are back too

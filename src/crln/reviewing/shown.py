@@ -36,6 +36,15 @@ class Shown:
     path: Path
     window: tuple[float, float]
 
+    @property
+    def voxels(self) -> np.ndarray:
+        """(X, Y, Z), mapped from the file: what is not looked at is not read."""
+        import nibabel as nib
+
+        image = nib.Nifti1Image.from_filename(self.path)
+        shape, dtype = image.shape, image.get_data_dtype()
+        return np.memmap(self.path, dtype, "r", offset=_HEADER, shape=shape, order="F")
+
 
 class Shelf:
     """Makes and keeps these files; the memory of a scan is taken while it is made, and no longer.

@@ -53,6 +53,7 @@ PATHS = (
     "/api/cases/case_1/drawing?values=0,1,2,255&seconds=nan", "/slicer/info/", "/info/",
     "/slicer/datastore/label?image=case_1", "/slicer/datastore/image?image=../../etc/passwd",
     "/slicer/infer/crln?image=case_0", "/slicer/activelearning/x", "/slicer/train/", "/slicer",
+    "/api/cases/case_1/grown?values=0,1,2,255", "/api/cases/case_1/between?values=0,1,2,255&axis=7",
 )  # fmt: skip
 METHODS = ("GET", "PUT", "POST", "DELETE", "HEAD", "OPTIONS", "PATCH", "TRACE", "get", "\x00", "")
 HEADERS = (

@@ -38,6 +38,19 @@ async function packed(bytes) {
   return new Uint8Array(await new Response(stream).arrayBuffer());
 }
 
+// What a tool of the server makes of a drawing: numbers, as many as were sent.
+export async function made(id, tool, numbers, told) {
+  const query = new URLSearchParams(told);
+  const request = fetch(`${ofCase(id, tool)}?${query}`, {
+    method: "POST",
+    headers: { "Content-Type": "application/octet-stream" },
+    body: await packed(numbers),
+  });
+  const { body } = await answered(request);
+  const plain = body.pipeThrough(new DecompressionStream("gzip"));
+  return new Uint8Array(await new Response(plain).arrayBuffer());
+}
+
 // Sends a drawing: numbers into `values`, one a voxel.
 export async function send(id, numbers, { values, version, round, seconds }) {
   const query = new URLSearchParams({ values: values.join(","), seconds: String(seconds) });

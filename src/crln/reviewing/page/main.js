@@ -98,7 +98,7 @@ function classes(info) {
     number, ...(info.classes.find(each => each.value === value) ?? { name: `value ${value}` }),
   }));
   kinds[0] = { number: 0, name: "erase", key: "E" };
-  const mark = kinds.length < 256 ? [{ number: kinds.length, name: "not this", key: "0" }] : [];
+  const mark = kinds.length < 256 ? [{ number: kinds.length, name: "not this", key: "0", colour: "#f0f0f0" }] : [];
   const offered = [
     ...kinds.slice(1), kinds[0], ...mark, { number: null, name: "look", key: "D" },
   ];

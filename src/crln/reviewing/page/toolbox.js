@@ -1,5 +1,6 @@
 // The pen's limits and the tools, as a person finds them: in the bar, and on keys.
 
+import { made } from "./asking.js";
 import { BETWEEN, EVERYWHERE, LIKE } from "./brush.js";
 import * as tools from "./tools.js";
 
@@ -18,6 +19,7 @@ export class Toolbox {
       "Shift+j": () => this.fillSlices(), "Shift+l": () => this.largest(),
       "Shift+c": () => this.swapPiece(), "Shift+x": () => this.swapAll(),
       ".": () => this.copyAbove(), ",": () => this.copyBelow(),
+      i: () => this.between(), g: () => this.grow(),
     };
     this.#listen();
   }
@@ -143,6 +145,34 @@ export class Toolbox {
     if (!viewer.numbers[voxel[0] + nx * (voxel[1] + ny * voxel[2])])
       return this.said("nothing is drawn at the crosshair");
     this.#change("swap", numbers => tools.swap(numbers, info.shape, voxel, to, all));
+  }
+
+  // Of the class that is chosen, or of all.
+  between() {
+    const { pen, axis } = this.viewer, chosen = pen > 0 && pen < this.info?.values.length;
+    return this.#made("between", "interpolate", { axis, ...(chosen && { class: pen }) });
+  }
+
+  grow() { return this.#made("grown", "grow", { channel: $("channel").value || 0 }); }
+
+  // The server makes something of the drawing. What is drawn meanwhile stays as it is drawn.
+  async #made(tool, what, told) {
+    const { viewer, info } = this;
+    if (!info || this.asked) return;
+    this.asked = true;
+    this.said(`${what}: at work`);
+    const sent = viewer.numbers.slice();
+    try {
+      const found = await made(info.id, tool, sent, { values: info.values.join(","), ...told });
+      if (viewer.info !== info) return; // another case is shown by now
+      this.#change(what, numbers => found.forEach((number, at) => {
+        if (number !== sent[at] && numbers[at] === sent[at]) numbers[at] = number;
+      }));
+    } catch (fault) {
+      this.said(`${what}: ${fault.message}`);
+    } finally {
+      this.asked = false;
+    }
   }
 
   copyAbove() { this.#copy(1); }

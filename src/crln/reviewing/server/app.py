@@ -9,19 +9,18 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from crln.cohort import Slices
 from crln.imaging import read_grid
-from crln.reviewing.bridge import MOST_VALUES, Drawing, packed, ras_affine, unpack
+from crln.reviewing.bridge import Drawing, packed, ras_affine
 from crln.reviewing.learning import Learning, Wish
 from crln.reviewing.outlines import Origin
 from crln.reviewing.overview import classes, doubt, line, overview
 from crln.reviewing.project import Project
+from crln.reviewing.server.drawn import Tools, known_values, numbers_of, values_of
 from crln.reviewing.server.gate import Refused
 from crln.reviewing.server.reply import Reply, Request, tag, told
 from crln.reviewing.server.static import static
 from crln.reviewing.shown import Shelf, channels
 from crln.reviewing.state import CaseState
 
-_SLACK = 2**16
-"""Bytes that gzip may add to what it cannot pack."""
 _MOST_SECONDS = 24 * 3600.0
 _KEPT = 4
 """Outlines that are kept packed."""
@@ -67,6 +66,7 @@ class App:
     def __init__(self, project: Project, learning: Learning) -> None:
         self.project, self.learning = project, learning
         self.shelf = Shelf(project.places)
+        self.tools = Tools(project, self.shelf)
         self._outlines: deque[_Ready] = deque(maxlen=_KEPT)
         self._of_case: dict[tuple[str, str], Callable[[str, Request], Reply]] = {
             ("GET", ""): self._case,
@@ -76,6 +76,8 @@ class App:
             ("POST", "decision"): self._decide,
             ("POST", "undo"): self._undo,
             ("PUT", "note"): self._note,
+            ("POST", "between"): self.tools.between,
+            ("POST", "grown"): self.tools.grown,
         }
         self._of_all: dict[tuple[str, str], Callable[[Request], Reply]] = {
             ("GET", "project"): lambda request: told(self._project()),
@@ -122,10 +124,6 @@ class App:
             "doubt": doubt(project, id),
         }, ETag=tag(ready.version))  # fmt: skip
 
-    def _known(self) -> tuple[int, ...]:
-        """Values that can be drawn, background first."""
-        return (0, *self.project.classes, self.project.settings.ignore)
-
     def _ready(self, id: str) -> _Ready:
         """The outline of a case as it stands now; read once for all that is asked about it."""
         project = self.project
@@ -136,7 +134,7 @@ class App:
                     return ready
             values, version = project.values(id), state.version
         grid = read_grid(project.case(id).images[0])
-        drawing = Drawing.of(grid, self._known(), values, id)
+        drawing = Drawing.of(grid, known_values(project), values, id)
         body = packed(drawing.numbers(values), grid)
         ready = _Ready(id, version, found.round, found.origin, drawing.values, body)
         self._outlines.append(ready)
@@ -158,29 +156,13 @@ class App:
         """Keeps a drawing: gzipped numbers, one a voxel."""
         version = request.version
         grid = read_grid(self.project.case(id).images[0])
-        voxels = grid.shape[0] * grid.shape[1] * grid.shape[2]
-        if request.length > voxels + voxels // 1000 + _SLACK:
-            raise Refused(413, f"more than a drawing of {voxels} voxels can be")
-        drawing = Drawing(grid, self._values(request))
+        drawing = Drawing(grid, values_of(request, known_values(self.project)))
         seconds = min(float(request.number("seconds") or 0), _MOST_SECONDS)
-        outline = drawing.outline(unpack(request.body, request.length, voxels))
+        outline = drawing.outline(numbers_of(request, grid))
         state = self.project.save(
             id, outline, version=version, round=request.number("round"), seconds=seconds
         )
         return self._now(state)
-
-    def _values(self, request: Request) -> tuple[int, ...]:
-        """What the numbers of a drawing stand for, as the page was told."""
-        given = request.target.query.get("values", "")
-        try:
-            values = tuple(int(word) for word in given.split(",")) if len(given) < 4000 else ()
-        except ValueError:
-            values = ()
-        known = self._known()
-        fits = values[: len(known)] == known and len(set(values)) == len(values) <= MOST_VALUES
-        if not fits or not all(-(2**31) <= value < 2**31 for value in values):
-            raise Refused(400, "values: not those of the outline")
-        return values
 
     def _decide(self, id: str, request: Request) -> Reply:
         version, form = request.version, request.said(_Decided)

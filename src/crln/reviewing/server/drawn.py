@@ -1,0 +1,102 @@
+"""A drawing as the page sends it, and tools that are computed here rather than in the page."""
+
+import gzip
+
+import numpy as np
+
+from crln.imaging import Grid, read_grid
+from crln.reviewing.between import fill_between
+from crln.reviewing.bridge import MOST_VALUES, DrawingError, unpack
+from crln.reviewing.growing import grow
+from crln.reviewing.project import Project
+from crln.reviewing.server.gate import Refused
+from crln.reviewing.server.reply import Reply, Request
+from crln.reviewing.shown import Shelf
+
+_SLACK = 2**16
+"""Bytes that gzip may add to what it cannot pack."""
+
+
+def known_values(project: Project) -> tuple[int, ...]:
+    """Values that can be drawn, background first and what nobody knows last."""
+    return (0, *project.classes, project.settings.ignore)
+
+
+def values_of(request: Request, known: tuple[int, ...]) -> tuple[int, ...]:
+    """What the numbers of a drawing stand for, as the page was told.
+
+    Raises:
+        Refused: they are not those that the page was told.
+    """
+    given = request.target.query.get("values", "")
+    try:
+        values = tuple(int(word) for word in given.split(",")) if len(given) < 4000 else ()
+    except ValueError:
+        values = ()
+    fits = values[: len(known)] == known and len(set(values)) == len(values) <= MOST_VALUES
+    if not fits or not all(-(2**31) <= value < 2**31 for value in values):
+        raise Refused(400, "values: not those of the outline")
+    return values
+
+
+def numbers_of(request: Request, grid: Grid) -> np.ndarray:
+    """The drawing that a request brings, gzipped: uint8, one a voxel, as the page has them.
+
+    Raises:
+        Refused: it is longer than a drawing of this scan can be.
+        DrawingError: it is no drawing of this scan.
+    """
+    voxels = grid.shape[0] * grid.shape[1] * grid.shape[2]
+    if request.length > voxels + voxels // 1000 + _SLACK:
+        raise Refused(413, f"more than a drawing of {voxels} voxels can be")
+    return unpack(request.body, request.length, voxels)
+
+
+class Tools:
+    """What a drawing becomes; nothing is kept of it here.
+
+    Args:
+        project: whose scans are drawn on.
+        shelf: for the scans as the page shows them.
+    """
+
+    def __init__(self, project: Project, shelf: Shelf) -> None:
+        self._project, self._shelf = project, shelf
+
+    def between(self, id: str, request: Request) -> Reply:
+        """Slices between drawn ones, of the class that is asked for or of all."""
+        grid, numbers, last = self._drawn(id, request)
+        axis, number = request.number("axis", 2), request.number("class")
+        if axis not in (0, 1, 2):
+            raise Refused(400, "axis: 0, 1 or 2")
+        unknown = self._unknown
+        every = [each for each in range(1, last) if each != unknown]
+        if number is not None and number not in every:
+            raise Refused(400, "class: none of the outline")
+        classes = every if number is None else [number]
+        return _reply(fill_between(numbers, axis, grid.in_ras(grid.spacing), classes))
+
+    def grown(self, id: str, request: Request) -> Reply:
+        """Strokes that have grown to where the scan changes."""
+        grid, numbers, last = self._drawn(id, request)
+        shown = self._shelf.scan(self._project.case(id), request.number("channel") or 0)
+        spacing = grid.in_ras(grid.spacing)
+        return _reply(grow(shown.voxels, numbers, spacing, mark=last, unknown=self._unknown))
+
+    @property
+    def _unknown(self) -> int:
+        return len(known_values(self._project)) - 1
+
+    def _drawn(self, id: str, request: Request) -> tuple[Grid, np.ndarray, int]:
+        """The scan's grid, the numbers (X, Y, Z) in the order of RAS, that of marked background."""
+        grid = read_grid(self._project.case(id).images[0])
+        last = len(values_of(request, known_values(self._project)))
+        numbers = numbers_of(request, grid)
+        if numbers.max(initial=0) > last:
+            raise DrawingError(f"a drawing with the class number {numbers.max()} of {last}")
+        return grid, numbers.reshape(grid.in_ras(grid.shape), order="F"), last
+
+
+def _reply(numbers: np.ndarray) -> Reply:
+    body = gzip.compress(numbers.tobytes(order="F"), compresslevel=1, mtime=0)
+    return Reply(body, "application/gzip")
