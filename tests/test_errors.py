@@ -11,7 +11,7 @@ from crln.errors import bare_reason, counted, reason
         ("GDCMImageIO(0x55e0a0): Cannot read requested file", "Cannot read requested file"),
         (
             "Exception thrown in SimpleITK:\n sitk::ERROR: Unable to open",
-            "sitk::ERROR: Unable to open",
+            "Unable to open",
         ),
         ("", "ValueError"),
         ("a\n  b", "a b"),

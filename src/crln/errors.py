@@ -88,7 +88,8 @@ def reason(error: BaseException) -> str:
     told = str(getattr(error, "strerror", None) or error).strip()
     if "itk" in told.lower():
         told = told.splitlines()[-1]
-    words = " ".join(told.split()).removeprefix("Reason: ").removeprefix("ITK ERROR: ")
+    words = " ".join(told.split()).removeprefix("Reason: ")
+    words = words.removeprefix("sitk::ERROR: ").removeprefix("ITK ERROR: ")
     words = re.sub(r"^\w+\(0x[0-9a-f]+\): ", "", words)  # ITK's object and its address
     if len(words) > _MOST_WORDS:
         words = f"{words[:_MOST_WORDS]}..."

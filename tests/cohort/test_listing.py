@@ -120,6 +120,18 @@ def test_what_is_no_label_of_a_case_is_told_and_left_out(
     assert "images: left out, of a kind that is not read: d_1.mgz (1)" in caplog.text
 
 
+def test_the_voxels_of_a_header_beside_them_are_not_told_as_left_out(
+    data: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    touch(data, "images/d_1.mhd", "images/d_1.zraw", "images/e_1.nhdr", "images/e_1.raw.gz")
+    touch(data, "labels/d_1.mhd", "labels/d_1.raw", "images/f_1.raw")
+    with caplog.at_level(logging.WARNING, "crln"):
+        assert labels(data) == {"d_1": "d_1.mhd"}
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{data / 'images'}: left out, of a kind that is not read: f_1.raw (1)"
+    ]
+
+
 def test_outlines_among_the_scans_are_refused(data: Path) -> None:
     touch(data, "images/a_1.seg.nrrd")
     with pytest.raises(CrlnError, match=r"a_1\.seg\.nrrd: holds outlines, among the scans; move"):

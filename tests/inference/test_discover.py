@@ -1,3 +1,4 @@
+import logging
 import shutil
 from pathlib import Path
 
@@ -38,6 +39,20 @@ def test_a_folder_of_scans(tmp_path: Path) -> None:
         scan(tmp_path / name)
     (tmp_path / "notes.txt").touch()
     assert [case.id for case in discover_inputs([tmp_path])] == ["c1", "c2"]
+
+
+def test_what_is_left_out_of_a_folder_of_scans_is_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    scan(tmp_path / "a.nii.gz")
+    for name in ("b.hdr", "b.img", "c.seg.nrrd", "cases.csv", "notes.txt"):
+        (tmp_path / name).touch()
+    with caplog.at_level(logging.WARNING, "crln"):
+        assert [case.id for case in discover_inputs([tmp_path])] == ["a"]
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{tmp_path}: left out, of a kind that is not read: b.hdr, b.img (2)",
+        f"{tmp_path}: left out, since it holds outlines: c.seg.nrrd (1)",
+    ]
 
 
 def test_a_scan_named_alone_and_with_its_folder_is_one_case(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from crln.cohort.kept import (
     split_lines,
 )
 from crln.cohort.layouts import load_cohort
+from crln.cohort.listing import tell_unread
 from crln.cohort.naming import settle_told, with_names
 from crln.cohort.outline import Outline, read_outline
 from crln.cohort.parts import without_labels
@@ -56,6 +57,7 @@ __all__ = [
     "split_beside",
     "split_cohort",
     "split_lines",
+    "tell_unread",
     "unlabelled_pool",
     "with_names",
     "without_labels",

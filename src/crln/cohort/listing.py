@@ -31,6 +31,9 @@ _COPY = re.compile(
 _NOTES = (".txt", ".csv", ".tsv", ".json", ".xml", ".md", ".yaml", ".yml", ".log", ".pdf", ".html")
 """Endings of what people and programs lay beside scans."""
 
+_DETACHED = (".mhd", ".nhdr")
+"""Endings of headers whose voxels are in files beside them, of the same name."""
+
 
 def find_scans(folders: Iterable[Path]) -> dict[str, Path]:
     """The scans in some folders by the name of their case; what else lies there is told.
@@ -42,11 +45,19 @@ def find_scans(folders: Iterable[Path]) -> dict[str, Path]:
     entries = [entry for folder in folders for entry in readable_names(list_folder(folder))]
     if outlines := [entry for entry in entries if is_outline(entry)]:
         raise CrlnError(f"{outlines[0]}: holds outlines, among the scans; move it to the labels")
-    unread = [entry for entry in _unread(entries) if entry.suffix.lower() not in _NOTES]
-    _tell_left_out(unread)
+    tell_unread(entries)
     scans = scans_by_name(entries)
     _tell_copies(scans)
     return scans
+
+
+def tell_unread(entries: Iterable[Path]) -> None:
+    """Tells of files among scans that are of no kind that is read; notes are no scans.
+
+    Args:
+        entries: of one folder or several.
+    """
+    _tell_left_out([entry for entry in _unread(entries) if entry.suffix.lower() not in _NOTES])
 
 
 def _tell_copies(scans: Mapping[str, Path]) -> None:
@@ -134,7 +145,19 @@ def _refuse_unread(
 
 
 def _unread(entries: Iterable[Path]) -> list[Path]:
-    return [entry for entry in entries if not scan_suffix(entry) and entry.is_file()]
+    """The files that are of no kind that is read, nor hold the voxels of a header beside them."""
+    entries = list(entries)
+    headers = {entry.with_suffix("") for entry in entries if entry.suffix.lower() in _DETACHED}
+    return [
+        entry
+        for entry in entries
+        if not scan_suffix(entry) and headers.isdisjoint(_stems(entry)) and entry.is_file()
+    ]
+
+
+def _stems(path: Path) -> tuple[Path, Path]:
+    """Without its last ending, and without the last two: a.raw.gz holds the voxels of a.nhdr."""
+    return path.with_suffix(""), path.with_suffix("").with_suffix("")
 
 
 def _tell_left_out(files: list[Path]) -> None:

@@ -1,10 +1,11 @@
 """Which scans a person means by the files and folders they name."""
 
+import logging
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from crln.cohort import NEW, Case, load_cohort
+from crln.cohort import NEW, Case, load_cohort, tell_unread
 from crln.cohort.layouts import UnknownLayoutError
 from crln.errors import CrlnError
 from crln.files import file_number
@@ -20,6 +21,8 @@ from crln.imaging import (
     scans_by_name,
     series_at,
 )
+
+_log = logging.getLogger("crln")
 
 _CLASH = "its mask would have the name of {}'s; rename one, or predict them into two folders"
 
@@ -99,7 +102,14 @@ def _scans_at(path: Path) -> list[Path]:
     if is_scan(path):
         return [path]
     if path.is_dir():
-        return [entry for entry in list_folder(path) if is_scan(entry) and not is_outline(entry)]
+        entries = list_folder(path)
+        if found := [entry for entry in entries if is_scan(entry) and not is_outline(entry)]:
+            tell_unread(entries)
+        if found and (outlines := [entry.name for entry in entries if is_outline(entry)]):
+            _log.warning(
+                "%s: left out, since it holds outlines: %s (%d)", path, outlines[0], len(outlines)
+            )
+        return found
     if path.suffix not in (".yaml", ".yml"):
         raise CrlnError(f"{path}: not a known format; give {KNOWN}")
     return []
