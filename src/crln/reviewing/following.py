@@ -32,7 +32,14 @@ def mend(places: Places, states: Mapping[str, CaseState]) -> None:
     Raises:
         CrlnError: a drawing that a state needs is missing.
     """
-    for folder in ("", "cases", "drawings", "labels", places.shown.name):
+    for folder in (
+        "",
+        "cases",
+        "drawings",
+        "labels",
+        places.shown.name,
+        f"{places.shown.name}/small",
+    ):
         remove_leftovers(places.path / folder, states)
     for id, state in states.items():
         if not state.version and not places.label(id).exists():

@@ -32,6 +32,8 @@ class Record(BaseModel):
         flags: what is odd, in words.
         volume_ml: of each structure, by name; empty where the voxel size is not known.
         doubt: summed over each slice along x, y and z of the file's voxels.
+        spots: the file's voxels that are doubted most, in places apart, the first first.
+        check: slices of it that are worth a look, along the axis of the thickest.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -45,6 +47,8 @@ class Record(BaseModel):
     flags: tuple[str, ...] = ()
     volume_ml: dict[str, float] = Field(default_factory=dict)
     doubt: tuple[tuple[float, ...], ...] = ()
+    spots: tuple[tuple[int, int, int], ...] = ()
+    check: tuple[int, ...] = ()
 
     def write(self, path: Path) -> None:
         """Saves it."""

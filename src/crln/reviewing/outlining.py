@@ -7,15 +7,24 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from crln.cohort import Case
+from crln.cohort.outline import usual_axis
 from crln.errors import CrlnError
 from crln.reviewing.following import remove_leftovers
 from crln.reviewing.masks import Record
+from crln.reviewing.overlays import write_overlays
 from crln.reviewing.project import Project
 from crln.reviewing.rounds import Round, RoundProgress
 from crln.reviewing.state import CaseState
+from crln.suggestion.spots import doubtful_spots
+from crln.suggestion.spread import apart_in_order
 
 if TYPE_CHECKING:
     from crln.inference import Prediction, Predictor
+
+MOST_SPOTS = 20
+"""Places that a person is led to."""
+MOST_SLICES = 8
+"""Slices that are suggested for a check."""
 
 
 def outline(round: Round, stop: threading.Event) -> None:
@@ -62,9 +71,11 @@ def _outline_one(predictor: "Predictor", round: Round, case: Case) -> None:
     from crln.inference.table import add_rows, headings, rows_of
 
     began = time.perf_counter()
-    prediction = predictor.predict(case.images)
+    prediction = predictor.predict(case.images, uncertainty=True, maps=True)
+    assert prediction.uncertainty is not None
     path = round.places.mask(round.number, case.id)
     prediction.save(path, overwrite=True)
+    write_overlays(round.places, round.number, case, prediction)
     measures = prediction.measures()
     labels, channels = predictor.plan.labels, predictor.plan.channels
     rows = {case.id: rows_of(case.id, measures, labels, prediction.appraisal)}
@@ -81,7 +92,19 @@ def _outline_one(predictor: "Predictor", round: Round, case: Case) -> None:
             name: _short(m.volume_ml) for name, m in measures.items() if np.isfinite(m.volume_ml)
         },
         doubt=tuple(tuple(np.round(axis, 3).tolist()) for axis in prediction.doubt),
+        spots=tuple(doubtful_spots(prediction.uncertainty, MOST_SPOTS)),
+        check=_to_check(prediction),
     ).write(round.places.record(round.number, case.id))  # fmt: skip
+
+
+def _to_check(prediction: "Prediction") -> tuple[int, ...]:
+    """Of the slices that hold an outline the most doubtful, not side by side."""
+    axis = usual_axis(prediction.grid)
+    others = tuple(other for other in range(3) if other != axis)
+    outlined = np.zeros(prediction.grid.shape[axis], bool)
+    for mask in prediction.structures.values():
+        outlined |= mask.any(others)
+    return tuple(apart_in_order(prediction.doubt[axis], outlined, MOST_SLICES))
 
 
 def _doubtful(prediction: "Prediction") -> dict[str, float | None]:

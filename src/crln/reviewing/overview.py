@@ -5,13 +5,15 @@ from typing import Any
 
 import numpy as np
 
+from crln.cohort.outline import usual_axis
 from crln.cohort.parts import PARTS
-from crln.imaging import read_grid
+from crln.imaging import Grid, read_grid
 from crln.report.style import class_colour
 from crln.reviewing.enough import FEWEST, RoundTold, verdict
 from crln.reviewing.estimate import RoundEstimate
 from crln.reviewing.masks import Record
 from crln.reviewing.project import Project
+from crln.reviewing.thumbnails import thumbnail_key
 
 
 def overview(project: Project) -> dict[str, Any]:
@@ -61,6 +63,7 @@ def line(project: Project, id: str, part: str) -> dict[str, Any]:
         "at": state.at,
         "note": state.note,
         "undo": bool(state.before),
+        "picture": thumbnail_key(project, id),
     }
 
 
@@ -124,13 +127,38 @@ def _of_rounds(project: Project) -> list[tuple[RoundTold, RoundEstimate | None]]
     return found
 
 
-def doubt(project: Project, id: str) -> list[list[float]]:
+def where_to_look(project: Project, id: str) -> dict[str, Any]:
+    """What the page leads to in a case, as places in the order of RAS.
+
+    `doubt` is how many voxels are likely wrong in each slice along each axis, `spots` the most
+    doubtful voxels, and `to_check` the slices, along the axis of the thickest, that are worth a
+    look.
+    """
+    record, grid = project.masks.record(id), read_grid(project.case(id).images[0])
+    axis = usual_axis(grid)
+    ras, flip = grid.turn[axis]
+    known = record.check if record else ()
+    slices = [at if flip > 0 else grid.shape[axis] - 1 - at for at in known]
+    spots = [_in_ras(spot, grid) for spot in record.spots] if record else []
+    return {
+        "doubt": _doubt(record, grid), "spots": spots,
+        "to_check": {"axis": ras, "slices": sorted(slices)},
+    }  # fmt: skip
+
+
+def _doubt(record: Record | None, grid: Grid) -> list[list[float]]:
     """Of the mask, voxels that are likely wrong in each slice, along the axes of RAS."""
-    record = project.masks.record(id)
     if record is None or len(record.doubt) != 3:
         return []
-    turn = read_grid(project.case(id).images[0]).turn
     found: list[list[float]] = [[], [], []]
-    for values, (axis, flip) in zip(record.doubt, turn, strict=True):
+    for values, (axis, flip) in zip(record.doubt, grid.turn, strict=True):
         found[axis] = list(values)[::flip]
     return found
+
+
+def _in_ras(voxel: tuple[int, int, int], grid: Grid) -> list[int]:
+    """A voxel of the file as one of the page."""
+    place = [0, 0, 0]
+    for at, side, (ras, flip) in zip(voxel, grid.shape, grid.turn, strict=True):
+        place[ras] = at if flip > 0 else side - 1 - at
+    return place

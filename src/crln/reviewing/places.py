@@ -76,6 +76,10 @@ class Places:
         """What is known of that mask; written after it, so that where this is, the mask is."""
         return self.masks(round) / f"{file_name(case)}.yaml"
 
+    def overlay(self, round: int, kind: str, case: str) -> Path:
+        """A map that lies over a scan, beside the mask that it is of."""
+        return self.masks(round) / kind / f"{file_name(case)}.nii.gz"
+
     def round(self, number: int) -> Path:
         """What a round was told, and how far it is."""
         return self.path / "rounds" / str(number)

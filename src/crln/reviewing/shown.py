@@ -14,14 +14,12 @@ from crln.imaging import count_channels
 from crln.reviewing.bridge import write_shown
 from crln.reviewing.places import Places
 from crln.reviewing.state import file_name
+from crln.reviewing.windows import Window, windows_of
 
 MOST_KEPT = 6
 """Scans that are kept as files for the page; others are made again."""
 _HEADER = 352
 """Bytes before the voxels."""
-_SAMPLE = 1_000_000
-_TAILS = (0.5, 99.5)
-"""Percentiles of the voxels that are shown black and white at first."""
 
 
 @dataclass(frozen=True)
@@ -30,11 +28,11 @@ class Shown:
 
     Attributes:
         path: uncompressed NIfTI, axes in the order of RAS.
-        window: values that are black and white at first.
+        windows: values that are black and white, by name; the first at first.
     """
 
     path: Path
-    window: tuple[float, float]
+    windows: tuple[Window, ...]
 
     @property
     def voxels(self) -> np.ndarray:
@@ -57,10 +55,25 @@ class Shelf:
         self._folder = places.shown
         self._locks: dict[Path, threading.Lock] = defaultdict(threading.Lock)
         self._making = threading.Lock()
-        self._windows: dict[Path, tuple[float, float]] = {}
+        self._windows: dict[Path, tuple[Window, ...]] = {}
 
-    def scan(self, case: Case, channel: int = 0) -> Shown:
+    def there(self, case: Case) -> np.ndarray | None:
+        """The first channel (X, Y, Z) in the order of RAS, where its file is made already."""
+        path = self._file(case, case.images[0], 0)
+        return _voxels(path) if path.exists() else None
+
+    def _file(self, case: Case, source: Path, channel: int) -> Path:
+        found = source.stat()
+        name = f"{file_name(case.id)}.{channel}.{found.st_mtime_ns}.{found.st_size}.nii"
+        return self._folder / name
+
+    def scan(self, case: Case, channel: int = 0, name: str = "") -> Shown:
         """A channel of a case's scan.
+
+        Args:
+            case: whose.
+            channel: from 0.
+            name: of the channel, such as "CT".
 
         Raises:
             CrlnError: the scan cannot be read, or has no such channel.
@@ -69,16 +82,14 @@ class Shelf:
             raise CrlnError(f"{case.id}: has {total} channels; choose one of them")
         several = len(case.images) > 1
         source, inside = (case.images[channel], 0) if several else (case.images[0], channel)
-        found = source.stat()
-        name = f"{file_name(case.id)}.{channel}.{found.st_mtime_ns}.{found.st_size}.nii"
-        path = self._folder / name
+        path = self._file(case, source, channel)
         with self._locks[path]:
             if not path.exists():
                 with self._making:  # one scan's memory at a time
                     write_shown(source, inside, path)
                     self._forget(path)
             if path not in self._windows:
-                self._windows[path] = _window(path)
+                self._windows[path] = windows_of(_voxels(path).ravel(order="K"), name)
         return Shown(path, self._windows[path])
 
     def _forget(self, newest: Path) -> None:
@@ -95,11 +106,11 @@ def channels(case: Case) -> int:
     return len(case.images) if len(case.images) > 1 else count_channels(case.images)
 
 
-def _window(path: Path) -> tuple[float, float]:
-    """From a sample of the voxels."""
+def _voxels(path: Path) -> np.ndarray:
+    """Of a file for the page, in place."""
     import nibabel as nib
 
-    dtype = nib.Nifti1Image.from_filename(path).get_data_dtype()
-    voxels = np.memmap(path, dtype, "r", offset=_HEADER)
-    low, high = np.percentile(voxels[:: max(1, voxels.size // _SAMPLE)], _TAILS).tolist()
-    return (low, high) if high > low else (low, low + 1)
+    image = nib.Nifti1Image.from_filename(path)
+    return np.memmap(
+        path, image.get_data_dtype(), "r", offset=_HEADER, shape=image.shape, order="F"
+    )

@@ -1,13 +1,17 @@
 """What the page asks for: scans, outlines, decisions; each is checked on the disk."""
 
 import gzip
+import io
+from types import SimpleNamespace
 
 import nibabel as nib
 import numpy as np
 import pytest
+from matplotlib.image import imread as read_picture
 
 from crln.cohort import load_cohort
 from crln.reviewing import begin_project
+from crln.reviewing.overlays import write_overlays
 from crln.reviewing.serving import serving
 
 pytestmark = pytest.mark.slow
@@ -41,8 +45,9 @@ def test_a_scan_and_its_outline_arrive_in_the_order_of_ras(client, data):
     outline = client.ask("GET", "/api/cases/case_0/outline.nii.gz")
     label = np.asarray(nib.load(data / "labels/case_0.nii.gz").dataobj)
     assert np.array_equal(np.array(info["values"])[_nifti(outline.body)], label[::-1])
-    low, high = info["window"]
-    assert scan.min() <= low < high <= scan.max()
+    first, whole = info["windows"]  # no CT
+    assert scan.min() <= first["low"] < first["high"] <= scan.max()
+    assert (whole["low"], whole["high"]) == (scan.min(), scan.max())
 
 
 def test_the_last_six_scans_are_kept_as_they_are_shown(tmp_path, small, ask):
@@ -114,7 +119,8 @@ def test_pace_and_rounds_say_when_to_stop(client, small):
     project.decide("case_1", "accepted")
     found = client.ask("GET", "/api/project").json
     assert found["pace"] == {"seconds": 30.0, "left": 60.0}
-    assert found["rounds"] == [{"round": 1, "accepted": 1, "dice": 1.0}]
+    (told,) = found["rounds"]
+    assert (told["round"], told["accepted"], told["dice"]) == (1, 1, 1.0)
 
 
 @pytest.mark.parametrize(
@@ -140,3 +146,56 @@ def test_a_scan_that_cannot_be_read_is_said_in_a_line(client, data):
     answer = client.ask("GET", "/api/cases/case_1")
     assert answer.status == 422
     assert b"truncated or not an image" in answer.body
+
+
+def test_what_the_model_can_tell_of_each_voxel_is_served_in_the_order_of_ras(client, small):
+    project = client.service.project
+    small.mask(project, 1, "case_1", small.drawing(1), spots=((0, 1, 2),), check=(1, 3),
+               doubt=((1,) * 6, (1,) * 5, (0, 2, 0, 1)))  # fmt: skip
+    certain = np.zeros(small.shape, np.float32)
+    certain[0, 1, 2] = 0.5
+    told = SimpleNamespace(uncertainty=certain, maps={"rectified": certain > 0})
+    write_overlays(project.places, 1, project.case("case_1"), told)
+    info = client.ask("GET", "/api/cases/case_1").json
+    assert info["overlays"] == ["uncertainty", "rectified"]  # of one network nobody disagrees
+    assert info["spots"] == [[5, 1, 2]]  # the first axis runs to the left
+    assert info["to_check"] == {"axis": 2, "slices": [1, 3]}
+    found = client.ask("GET", "/api/cases/case_1/overlay.nii.gz?kind=uncertainty&round=1")
+    values = _nifti(found.body)
+    assert np.argwhere(values).tolist() == [[5, 1, 2]]
+    assert 117 <= int(values[5, 1, 2]) <= 137
+    for asked in ("kind=disagreement&round=1", "kind=../uncertainty&round=1", "kind=uncertainty",
+                  "kind=uncertainty&round=2"):  # fmt: skip
+        assert client.ask("GET", f"/api/cases/case_1/overlay.nii.gz?{asked}").status == 404
+    other = client.ask("GET", "/api/cases/case_0").json  # without a mask
+    assert (other["overlays"], other["spots"], other["to_check"]["slices"]) == ([], [], [])
+
+
+def test_a_picture_of_each_case_is_made_once_and_anew_with_a_decision(client, small):
+    def picture() -> tuple[np.ndarray, str]:
+        answer = client.ask("GET", "/api/cases/case_0/small.png")
+        assert answer.headers["Cache-Control"].startswith("private, max-age")
+        return read_picture(io.BytesIO(answer.body)), _line(client, "case_0")["picture"]
+
+    pixels, key = picture()
+    assert max(pixels.shape[:2]) == 96
+    assert pixels.std(axis=2).max() > 0.1  # an outline in colour on grey
+    folder = client.service.project.places.shown / "small"
+    (made,) = folder.iterdir()
+    before = made.stat().st_mtime_ns
+    client.draw("case_0", np.zeros((6, 5, 4)), 0)
+    assert client.ask("POST", "/api/cases/case_0/decision", {"what": "accepted"},
+                      If_Match='"1"').status == 200  # fmt: skip
+    after, other = picture()
+    assert key != other
+    assert after.std(axis=2).max() < 1e-6  # nothing is outlined any more
+    (made,) = folder.iterdir()  # the old one is gone
+    assert made.stat().st_mtime_ns > before
+    time = made.stat().st_mtime_ns
+    picture()
+    assert made.stat().st_mtime_ns == time
+
+
+def _line(client, id: str) -> dict:
+    cases = client.ask("GET", "/api/project").json["cases"]
+    return next(case for case in cases if case["id"] == id)

@@ -46,8 +46,7 @@ export class Case {
     this.version = info.version;
     this.dirty = false;
     this.stale = false;
-    this.spots = null;
-    this.spot = -1;
+    this.looked = null;
     return info;
   }
 
@@ -134,17 +133,5 @@ export class Case {
 
   async note(text) {
     if (await this.#say(this.id, "PUT", "note", () => ({ note: text }))) this.said("note saved");
-  }
-
-  // The axial slice with the most doubt, then the next: null where nothing is known of any.
-  doubtful() {
-    const doubt = this.info?.doubt?.[2] ?? [];
-    this.spots ??= doubt.map((sum, k) => ({ sum, k })).filter(each => each.sum > 0)
-      .sort((a, b) => b.sum - a.sum);
-    if (!this.spots.length) return null;
-    const { k } = this.spots[this.spot = (this.spot + 1) % this.spots.length];
-    const [x, y] = this.viewer.voxel;
-    this.viewer.go([x, y, k]);
-    return k;
   }
 }

@@ -1,5 +1,7 @@
 // The list of cases, worst first, and how far the whole is.
 
+import { ofCase } from "./asking.js";
+
 export const WAITING = ["new", "outlined", "correcting"];
 const WORDS = {
   new: "new", outlined: "outlined", correcting: "being corrected", accepted: "accepted",
@@ -38,6 +40,7 @@ export class List {
   constructor(opened) {
     this.opened = opened;
     this.cases = [];
+    this.lines = new Map(); // id to what its line said, and the line
     this.current = null;
     this.place = document.getElementById("list");
     this.search = document.getElementById("search");
@@ -75,6 +78,7 @@ export class List {
     const wanted = this.filter.value, text = this.search.value.trim().toLowerCase();
     return this.cases.filter(each =>
       (wanted === "all" || each.status === wanted
+        || (wanted === "odd" && each.flags.length) || (wanted === "noted" && each.note)
         || (wanted === "waiting" && (WAITING.includes(each.status) || each.id === this.current)))
       && (!text || `${each.id} ${each.note} ${each.flags.join(" ")}`.toLowerCase().includes(text)));
   }
@@ -89,32 +93,59 @@ export class List {
     return open[(at + by + open.length) % open.length].id;
   }
 
+  // Lines that say what they said stay as they are, pictures and all: the list is told often.
   show() {
     const focused = document.activeElement?.closest?.("#list") ? document.activeElement.dataset.id : null;
-    const lines = this.shown.map(each => this.#line(each));
-    this.place.replaceChildren(...lines);
+    const shown = this.shown, lines = shown.map(each => this.#line(each));
+    const same = lines.length === this.place.children.length
+      && lines.every((line, at) => line === this.place.children[at]);
+    if (!same) this.place.replaceChildren(...lines);
     document.getElementById("none").hidden = lines.length > 0;
-    if (focused) this.place.querySelector(`[data-id="${CSS.escape(focused)}"]`)?.focus();
+    if (focused && document.activeElement?.dataset.id !== focused)
+      this.place.querySelector(`[data-id="${CSS.escape(focused)}"]`)?.focus();
   }
 
   #line(each) {
+    const open = each.id === this.current, told = JSON.stringify([each, open]);
+    const before = this.lines.get(each.id);
+    if (before?.told === told) return before.item;
+    const item = this.#made(each, open, before);
+    this.lines.set(each.id, { told, item });
+    return item;
+  }
+
+  #made(each, open, before) {
     const item = document.createElement("li"), button = document.createElement("button");
     button.dataset.id = each.id;
-    if (each.id === this.current) button.setAttribute("aria-current", "true");
+    if (open) button.setAttribute("aria-current", "true");
     const part = (name, text) => {
       const span = document.createElement("span");
       span.className = name;
       span.textContent = text;
       return span;
     };
+    const flags = each.flags.join("; ");
+    button.append(this.#picture(each, before), part("id", each.id),
+      part(`chip ${each.status}`, WORDS[each.status]));
     const more = [
-      each.kept_for && `kept for ${each.kept_for}`, score(each), volume(each),
-      each.flags.join("; "), each.note,
+      each.kept_for && `kept for ${each.kept_for}`, score(each), volume(each), each.note,
     ].filter(Boolean).join(" · ");
-    button.append(part("id", each.id), part(`chip ${each.status}`, WORDS[each.status]));
     if (more) button.append(part("more", more));
+    if (flags) button.append(part("more odd", flags));
     button.addEventListener("click", () => this.opened(each.id));
     item.append(button);
     return item;
+  }
+
+  // The browser asks for a picture once it is near what is seen, and keeps it.
+  #picture(each, before) {
+    const address = `${ofCase(each.id, "small.png")}?of=${encodeURIComponent(each.picture)}`;
+    const old = before?.item.querySelector("img");
+    if (old?.getAttribute("src") === address) return old;
+    const picture = document.createElement("img");
+    picture.loading = "lazy";
+    picture.alt = "";
+    picture.src = address;
+    return picture;
   }
 }

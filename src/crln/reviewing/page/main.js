@@ -6,7 +6,10 @@ import { Learning } from "./learning.js";
 import { List, score, word } from "./list.js";
 import { listenToFolds, tellQuality } from "./quality.js";
 import { Toolbox } from "./toolbox.js";
+import { Overlays } from "./overlays.js";
+import { nextPlace, nextSlice } from "./spots.js";
 import { Viewer } from "./viewer.js";
+import { Windows } from "./windows.js";
 
 const $ = id => document.getElementById(id);
 const SOON = 1500, LATER = 8000; // ms between looks at the project
@@ -21,6 +24,8 @@ const open = new Case(viewer, {
 });
 const toolbox = new Toolbox(viewer, said);
 const list = new List(id => show(id));
+const overlays = new Overlays(viewer, said);
+const windows = new Windows(viewer, said);
 const learning = new Learning(said, () => look());
 const decided = []; // ids, the last one last
 
@@ -83,6 +88,8 @@ async function load(id, channel = 0) {
     classes(info);
     toolbox.show(info);
     channels(info, channel);
+    windows.open(info);
+    await overlays.open(info);
     about({ ...list.find(id), ...info });
     viewer.go(info.shape.map(side => side >> 1));
     said(info.origin === "nothing" ? "nothing is outlined yet: draw it" : "");
@@ -159,9 +166,8 @@ const next = alone(async by => {
   else said("nothing more is to do");
 });
 
-function doubtful() {
-  const slice = open.id ? open.doubtful() : null;
-  said(slice === null ? "no slice is known to be doubtful" : `slice ${slice}`);
+function lookAt(where) {
+  if (open.id) said(where(open));
 }
 
 function history(move) {
@@ -170,12 +176,13 @@ function history(move) {
 
 const KEYS = {
   n: () => next(1), b: () => next(-1), a: () => decide("accepted"), r: () => decide("rejected"),
-  s: () => decide("skipped"), u: takeBack, x: doubtful, e: () => pen(0), d: () => pen(null),
+  s: () => decide("skipped"), u: takeBack, x: () => lookAt(nextPlace), c: () => lookAt(nextSlice), y: () => windows.next(), e: () => pen(0), d: () => pen(null),
   f: () => { $("fill").click(); }, o: () => { $("outline").click(); },
   0: () => pen(open.info?.values.length ?? null), "[": () => size(-2), "]": () => size(2),
   "/": () => $("search").focus(),
   "?": () => $("card").showModal(), v: nextView, h: () => step(0, -1), l: () => step(0, 1),
   j: () => step(1, -1), k: () => step(1, 1), PageUp: () => step(2, 1), PageDown: () => step(2, -1),
+  ...overlays.keys,
   ...toolbox.keys,
 };
 const WITH_CTRL = {
@@ -232,7 +239,8 @@ function listen() {
   click("skip", () => decide("skipped"));
   click("take-back", takeBack);
   click("next", () => next(1));
-  click("doubtful", doubtful);
+  click("doubtful", () => lookAt(nextPlace));
+  click("check", () => lookAt(nextSlice));
   click("undo", () => history("undo"));
   click("redo", () => history("redo"));
   click("save", WITH_CTRL.s);

@@ -99,7 +99,7 @@ export class Viewer {
     nv.setDrawingEnabled(false);
     nv.closeDrawing();
     nv.drawLut = colours(info);
-    const [low, high] = info.window;
+    const { low, high } = info.windows[0];
     await nv.loadVolumes([
       { url: scan, name: "scan.nii", colormap: "gray", cal_min: low, cal_max: high },
     ]);
@@ -132,6 +132,25 @@ export class Viewer {
     this.nv.drawRimOpacity = this.outlined ? 1 : -1;
     const faint = this.outlined && this.opacity > 0 ? 0.01 : this.opacity;
     this.nv.setDrawOpacity(this.hidden ? 0 : faint);
+  }
+
+  // What is black and white.
+  window(low, high) {
+    if (!this.nv?.volumes.length) return;
+    const [scan] = this.nv.volumes;
+    scan.cal_min = low;
+    scan.cal_max = high;
+    this.nv.updateGLVolume();
+  }
+
+  // Lays a map over the scan, or takes it away where there is no address.
+  async overlay(kind, address, colormap, least) {
+    const { nv } = this, before = nv.volumes.find(each => each.name === `${kind}.nii.gz`);
+    if (before) nv.removeVolume(before);
+    if (address)
+      await nv.addVolumeFromUrl({
+        url: address, name: `${kind}.nii.gz`, colormap, opacity: 0.6, cal_min: least, cal_max: 255,
+      });
   }
 
   view(kind) {

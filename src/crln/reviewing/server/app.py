@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -12,7 +12,8 @@ from crln.imaging import read_grid
 from crln.reviewing.bridge import Drawing, packed, ras_affine
 from crln.reviewing.learning import Learning, Wish
 from crln.reviewing.outlines import Origin
-from crln.reviewing.overview import classes, doubt, line, overview
+from crln.reviewing.overlays import kinds_of, packed_overlay
+from crln.reviewing.overview import classes, line, overview, where_to_look
 from crln.reviewing.project import Project
 from crln.reviewing.server.drawn import Tools, known_values, numbers_of, values_of
 from crln.reviewing.server.gate import Refused
@@ -20,10 +21,12 @@ from crln.reviewing.server.reply import Reply, Request, tag, told
 from crln.reviewing.server.static import static
 from crln.reviewing.shown import Shelf, channels
 from crln.reviewing.state import CaseState
+from crln.reviewing.thumbnails import Thumbnails
 
 _MOST_SECONDS = 24 * 3600.0
 _KEPT = 4
 """Outlines that are kept packed."""
+_KEEP = "private, max-age=86400, immutable"
 _NIFTI = "application/octet-stream"
 
 
@@ -67,11 +70,14 @@ class App:
         self.project, self.learning = project, learning
         self.shelf = Shelf(project.places)
         self.tools = Tools(project, self.shelf)
+        self.thumbnails = Thumbnails(project, self.shelf)
         self._outlines: deque[_Ready] = deque(maxlen=_KEPT)
         self._of_case: dict[tuple[str, str], Callable[[str, Request], Reply]] = {
             ("GET", ""): self._case,
             ("GET", "scan.nii"): self._scan,
             ("GET", "outline.nii.gz"): self._outline,
+            ("GET", "overlay.nii.gz"): self._overlay,
+            ("GET", "small.png"): self._small,
             ("PUT", "drawing"): self._draw,
             ("POST", "decision"): self._decide,
             ("POST", "undo"): self._undo,
@@ -106,7 +112,9 @@ class App:
         """What the page must know before it shows a case."""
         project, case = self.project, self.project.case(id)
         grid = read_grid(case.images[0])
-        shown = self.shelf.scan(case, request.number("channel") or 0)
+        names = project.data.channel_names(channels(case))
+        channel = request.number("channel") or 0
+        shown = self.shelf.scan(case, channel, names[channel] if channel < len(names) else "")
         ready = self._ready(id)
         return told({
             **line(project, id, ""),
@@ -119,9 +127,11 @@ class App:
             "spacing": list(grid.in_ras(grid.spacing)),
             "affine": ras_affine(grid).tolist() if grid.known else None,
             "turn": [list(pair) for pair in grid.turn],
-            "window": list(shown.window),
-            "channels": list(project.data.channel_names(channels(case))),
-            "doubt": doubt(project, id),
+            "window": [shown.windows[0].low, shown.windows[0].high],
+            "windows": [asdict(window) for window in shown.windows],
+            "channels": list(names),
+            "overlays": kinds_of(project.places, project.masks.round(id), id),
+            **where_to_look(project, id),
         }, ETag=tag(ready.version))  # fmt: skip
 
     def _ready(self, id: str) -> _Ready:
@@ -151,6 +161,19 @@ class App:
         if seen != (ready.version, ready.round):
             raise Refused(412, f"{id}: has changed since you opened it; open it again")
         return Reply(ready.body, _NIFTI, {"ETag": tag(ready.version)})
+
+    def _overlay(self, id: str, request: Request) -> Reply:
+        """A map beside the mask of a round."""
+        kind, round = request.target.query.get("kind", ""), request.number("round")
+        places = self.project.places
+        if round not in places.rounds() or kind not in kinds_of(places, round, id):
+            raise Refused(404, "no such map")
+        grid = read_grid(self.project.case(id).images[0])
+        return Reply(packed_overlay(places, round, kind, id, grid), _NIFTI)
+
+    def _small(self, id: str, request: Request) -> Reply:
+        """A picture for the list; its address changes where it does, so that it may be kept."""
+        return Reply(self.thumbnails.picture(id), "image/png", {"Cache-Control": _KEEP})
 
     def _draw(self, id: str, request: Request) -> Reply:
         """Keeps a drawing: gzipped numbers, one a voxel."""
