@@ -726,6 +726,11 @@ def _(place: Place) -> list[object]:
     return [*place.train()[:3], place.root / "model", *place.planned, "--resume"]
 
 
+@fault("a first stage for weights that know labels")
+def _(place: Place) -> list[object]:
+    return place.train("--start-from", trained(place), "--pretrain", "masked", "--overwrite")
+
+
 @fault("a model is shared before its training has finished")
 def _(place: Place) -> list[object]:
     run = trained(place)

@@ -119,7 +119,8 @@ def documented(page: str, heading: str) -> dict[str, str]:
 
 
 TABLES = (
-    "labels", "intensity", "network", "views", "loss", "teacher", "drafts", "training", "inference",
+    "labels", "intensity", "network", "views", "loss", "teacher", "drafts", "pretrain", "training",
+    "inference",
 )  # fmt: skip
 """Fields of the plan whose defaults stand in a table of their own."""
 

@@ -23,6 +23,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "## `loss`": plan.LossPlan,
     "## `teacher`": plan.TeacherPlan,
     "## `drafts`": plan.DraftsPlan,
+    "## `pretrain`": plan.PretrainPlan,
     "## `training`": plan.TrainingPlan,
     "## `inference`": plan.InferencePlan,
 }

@@ -14,6 +14,7 @@ import pytest
 from crln.cohort import load_cohort, split_cohort
 from crln.errors import CrlnError
 from crln.methods import METHODS
+from crln.methods.first_stages import TASKS
 from crln.parallel.launch import Launch, find_launch, is_first
 from crln.planning import Plan
 from crln.runs import open_run
@@ -63,13 +64,15 @@ def workers(parent: int) -> list[int]:
 
 
 def test_two_processes_follow_one(plan: Path, tmp_path: Path) -> None:
-    """Losses of every method, and 20 steps of CRLN; dropout on; and of a network that is unknown.
+    """Losses of every method and first stage, and 20 steps of CRLN; of an unknown network, too.
+
+    Dropout is on.
 
     CRLN's patches are larger: 16^3 leaves one voxel at the bottleneck, and a batch norm over four
     such voxels lets rounding grow fivefold a step.
     """
     plan.write_text(Plan.read(plan).updated({"network": {"dropout": 0.5}}).to_yaml())
-    steps = dict.fromkeys([*METHODS, "stranger"], (3, 64, 16)) | {
+    steps = dict.fromkeys([*METHODS, *TASKS, "beside", "stranger"], (3, 64, 16)) | {
         "crln": (20, 64, 32),
         "diffrect": (2, 32, 16),
     }

@@ -2,7 +2,8 @@
 
 python following.py PLAN DEVICES OUT METHOD:STEPS:BITS:SIDE...
 
-METHOD is a name, or `stranger`: labels alone, with a network that knows nothing of this package.
+METHOD is a name, a task of a first stage, `beside`: denoising beside a method, or `stranger`:
+labels alone, with a network that knows nothing of this package.
 
 Two trainings that differ by rounding part within some steps in 32 bits: a voxel is one or the other
 side of a threshold, and other voxels are drawn. In 64 bits what differs after 20 steps is wrong.
@@ -23,6 +24,7 @@ from crln.augmentation import View, build_views
 from crln.inference import accelerate
 from crln.labels import IGNORE
 from crln.methods import Batch, Method, Step, build_method
+from crln.methods.first_stages import TASKS, build_first_stage
 from crln.parallel.launch import Launch
 from crln.parallel.processes import run_processes
 from crln.planning import Plan
@@ -94,6 +96,10 @@ class Stranger(nn.Module):
 
 
 def build(name: str, plan: Plan) -> Any:
+    if name in TASKS:
+        return build_first_stage(build_method("sdcl", plan.updated({"pretrain": name})))
+    if name == "beside":
+        return build_method("mean_teacher", plan.updated({"training": {"denoise": 1.0}}))
     if name != "stranger":
         return build_method(name, plan)
     method: Any = build_method("supervised", plan)
@@ -116,7 +122,7 @@ def learn(fabric: Fabric, plan: Plan, name: str, steps: int) -> dict[str, Any]:
         given = [labelled, unlabelled] if method.uses_unlabelled else [labelled]
         losses = step(Step(index, steps, 0), given)
         rows.append({term: float(loss) for term, loss in losses.items()})
-    return {"losses": rows} | outlined(method, plan)
+    return {"losses": rows} | ({} if name in TASKS else outlined(method, plan))
 
 
 @torch.inference_mode()

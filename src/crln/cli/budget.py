@@ -94,7 +94,10 @@ def within_hours(
         f"--hours {hours:g}: {steps} steps of {method} at {each:.2g} s ({kind}), about "
         f"{duration(steps * each)}; a twentieth is left for preparing the scans and for validation"
     )
-    return plan.updated({"training": {"iterations": steps}})
+    left = plan.pretrain.leaves(steps)
+    if left != steps:
+        console.print(f"{steps - left} of them for the first stage, {plan.pretrain.task}")
+    return plan.updated({"training": {"iterations": left}})
 
 
 def _sizes(plan: "Plan") -> str:

@@ -42,6 +42,7 @@ EXAMPLES = examples(
     "crln train data --out run --resume",
     "crln train data --out run --resume --iterations 8000",
     "crln train more-data --out second --start-from run",
+    "crln train data --out run --pretrain masked",
     "crln train data --out run --folds 5",
     "crln train data --out small --distil run",
     "crln train data --out run --folds 1 --members 3 --jobs 3",
@@ -130,6 +131,8 @@ def command(
     decided = given or planned(cohort, preset, quick, chosen.device)
     if iterations:
         decided = decided.updated({"training": {"iterations": iterations}})
+    if chosen.pretrain:
+        decided = decided.updated({"pretrain": {"task": chosen.pretrain}})
     decided = within_hours(decided, hours, method, chosen.device, chosen.precision or "32")
     if published:
         decided = _as_published(decided, plan, method)

@@ -5,6 +5,7 @@ from typing import Any
 from crln.augmentation import views_options
 from crln.errors import CrlnError
 from crln.methods.base import Batch, Method, Seen, SemiSupervised, Step
+from crln.methods.beside import DenoisingBeside
 from crln.methods.published import Published
 from crln.methods.ramps import Ramped
 from crln.methods.teacher import Teacher
@@ -39,7 +40,11 @@ def build_method(name: str, plan: Plan) -> Method:
         raise CrlnError(
             f"plan: labels.exclusive: {name} learns no classes that overlap; choose another method"
         )
-    return kind(plan, _options(name, plan))
+    method = kind(plan, _options(name, plan))
+    if plan.training.denoise:
+        channels = len(plan.channels)
+        method.beside = DenoisingBeside(method.backbones(), channels, plan.training.denoise)
+    return method
 
 
 def spelled_out(name: str, plan: Plan) -> Plan:

@@ -1,7 +1,7 @@
 """What every way of learning answers, so that the training loop never asks which one it runs."""
 
 from collections.abc import Sequence
-from typing import ClassVar, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +17,9 @@ from crln.networks import Backbone, SegmentationNetwork, build_backbone
 from crln.networks.segmentation import over_levels
 from crln.planning import Plan
 from crln.planning.plan import Section, Triple
+
+if TYPE_CHECKING:
+    from crln.methods.beside import DenoisingBeside
 
 __all__ = ["Batch", "Method", "Seen", "SemiSupervised", "Step"]
 
@@ -75,6 +78,7 @@ class Method(nn.Module):
         given = None if weights is None else torch.tensor(weights)
         self.register_buffer("_class_weights", given, persistent=False)
         self._known: Tensor | None = None  # of this step's labelled patches
+        self.beside: DenoisingBeside | None = None  # a task beside the method's own
 
     @property
     def view_size(self) -> Triple:
@@ -191,6 +195,16 @@ class Method(nn.Module):
     def losses(self, labelled: Batch, unlabelled: Batch | None, step: Step) -> dict[str, Tensor]:
         """The loss terms of one step; `total` is what is minimised, the others are logged."""
         raise NotImplementedError
+
+    def step_losses(
+        self, labelled: Batch, unlabelled: Batch | None, step: Step
+    ) -> dict[str, Tensor]:
+        """The terms of one step, and those of a task beside them; what the loop minimises."""
+        losses = self.losses(labelled, unlabelled, step)
+        if self.beside is None:
+            return losses
+        images, inside = self.weak_view(unlabelled or labelled, step.generator("beside", "cpu"))
+        return self.beside.added(losses, images, inside, step)
 
     def update(self, step: Step) -> None:
         """What follows the optimiser's step, such as the teacher's moving average."""

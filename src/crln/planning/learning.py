@@ -143,6 +143,46 @@ class DraftsPlan(Section):
         return self
 
 
+class PretrainPlan(Section):
+    """A first stage: what networks learn from all scans of the training, before any label teaches.
+
+    A task's name is short for `task`.
+    """
+
+    task: Literal["none", "episodes", "denoise", "masked"] = Field(
+        default="none",
+        description=(
+            "`masked`: fill in hidden blocks; `denoise`: clean a noisy patch; `episodes`: find "
+            "supervoxels again in another view; `none`: no first stage"
+        ),
+    )
+    share: float = Field(
+        default=0.25,
+        gt=0,
+        description="its steps as a share of `training.iterations`, which are taken after it",
+    )
+    iterations: int | None = Field(
+        default=None, ge=1, description="its steps; none: as `share` says"
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _name_alone(cls, given: Any) -> Any:
+        return {"task": given} if isinstance(given, str) else given
+
+    def steps(self, total: int) -> int:
+        """How many it takes before a training of `total` steps; 0 without a task."""
+        if self.task == "none":
+            return 0
+        return self.iterations or max(1, round(self.share * total))
+
+    def leaves(self, steps: int) -> int:
+        """How many of so many steps are the training's, if the others are the first stage's."""
+        if self.task == "none":
+            return steps
+        return max(1, steps - self.iterations if self.iterations else int(steps / (1 + self.share)))
+
+
 class TrainingPlan(Section):
     """Budget, batch and optimiser.
 
@@ -180,6 +220,14 @@ class TrainingPlan(Section):
             "share of the steps on the labels alone, two views of each labelled "
             "patch, for every method that learns from unlabelled ones (paper "
             "presets: 0); [measured](../explanation/decisions/labelled-start.md)"
+        ),
+    )
+    denoise: float = Field(
+        default=0.0,
+        ge=0,
+        description=(
+            "weight, falling to 0 over the training, of a task beside the method: each of its "
+            "networks also cleans noisy unlabelled patches; 0: none"
         ),
     )
     optimiser: Literal["sgd", "adam", "adamw"] = Field(

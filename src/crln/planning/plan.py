@@ -17,7 +17,7 @@ from crln.files import checked, fault_of, read_yaml, to_yaml
 from crln.labels import LabelSpace
 from crln.notebook import facts_html, times
 from crln.planning.bounds import misfit
-from crln.planning.learning import DraftsPlan, LossPlan, TeacherPlan, TrainingPlan
+from crln.planning.learning import DraftsPlan, LossPlan, PretrainPlan, TeacherPlan, TrainingPlan
 from crln.planning.sections import (
     InferencePlan,
     Intensity,
@@ -35,6 +35,7 @@ __all__ = [
     "LossPlan",
     "NetworkPlan",
     "Plan",
+    "PretrainPlan",
     "Section",
     "TeacherPlan",
     "TrainingPlan",
@@ -95,6 +96,7 @@ class Plan(Section):
     loss: LossPlan = Field(default=LossPlan(), description="see below")
     teacher: TeacherPlan = Field(default=TeacherPlan(), description="see below")
     drafts: DraftsPlan = Field(default=DraftsPlan(), description="see below")
+    pretrain: PretrainPlan = Field(default=PretrainPlan(), description="see below")
     training: TrainingPlan = Field(default=TrainingPlan(), description="see below")
     inference: InferencePlan = Field(default=InferencePlan(), description="see below")
     options: dict[str, dict[str, Any]] = Field(

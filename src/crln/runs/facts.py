@@ -26,6 +26,15 @@ class Change(BaseModel):
     now: Any
 
 
+class FirstStageFacts(BaseModel):
+    """A first stage that the training began with: its task, its steps, and what it took."""
+
+    task: str
+    steps: int
+    scans: int
+    seconds: float
+
+
 class Facts(BaseModel):
     """`run.yaml`; fields that a later version adds are kept as they are.
 
@@ -40,6 +49,7 @@ class Facts(BaseModel):
         processes: that share a step.
         start_from: the run whose weights it starts with.
         distil: the ensemble whose outlines it learns from.
+        first_stage: what its networks learnt from scans alone before.
         changes: what was changed at a resumption, and after which step.
         packages: whose method, network or views the run needs besides crln.
         command: the line that began it; `started`: when.
@@ -71,6 +81,7 @@ class Facts(BaseModel):
     processes: int = 1
     start_from: str | None = None
     distil: str | None = None
+    first_stage: FirstStageFacts | None = None
     changes: tuple[Change, ...] = Field(default=())
     packages: tuple[Needed, ...] = Field(default=())
     command: str = ""

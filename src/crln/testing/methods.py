@@ -3,19 +3,18 @@
 import copy
 import dataclasses
 from itertools import permutations
-from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
 from crln.labels import IGNORE, LabelSpace
 from crln.methods import Batch, Method, Step, build_method, find_method
-from crln.planning import Plan
 from crln.testing.device import OnDevice, device, to_device
-from crln.testing.patches import FIRST, LAST, SHAPES, make_batch
+from crln.testing.patches import FIRST, LAST, SHAPES
+from crln.testing.stages import StageTests
 
 
-class MethodTests:
+class MethodTests(StageTests):
     """A method's tests: subclass it in a file that pytest collects.
 
     Attributes:
@@ -28,43 +27,6 @@ class MethodTests:
         ...     name = "supervised"
         >>> TestMine().test_losses_are_finite_scalars_in_float32()
     """
-
-    name: ClassVar[str]
-    options: ClassVar[dict[str, Any]] = {}
-    device_options: ClassVar[dict[str, Any]] = {}
-
-    def plan(self, classes: int = 2, **changes: Any) -> Plan:
-        """A plan with networks of few filters and patches of 16^3."""
-        names = tuple(f"class {k}" for k in range(classes))
-        plan = Plan(
-            labels=LabelSpace(tuple(range(classes)), names),
-            patch_size=(16, 16, 16),
-            network={"widths": (4, 4, 8, 8, 8), "prototypes": 2, "embedding": 4},  # type: ignore[arg-type]
-            training={"iterations": 4},  # type: ignore[arg-type]
-            options={self.name: self.options},
-        )
-        return plan.updated(changes)
-
-    def build(self, plan: Plan | None = None) -> Method:
-        """The method with the same first weights each time."""
-        torch.manual_seed(0)
-        return build_method(self.name, plan or self.plan())
-
-    def batches(self, method: Method, size: int = 2) -> tuple[Batch, Batch | None]:
-        """What a step is given."""
-        unlabelled = make_batch(method, 2, labelled=False, size=size)
-        return make_batch(method, 1, size=size), unlabelled if method.uses_unlabelled else None
-
-    def losses(self, method: Method, step: Step = LAST, size: int = 2) -> dict[str, Tensor]:
-        """The terms of one step."""
-        return self.losses_of(method, *self.batches(method, size), step)
-
-    def losses_of(
-        self, method: Method, labelled: Batch, unlabelled: Batch | None, step: Step = LAST
-    ) -> dict[str, Tensor]:
-        """The terms of one step on these patches."""
-        torch.manual_seed(step.derive("dropout"))
-        return method.losses(labelled, unlabelled, step)
 
     def test_losses_are_finite_scalars_in_float32(self) -> None:
         """In both stages of a training."""

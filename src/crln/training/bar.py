@@ -46,6 +46,8 @@ def taught(values: Mapping[str, float]) -> float:
 class Bar(Listener):
     """A bar that knows the phases."""
 
+    first_stage = True
+
     def __init__(self, console: Console | None = None) -> None:
         self._bar = Progress(
             TextColumn("{task.description}"), BarColumn(bar_width=12), MofNCompleteColumn(),
@@ -75,9 +77,10 @@ class Bar(Listener):
     def row(self, step: int, values: Mapping[str, float]) -> None:
         """Moves it."""
         self.pace.note(step, values["seconds"])
+        phase = self.pace.course.phase(step - 1)
         self._bar.update(
-            self._training, completed=step, description=self.pace.course.phase(step - 1).name,
-            note=f"supervised loss {taught(values):.3f}  {values['seconds']:.2f} s/step  "
+            self._training, completed=step, description=phase.name,
+            note=f"{phase.loss} {taught(values):.3f}  {values['seconds']:.2f} s/step  "
             f"{self.pace.left(step)}",
         )  # fmt: skip
 
@@ -93,6 +96,8 @@ class Lines(Listener):
         say: prints a line.
         clock: seconds.
     """
+
+    first_stage = True
 
     def __init__(
         self, say: Callable[[str], object], clock: Callable[[], float] = time.monotonic
@@ -116,11 +121,11 @@ class Lines(Listener):
     def row(self, step: int, values: Mapping[str, float]) -> None:
         """The same as the bar shows."""
         self.pace.note(step, values["seconds"])
-        phase = self.pace.course.phase(step - 1).name
-        if self._minute_is_over() or phase != self.phase:
-            self.phase = phase
+        phase = self.pace.course.phase(step - 1)
+        if self._minute_is_over() or phase.name != self.phase:
+            self.phase = phase.name
             self.say(
-                f"step {step} of {self.pace.course.total}, {phase}: supervised loss "
+                f"step {step} of {self.pace.course.total}, {phase.name}: {phase.loss} "
                 f"{taught(values):.3f}, {values['seconds']:.2f} s a step, "
                 f"{self.pace.left(step)} left"
             )

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 from crln.runs import RunFolder
 from crln.training.phases import Phase
@@ -44,6 +45,10 @@ class Listener:
     long is better done in a thread. An exception ends the training. With several `devices` a
     listener is sent to the process that trains: it must be picklable.
 
+    Attributes:
+        first_stage: True: it is told of a first stage, too, as of a training of its own: `started`,
+            `row` and `saved`, before those of the training.
+
     Examples:
         >>> class Patience(crln.Listener):
         ...     "Stops when the validation score has not risen three times."
@@ -57,6 +62,8 @@ class Listener:
         >>> plan = crln.make_plan(cohort)
         >>> run = crln.train(cohort, plan, "new-run", listeners=[Patience()], progress=False)
     """
+
+    first_stage: ClassVar[bool] = False
 
     def prepared(self, done: int, of: int) -> None:
         """So many scans are prepared."""

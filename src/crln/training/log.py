@@ -101,8 +101,11 @@ class Table(Listener):
         CrlnError: the run that is gone on with has a table of other columns.
     """
 
+    first_stage = True
+
     def started(self, course: Course) -> None:
         """Opens the file; what a run that was cut off had written stays."""
+        self.closed()  # that of a first stage
         path = self._path = course.run.log
         kept = _rows_before(path, course.first)
         self._file = path.open("w", newline="", encoding="utf-8")

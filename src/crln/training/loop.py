@@ -3,17 +3,14 @@
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor
 
-from crln.cohort import Cohort, save_split
+from crln.cohort import save_split
 from crln.methods import Batch, Method, Step, build_method
 from crln.parallel.launch import by_first
-from crln.planning import Plan
 from crln.planning.bounds import check_batch
 from crln.preparation import PreparedCase, what_was_seen
 from crln.quality import what_was_outlined
@@ -23,69 +20,20 @@ from crln.runs.lifecycle import finish_run, keep_best, run_facts, start_run
 from crln.runs.packages import needed
 from crln.training.bar import show_progress
 from crln.training.cases import find_pool, prepare_parts
+from crln.training.first_stage import begin_first_stage, end_first_stage, scans_to_begin_with
 from crln.training.listeners import Course, Listener
 from crln.training.log import Losses, Table, TensorBoard, check_terms
 from crln.training.look import looking
 from crln.training.optimiser import build_optimiser, set_learning_rate
-from crln.training.options import Training
 from crln.training.page import RunPage, write_page
-from crln.training.phases import phases_of
+from crln.training.phases import Phase, phases_of
 from crln.training.resume import schedule_notes
+from crln.training.session import Session, Task
 from crln.training.start_from import take_weights
 from crln.training.stop import Stop
 from crln.training.stream import PatchStream, batches_ahead
 from crln.training.thin import ThinParts
 from crln.training.validation import Validation
-
-
-@dataclass(frozen=True)
-class Task:
-    """What every process is told.
-
-    Attributes:
-        cohort: split into its parts.
-        plan: with every option of the method.
-        out: the run folder.
-        options: settled: method, seed and precision are given.
-        listeners: of the user.
-    """
-
-    cohort: Cohort
-    plan: Plan
-    out: Path
-    options: Training
-    listeners: tuple[Listener, ...] = ()
-
-
-@dataclass
-class Session:
-    """A training that is ready to take steps.
-
-    Attributes:
-        fabric: device, precision, and the other processes.
-        task: what was asked for.
-        run: the run folder.
-        origin: what is learnt by and from.
-        learner: the method, on its device.
-        optimiser: of the learner.
-        streams: of labelled and unlabelled patches.
-        scoring: the validation.
-        state: how far it has come.
-        told: who listens; in other processes than the first nobody.
-        stop: whether it is to end early.
-    """
-
-    fabric: Fabric
-    task: Task
-    run: RunFolder
-    origin: Origin
-    learner: Method
-    optimiser: torch.optim.Optimizer
-    streams: Sequence[PatchStream]
-    scoring: Validation
-    state: Progress
-    told: Sequence[Listener]
-    stop: Stop
 
 
 def learn(fabric: Fabric, task: Task, stop: Stop | None = None) -> RunFolder:
@@ -103,10 +51,9 @@ def learn(fabric: Fabric, task: Task, stop: Stop | None = None) -> RunFolder:
             if fabric.is_global_zero and task.options.page:
                 write_page(session.path)  # what a person has written since is shown
             return session
+        if not (_take_first_stage(session) and _take_steps(session)):
+            return session.run
         run, state = session.run, session.state
-        if not _take_steps(session):
-            session.stop.raise_if_interrupted(run.path, state.step, task.plan.training.iterations)
-            return run
         look = looking(session.streams, task.plan, fabric.device)
         run = by_first(fabric, lambda: finish_run(run, session.learner, state, look))
         for listener in told:
@@ -127,9 +74,9 @@ def _begin(fabric: Fabric, task: Task, told: Sequence[Listener], stop: Stop) -> 
         notes.append(take_weights(learner, options.start_from))
     pool = find_pool(cohort, learner, options)
     # Every file is read before the folder is made: a fault in the data leaves nothing behind.
-    parts = (cohort.validation, cohort.labelled, pool)
-    validation, labelled, unlabelled = prepare_parts(fabric, parts, plan, options, told)
-    learnt = [*cohort.labelled, *cohort.validation, *pool]
+    parts = (cohort.validation, cohort.labelled, pool, scans_to_begin_with(cohort, plan, options))
+    validation, labelled, unlabelled, scans = prepare_parts(fabric, parts, plan, options, told)
+    learnt = [*cohort.labelled, *cohort.validation, *parts[3], *pool]
     origin = by_first(fabric, lambda: Origin.of(plan, learnt, options.cache))
     facts = run_facts(
         cohort, fabric.device, len(pool), method=method, seed=seed, precision=options.precision,
@@ -152,16 +99,29 @@ def _begin(fabric: Fabric, task: Task, told: Sequence[Listener], stop: Stop) -> 
     if by_first(fabric, lambda: options.resume and run.checkpoint.exists()):
         state = load_checkpoint(run.checkpoint, learner, optimiser)
         notes = schedule_notes(run, state.step)
-    total = plan.training.iterations
-    phases = phases_of(type(learner), plan)
-    course = Course(run, state.step, total, phases, tuple(notes), stop.ask)
-    for listener in told:
-        listener.started(course)
     return Session(
         fabric, task, run, origin, learner, optimiser,
         make_streams(fabric, learner, seed, labelled, unlabelled),
-        Validation(validation, plan, fabric.device), state, told, stop,
+        Validation(validation, plan, fabric.device), state, told, stop, tuple(notes), scans,
     )  # fmt: skip
+
+
+def _take_first_stage(at: Session) -> bool:
+    """What is left of a first stage, if there is one; whether the training itself is begun."""
+    stage = begin_first_stage(at)
+    if stage is not None:
+        if not _take_steps(stage):
+            return False
+        end_first_stage(stage, at)
+    _tell_start(at, phases_of(type(at.learner), at.task.plan))
+    return True
+
+
+def _tell_start(at: Session, phases: tuple[Phase, ...]) -> None:
+    total = at.task.plan.training.iterations
+    course = Course(at.run, at.state.step, total, phases, at.notes, at.stop.ask)
+    for listener in at.told:
+        listener.started(course)
 
 
 def _take_steps(at: Session) -> bool:
@@ -194,6 +154,7 @@ def _take_steps(at: Session) -> bool:
                 _save(at, losses, rate)
                 saved = time.perf_counter()
             if stopped:
+                at.stop.raise_if_interrupted(at.task.out, state.step, total)
                 return False
     return True
 
@@ -253,7 +214,7 @@ def make_step(
 ) -> Callable[[Step, Sequence[Batch]], dict[str, Tensor]]:
     """One step of learning: losses, backward, optimiser, what the method does after it."""
     module, wrapped = fabric.setup(learner, optimiser)
-    module.mark_forward_method("losses")
+    module.mark_forward_method("step_losses")
     clip = learner.plan.training.gradient_clip
     share = None
     if fabric.world_size > 1:
@@ -267,7 +228,7 @@ def make_step(
         if share:
             batches = [batch.each(share.all_rows) for batch in batches]
         labelled, unlabelled = (*batches, None)[:2]
-        losses: dict[str, Tensor] = module.losses(labelled, unlabelled, at)
+        losses: dict[str, Tensor] = module.step_losses(labelled, unlabelled, at)
         check_terms(type(learner).__name__, losses, terms)
         terms.update(dict.fromkeys(losses))
         fabric.backward(losses["total"])

@@ -101,6 +101,13 @@ class Training:
             metavar="RUN",
         ),
     ] = None
+    pretrain: Annotated[
+        Literal["none", "episodes", "denoise", "masked"] | None,
+        Option(
+            "Begin with a first stage on all scans, without labels: episodes, denoise or masked.",
+            metavar="TASK", show_default="the plan's",
+        ),
+    ] = None  # fmt: skip
     distil: Annotated[
         Path | None,
         Option(

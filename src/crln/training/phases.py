@@ -13,12 +13,14 @@ class Phase:
     """A part of a training that teaches by the same terms.
 
     Attributes:
-        name: "labels alone" or "all scans".
+        name: "labels alone" or "all scans"; of a first stage, "first stage: " and its task.
         last: the steps done at its end.
+        loss: what the one that is shown is called.
     """
 
     name: str
     last: int
+    loss: str = "supervised loss"
 
 
 def phases_of(method: type[Method], plan: Plan) -> tuple[Phase, ...]:

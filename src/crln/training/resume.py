@@ -24,11 +24,15 @@ def settled(options: Training, plan: Plan, out: Path) -> tuple[Training, Plan]:
     A run that is resumed says what was left open; otherwise it is CRLN, seed 0, 32 bits.
 
     Raises:
-        CrlnError: the run to resume has another method, seed or precision than is asked for.
+        CrlnError: the run to resume has another method, seed or precision than is asked for; or
+            options exclude each other.
     """
+    if options.pretrain:
+        plan = plan.updated({"pretrain": {"task": options.pretrain}})
     if options.resume and (out / FACTS).exists():
         refuse_shared(out)
-        facts = open_run(out).facts
+        begun = open_run(out)
+        facts = begun.facts
         names = ("method", "seed", "precision")
         had, asked = ({name: getattr(told, name) for name in names} for told in (facts, options))
         refuse_others(out, had, asked)
@@ -38,6 +42,8 @@ def settled(options: Training, plan: Plan, out: Path) -> tuple[Training, Plan]:
         taught_by = Path(facts.distil) if facts.distil else None
         if options.distil not in (None, taught_by):
             raise CrlnError(f"{out}: is begun already; leave out --distil, or --resume")
+        if plan.pretrain.iterations is None:  # a share of a budget that may be another by now
+            plan = plan.updated({"pretrain": {"iterations": begun.plan.pretrain.iterations}})
         options = replace(
             options,
             method=facts.method, seed=facts.seed, precision=cast(Any, facts.precision),
@@ -53,10 +59,17 @@ def settled(options: Training, plan: Plan, out: Path) -> tuple[Training, Plan]:
             seed=options.seed or 0,
             precision=options.precision or "32",
         )
-    if options.start_from:  # the weights know what labels alone could teach
-        plan = plan.updated({"training": {"labelled_start": 0.0}})
+    if options.start_from and options.pretrain not in (None, "none") and not options.resume:
+        raise CrlnError(
+            f"--start-from {options.start_from} and --pretrain {options.pretrain} exclude each "
+            "other: weights that know labels need no first stage; leave one out"
+        )
+    if options.start_from:  # the weights know what labels, or scans, alone could teach
+        plan = plan.updated({"training": {"labelled_start": 0.0}, "pretrain": {"task": "none"}})
     if options.distil and not plan.options.get(DISTILS, {}).get("drafts"):
         plan = plan.updated({"options": {DISTILS: {"drafts": 1.0}}})
+    if steps := plan.pretrain.steps(plan.training.iterations):
+        plan = plan.updated({"pretrain": {"iterations": steps}})
     return options, spelled_out(str(options.method), plan)
 
 

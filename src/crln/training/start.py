@@ -20,9 +20,10 @@ from crln.runs import RunFolder, open_run
 from crln.runs.lifecycle import keep_inputs
 from crln.training.distilling import with_outlines
 from crln.training.listeners import Listener
-from crln.training.loop import Task, learn
+from crln.training.loop import learn
 from crln.training.options import Training
 from crln.training.resume import settled
+from crln.training.session import Task
 from crln.training.stop import Stop
 
 PRECISIONS: dict[str, Any] = {
