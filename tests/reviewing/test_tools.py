@@ -320,3 +320,42 @@ def test_strokes_grow_to_where_the_scan_changes_as_one_step(at_work):
     assert np.array_equal(_saved(hand), drawn)
     shown = np.array(hand.page.evaluate("[...review.viewer.numbers]")).reshape(SHAPE, order="F")
     assert (shown[8, 10, 1:11] == 4).all()  # the marks are back too
+
+
+def test_slices_that_are_done_are_seen_undone_saved_and_accepted_alone(at_work):
+    hand, project = at_work, at_work.project
+    hand.press("1")
+    for slice in (3, 7):
+        hand.page.mouse.click(*hand.at([12, 8, slice]))
+        _saved(hand)
+        hand.press("t")
+        _saved(hand)
+    assert (project.state("a").slices, project.state("a").axis) == ((3, 7), 2)
+    hand.press("Control+z")
+    _saved(hand)
+    assert project.state("a").slices == (3,)
+    hand.press("Control+Shift+z")
+    _saved(hand)
+    done = hand.page.locator("#done")
+    assert done.get_attribute("aria-pressed") == "true"
+    hand.press("PageUp")
+    assert done.get_attribute("aria-pressed") == "false"
+    assert hand.page.locator("#slices").text_content() == "Done: axial 3, 7; only they count."
+    hand.page.select_option("#view", "1")
+    hand.press("t")
+    hand.says("axial slices are done; look at that plane, or choose all")
+    hand.page.reload()
+    hand.page.wait_for_selector('body[data-listed="1"]')
+    hand.page.evaluate("() => { globalThis.violations = []; }")
+    hand.open("a")
+    assert hand.page.locator("#accept").text_content() == "Accept 2 axial slices A"
+    hand.press("a")
+    hand.says("accepted")
+    assert (project.state("a").state, project.state("a").slices) == ("accepted", (3, 7))
+    hand.press("u")
+    hand.says("as it was before")
+    hand.page.click("#undone")
+    hand.says("sav")
+    _saved(hand)
+    assert project.state("a").slices is None
+    assert hand.page.locator("#accept").text_content() == "Accept A"

@@ -10,12 +10,13 @@ from crln.errors import CrlnError
 from crln.evaluation.measures import measure
 from crln.evaluation.text import csv_text
 from crln.files import write_text
-from crln.imaging import Volume, check_option, output_suffix, read_image, write_mask
+from crln.imaging import Volume, check_option, output_suffix, read_grid, read_image, write_mask
 from crln.inference.table import TABLE, headings, rows_of
 from crln.labels import LabelSpace
 from crln.quality import Appraisal, Score
 from crln.reviewing.masks import Record
 from crln.reviewing.project import Project
+from crln.reviewing.slices import wants_rest, within
 from crln.reviewing.state import file_name
 
 DECIDED = ["state", "by", "at", "seconds", "round", "changed_voxels", "dice_of_mask", "note"]
@@ -84,6 +85,10 @@ def _hand(project: Project, id: str, path: Path, labels: LabelSpace, kind: str) 
     """Writes the mask of a case; its lines of the table."""
     case, state, record = project.case(id), project.state(id), project.masks.record(id)
     values = project.values(id)
+    if wants_rest(state) and project.standing(id).round == state.run:  # no mask since
+        assert labels.ignore is not None
+        grid = read_grid(case.images[0])
+        values = within(state.limits, values, grid, project.places.label(id), labels.ignore)
     written = np.where(values == labels.ignore, 0, values) if kind in _SERIES else values
     write_mask(path, written, case.images[0], labels=labels, overwrite=True)
     scan: Volume = read_image(case.images)

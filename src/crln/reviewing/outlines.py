@@ -11,6 +11,7 @@ from crln.cohort import Case, Cohort, Label, read_outline
 from crln.errors import CrlnError
 from crln.imaging import Grid, check_same_grid, write_mask
 from crln.reviewing.places import Places
+from crln.reviewing.slices import wants_rest
 from crln.reviewing.state import CaseState
 
 Origin = Literal["nothing", "draft", "mask", "drawing", "label"]
@@ -34,6 +35,9 @@ class StandingOutline:
 def standing(places: Places, case: Case, state: CaseState, round: int | None) -> StandingOutline:
     """The outline of a case as it stands; a mask stands where the person's own label is rejected.
 
+    Of a case that is accepted in some slices, it has the number of a round that has outlined the
+    others since.
+
     Args:
         places: of the project.
         case: as the person's cohort has it.
@@ -41,7 +45,9 @@ def standing(places: Places, case: Case, state: CaseState, round: int | None) ->
         round: the last that has a mask of it.
     """
     if state.drawing is not None:
-        return StandingOutline("drawing", Label(places.drawing(case.id, state.drawing)), state.run)
+        newer = wants_rest(state) and round is not None and round > (state.run or 0)
+        label = Label(places.drawing(case.id, state.drawing))
+        return StandingOutline("drawing", label, round if newer else state.run)
     if case.label and (state.state != "rejected" or round is None):
         return StandingOutline("label", case.label)
     if round is not None:

@@ -14,6 +14,7 @@ from crln.reviewing.masks import Record
 from crln.reviewing.overlays import write_overlays
 from crln.reviewing.project import Project
 from crln.reviewing.rounds import Round, RoundProgress
+from crln.reviewing.slices import wants_rest
 from crln.reviewing.state import CaseState
 from crln.suggestion.spots import doubtful_spots
 from crln.suggestion.spread import apart_in_order
@@ -63,7 +64,8 @@ def _accepted(project: Project, id: str) -> bool:
     path = project.places.state(id)
     if not path.exists():
         return project.case(id).label is not None
-    return CaseState.read(path).state == "accepted"
+    state = CaseState.read(path)
+    return state.state == "accepted" and not wants_rest(state)
 
 
 def _outline_one(predictor: "Predictor", round: Round, case: Case) -> None:

@@ -26,7 +26,8 @@ from crln.reviewing.outlines import (
 )
 from crln.reviewing.places import Places
 from crln.reviewing.settings import ProjectSettings
-from crln.reviewing.state import CaseState, Decided, Decision, Status, now
+from crln.reviewing.slices import within
+from crln.reviewing.state import CaseState, Decided, Decision, Status, fields_of, now
 
 DECISIONS = ("accepted", "rejected", "skipped")
 
@@ -104,8 +105,18 @@ class Project:
         return standing(self.places, self.case(id), self.state(id), self.masks.round(id))
 
     def values(self, id: str) -> np.ndarray:
-        """The outline as it stands, (X, Y, Z) int32 values on the scan's grid."""
-        return self._read(self.standing(id), self.case(id))
+        """The outline as it stands, (X, Y, Z) int32 values on the scan's grid.
+
+        Around slices that were accepted alone it is the last round's mask, once there is one.
+        """
+        found, case, state = self.standing(id), self.case(id), self.state(id)
+        values = self._read(found, case)
+        if found.origin != "drawing" or found.round == state.run:
+            return values
+        assert found.round is not None
+        mask = self.places.mask(found.round, id)
+        rest = self._read(StandingOutline("mask", Label(mask), found.round), case)
+        return within(state.limits, values, read_grid(case.images[0]), mask, rest)
 
     def _read(self, found: StandingOutline, case: Case) -> np.ndarray:
         scan = case.images[0]
@@ -145,6 +156,7 @@ class Project:
         version: int | None = None,
         round: int | None = None,
         seconds: float = 0.0,
+        slices: Slices | None = None,
     ) -> CaseState:
         """Keeps a drawing; the case is being corrected from here on.
 
@@ -154,6 +166,7 @@ class Project:
             version: of the case that was drawn on.
             round: whose mask the drawing began with, if with one.
             seconds: spent since the last time.
+            slices: the only ones that the person is done with; None: nothing is said of slices.
         """
         with self.changing(id, version) as state:
             begun = state.state == "correcting"
@@ -162,7 +175,7 @@ class Project:
                 run=state.run if begun or round is None else round,
                 drawing=self._drawn(state, values),
                 unknown=int((values == self.settings.ignore).sum()),
-                volume_ml=self._volumes(values, self.case(id)),
+                volume_ml=self._volumes(values, self.case(id)), **fields_of(slices),
             )  # fmt: skip
             return self._settle(state.decided(decision, keep=not begun))
 
@@ -191,7 +204,7 @@ class Project:
             version: of the case that was looked at.
             round: whose mask was looked at, if a mask.
             seconds: spent since the last time.
-            slices: the only slices that are accepted.
+            slices: the only slices that are accepted; None: those that were done, if any were.
 
         Raises:
             ConflictError: it has changed since, or a later round has outlined it.
@@ -208,8 +221,7 @@ class Project:
             }  # fmt: skip
             if what == "accepted":
                 told |= self._accepted(id, state, found)
-                if slices is not None:
-                    told |= {"slices": slices.at, "axis": slices.axis}
+                told |= fields_of(slices or state.limits)
             decision = Decision(
                 state=what, by=self.by, at=now(), seconds=state.seconds + seconds,
                 unknown=state.unknown, **told,
@@ -223,8 +235,8 @@ class Project:
             raise CrlnError(f"{id}: nothing is outlined; outline it, or skip it")
         if found.origin == "label":
             return {}
-        if found.origin != "drawing":
-            values = self._read(found, case)
+        if found.origin != "drawing" or found.round != state.run:
+            values = self.values(id)
             same = None if found.round is None else 1.0
             return {
                 "drawing": self._drawn(state, values), "changed": 0, "dice": same,
@@ -237,6 +249,8 @@ class Project:
             return {}
         before = self._read(StandingOutline("mask", Label(base), state.run), case)
         after = self._read(found, case)
+        grid = read_grid(case.images[0])
+        before, after = (within(state.limits, v, grid, base, 0) for v in (before, after))
         dice = agreement(before, after, self.classes)
         return {"changed": int((before != after).sum()), "dice": dice}
 

@@ -69,6 +69,11 @@ class Decision(BaseModel):
         return None if self.slices is None else Slices(self.slices, self.axis)
 
 
+def fields_of(slices: Slices | None) -> dict[str, Any]:
+    """The fields of a decision that tell which slices count; see `Decision.limits`."""
+    return {} if slices is None else {"slices": slices.at, "axis": slices.axis}
+
+
 class CaseState(Decision):
     """The file of a case: what holds, and what held before.
 

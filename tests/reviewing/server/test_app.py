@@ -148,6 +148,20 @@ def test_a_scan_that_cannot_be_read_is_said_in_a_line(client, data):
     assert b"truncated or not an image" in answer.body
 
 
+def test_slices_that_are_done_are_saved_with_a_drawing_and_told_as_the_page_counts(client):
+    drawn = np.ones((6, 5, 4), np.uint8)
+    saved = client.draw("case_1", drawn, 0, slices="1,0", axis=0)
+    assert saved.status == 200, saved.body
+    state = client.service.project.state("case_1")
+    assert (state.slices, state.axis) == ((4, 5), 0)  # its first axis runs to the left
+    assert client.ask("GET", "/api/cases/case_1").json["done"] == {"axis": 0, "at": [0, 1]}
+    for wrong in ({"slices": "6", "axis": 0}, {"slices": "x"}, {"slices": "1", "axis": 3}):
+        answer = client.draw("case_1", drawn, 1, **wrong)
+        assert (answer.status, answer.body[:6]) == (400, b"slices")
+    client.draw("case_1", drawn, 1)
+    assert client.ask("GET", "/api/cases/case_1").json["done"] == {"axis": None, "at": []}
+
+
 def test_what_the_model_can_tell_of_each_voxel_is_served_in_the_order_of_ras(client, small):
     project = client.service.project
     small.mask(project, 1, "case_1", small.drawing(1), spots=((0, 1, 2),), check=(1, 3),

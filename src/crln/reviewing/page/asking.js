@@ -51,10 +51,14 @@ export async function made(id, tool, numbers, told) {
   return new Uint8Array(await new Response(plain).arrayBuffer());
 }
 
-// Sends a drawing: numbers into `values`, one a voxel.
-export async function send(id, numbers, { values, version, round, seconds }) {
+// Sends a drawing: numbers into `values`, one a voxel, and which slices are done.
+export async function send(id, numbers, { values, version, round, seconds, done }) {
   const query = new URLSearchParams({ values: values.join(","), seconds: String(seconds) });
   if (round !== null && round !== undefined) query.set("round", round);
+  if (done.at.length) {
+    query.set("slices", done.at.join(","));
+    query.set("axis", done.axis);
+  }
   const request = fetch(`${ofCase(id, "drawing")}?${query}`, {
     method: "PUT",
     headers: { "If-Match": `"${version}"`, "Content-Type": "application/octet-stream" },

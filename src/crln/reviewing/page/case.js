@@ -73,7 +73,7 @@ export class Case {
     const { id, version, info } = this, seconds = this.#seconds();
     try {
       const line = await send(id, this.viewer.kept, {
-        values: info.values, version, round: info.base, seconds,
+        values: info.values, version, round: info.base, seconds, done: this.viewer.done,
       });
       this.version = line.version;
       this.info.origin = "drawing";

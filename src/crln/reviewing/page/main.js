@@ -2,6 +2,7 @@
 
 import { get } from "./asking.js";
 import { Case } from "./case.js";
+import { Done } from "./done.js";
 import { Learning } from "./learning.js";
 import { List, score, word } from "./list.js";
 import { listenToFolds, tellQuality } from "./quality.js";
@@ -23,6 +24,7 @@ const open = new Case(viewer, {
   conflict: why => banner(why, "Load it again", () => show(open.info.id)),
 });
 const toolbox = new Toolbox(viewer, said);
+const done = new Done(viewer, said);
 const list = new List(id => show(id));
 const overlays = new Overlays(viewer, said);
 const windows = new Windows(viewer, said);
@@ -48,6 +50,7 @@ function place({ vox }) {
     told.unshift(`${world.map(mm => mm.toFixed(1)).join(", ")} mm (right, front, top)`);
   }
   $("place").textContent = told.join("  ·  ");
+  done.tell();
 }
 
 function about(line) {
@@ -87,6 +90,7 @@ async function load(id, channel = 0) {
     $("empty").hidden = true;
     classes(info);
     toolbox.show(info);
+    done.show(info);
     channels(info, channel);
     windows.open(info);
     await overlays.open(info);
@@ -184,6 +188,7 @@ const KEYS = {
   j: () => step(1, -1), k: () => step(1, 1), PageUp: () => step(2, 1), PageDown: () => step(2, -1),
   ...overlays.keys,
   ...toolbox.keys,
+  ...done.keys,
 };
 const WITH_CTRL = {
   z: event => history(event.shiftKey ? "redo" : "undo"), y: () => history("redo"),

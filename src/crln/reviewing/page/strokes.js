@@ -36,6 +36,13 @@ export class Strokes {
     return places.length;
   }
 
+  // Something else than voxels that a person did, and how it is undone and redone.
+  step(before, after) {
+    this.note();
+    this.done.push({ places: new Uint32Array(), acts: { before, after } });
+    this.undone.length = 0;
+  }
+
   undo() { return this.#move(this.done, this.undone, "before"); }
 
   redo() { return this.#move(this.undone, this.done, "after"); }
@@ -46,6 +53,7 @@ export class Strokes {
     if (!stroke) return false;
     const now = this.bitmap();
     stroke.places.forEach((i, k) => { now[i] = this.known[i] = stroke[which][k]; });
+    stroke.acts?.[which]();
     to.push(stroke);
     return true;
   }

@@ -15,11 +15,12 @@ from crln.reviewing.outlines import Origin
 from crln.reviewing.overlays import kinds_of, packed_overlay
 from crln.reviewing.overview import classes, line, overview, where_to_look
 from crln.reviewing.project import Project
-from crln.reviewing.server.drawn import Tools, known_values, numbers_of, values_of
+from crln.reviewing.server.drawn import Tools, known_values, numbers_of, slices_of, values_of
 from crln.reviewing.server.gate import Refused
 from crln.reviewing.server.reply import Reply, Request, tag, told
 from crln.reviewing.server.static import static
 from crln.reviewing.shown import Shelf, channels
+from crln.reviewing.slices import of_page
 from crln.reviewing.state import CaseState
 from crln.reviewing.thumbnails import Thumbnails
 
@@ -126,7 +127,7 @@ class App:
             "shape": list(grid.in_ras(grid.shape)),
             "spacing": list(grid.in_ras(grid.spacing)),
             "affine": ras_affine(grid).tolist() if grid.known else None,
-            "turn": [list(pair) for pair in grid.turn],
+            "done": of_page(grid, project.state(id).limits),
             "window": [shown.windows[0].low, shown.windows[0].high],
             "windows": [asdict(window) for window in shown.windows],
             "channels": list(names),
@@ -183,8 +184,9 @@ class App:
         seconds = min(float(request.number("seconds") or 0), _MOST_SECONDS)
         outline = drawing.outline(numbers_of(request, grid))
         state = self.project.save(
-            id, outline, version=version, round=request.number("round"), seconds=seconds
-        )
+            id, outline, version=version, round=request.number("round"), seconds=seconds,
+            slices=slices_of(request, grid),
+        )  # fmt: skip
         return self._now(state)
 
     def _decide(self, id: str, request: Request) -> Reply:

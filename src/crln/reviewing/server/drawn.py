@@ -4,6 +4,7 @@ import gzip
 
 import numpy as np
 
+from crln.cohort import Slices
 from crln.imaging import Grid, read_grid
 from crln.reviewing.between import fill_between
 from crln.reviewing.bridge import MOST_VALUES, DrawingError, unpack
@@ -12,9 +13,12 @@ from crln.reviewing.project import Project
 from crln.reviewing.server.gate import Refused
 from crln.reviewing.server.reply import Reply, Request
 from crln.reviewing.shown import Shelf
+from crln.reviewing.slices import of_file
 
 _SLACK = 2**16
 """Bytes that gzip may add to what it cannot pack."""
+_MOST_NAMED = 60_000
+"""Characters that name slices."""
 
 
 def known_values(project: Project) -> tuple[int, ...]:
@@ -50,6 +54,22 @@ def numbers_of(request: Request, grid: Grid) -> np.ndarray:
     if request.length > voxels + voxels // 1000 + _SLACK:
         raise Refused(413, f"more than a drawing of {voxels} voxels can be")
     return unpack(request.body, request.length, voxels)
+
+
+def slices_of(request: Request, grid: Grid) -> Slices | None:
+    """The slices that a person is done with, counted as the page does; None: none are named.
+
+    Raises:
+        Refused: there are no such slices.
+    """
+    given, axis = request.target.query.get("slices", ""), request.number("axis")
+    if not given:
+        return None
+    try:
+        numbers = [int(word) for word in given.split(",")] if len(given) < _MOST_NAMED else [-1]
+        return of_file(grid, 2 if axis is None else axis, numbers)
+    except (ValueError, StopIteration) as error:
+        raise Refused(400, "slices: none of the scan's along that axis") from error
 
 
 class Tools:
