@@ -3,6 +3,7 @@
 import csv
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -276,3 +277,17 @@ def test_an_ensemble_is_not_resumed_with_another_plan(
         train_ensemble(cohort, other, ensemble.path, say=str, resume=True, **THREE)
     with pytest.raises(CrlnError, match="has 2 steps a member, 1 are asked for; give more"):
         train_ensemble(cohort, shorter(tiny_plan, 1), ensemble.path, say=str, resume=True, **THREE)
+
+
+def test_an_ensemble_of_a_version_with_fewer_options_goes_on(
+    cohort: Cohort, tiny_plan: Plan, tmp_path: Path
+) -> None:
+    plan, told = shorter(tiny_plan), THREE | {"method": "mean_teacher", "members": 2, "folds": 2}
+    found = train_ensemble(cohort, plan, tmp_path / "e", say=str, **told)
+    options = dict(found.plan.options["mean_teacher"])
+    options.popitem()
+    older = found.plan.model_copy(
+        update={"options": dict(found.plan.options) | {"mean_teacher": options}}
+    )
+    replace(found, plan=older).write()
+    assert train_ensemble(cohort, plan, tmp_path / "e", say=str, **told | {"resume": True}).finished

@@ -13,6 +13,7 @@ from crln.cohort.folds import draw_folds, leave_out
 from crln.cohort.parts import PARTS
 from crln.errors import CrlnError, counted
 from crln.jobs import Jobs, run_tasks, tells_of_a_stop, visible_gpus
+from crln.methods import spelled_out
 from crln.planning import Plan
 from crln.quality.record import QUALITY
 from crln.report.gallery import PAGE, check_own
@@ -225,7 +226,8 @@ def _resumed(
         )
     own = replace(options, method=begun.method, seed=begun.members[0].seed, resume=False)
     _, now = settled(own, plan, begun.path)
-    allowed_changes(begun.path, begun.plan, now)
+    before = spelled_out(begun.method, begun.plan)  # with options that it did not know yet
+    allowed_changes(begun.path, before, now)
     steps = begun.plan.training.iterations
     if now.training.iterations < steps:
         raise CrlnError(
