@@ -16,25 +16,40 @@ SPACING = np.array([1.0, 1.0, 2.5])
 AFFINE = np.array([[-0.94, -0.342, 0, 3], [-0.342, 0.94, 0, 5], [0, 0, 2.5, 7], [0, 0, 0, 1]])
 
 
-@pytest.fixture
-def places(tmp_path, small):
-    """A scan that is bright (150) where x, in the order of RAS, is at least 12."""
+@pytest.fixture(scope="module")
+def opened(browser, person, small, tmp_path_factory):
+    """A person at the page of a scan that is bright (150) where x of RAS is at least 12."""
+    root = tmp_path_factory.mktemp("drawn")
     scan = np.full(SHAPE, 50, np.int16)
     scan[:12] = 150
-    small.scan(tmp_path / "data/images/a.nii.gz", scan, AFFINE)
-    return begin_project(tmp_path / "data", classes=["liver", "tumour"], say=str)
+    small.scan(root / "data/images/a.nii.gz", scan, AFFINE)
+    with serving(begin_project(root / "data", classes=["liver", "tumour"], say=str)) as service:
+        hand = person(browser.open(service.url, 1200))
+        hand.project = service.project
+        yield hand
 
 
 @pytest.fixture
-def at_work(browser, person, places):
-    """A person with the scan open, and its project."""
-    with serving(places) as service:
-        hand = person(browser.open(service.url, 1200))
-        hand.project = service.project
-        hand.open("a")
-        yield hand
-        assert hand.opened.faults() == []
-        assert hand.page.evaluate("violations") == []
+def at_work(opened):
+    """The same page for every test, with nothing drawn and the tools as they are at first."""
+    hand = opened
+    hand.press("Escape")
+    for id, value in (("unit", "voxels"), ("where", "everywhere"), ("view", "0")):
+        hand.page.evaluate(
+            "([id, value]) => { const field = document.getElementById(id); field.value = value;"
+            " for (const kind of ['input', 'change']) field.dispatchEvent(new Event(kind)); }",
+            [id, value],
+        )
+    hand.page.evaluate(
+        "() => { for (const id of ['fill', 'ball']) { const box = document.getElementById(id);"
+        " if (box.checked) box.click(); } for (const each of document.querySelectorAll('.menu'))"
+        " each.open = false; document.getElementById('size').value = review.viewer.brush.size = 1;"
+        " review.viewer.pen = null; }"
+    )
+    _begin(hand, np.zeros(SHAPE, np.int32))
+    yield hand
+    assert hand.opened.faults() == []
+    assert hand.page.evaluate("violations") == []
 
 
 def _begin(hand, values: np.ndarray) -> None:
@@ -359,3 +374,24 @@ def test_slices_that_are_done_are_seen_undone_saved_and_accepted_alone(at_work):
     _saved(hand)
     assert project.state("a").slices is None
     assert hand.page.locator("#accept").text_content() == "Accept A"
+
+
+def test_a_ring_around_the_mouse_is_as_wide_as_the_pen(at_work):
+    hand = at_work
+    ring = hand.page.locator("#ring")
+    hand.page.mouse.move(*hand.at([12, 8, 5]))
+    assert ring.is_hidden()  # only looks
+    hand.press("1")
+    for _ in range(3):
+        hand.press("]")  # 7 voxels of 1 mm across
+    hand.page.mouse.move(*hand.at([13, 8, 5]))
+    x, y = hand.at([12, 8, 5])
+    hand.page.mouse.move(x, y)
+    box = ring.bounding_box()
+    across = hand.at([19, 8, 5])[0] - x
+    assert abs(box["width"] - abs(across)) < 2
+    assert abs(box["x"] + box["width"] / 2 - x) < 2
+    assert abs(box["y"] + box["height"] / 2 - y) < 2
+    hand.press("f")
+    hand.page.mouse.move(x + 3, y)
+    assert ring.is_hidden()  # a lasso is a line

@@ -6,6 +6,7 @@ import { Done } from "./done.js";
 import { Learning } from "./learning.js";
 import { List, score, word } from "./list.js";
 import { listenToFolds, tellQuality } from "./quality.js";
+import { Ring } from "./ring.js";
 import { Toolbox } from "./toolbox.js";
 import { Overlays } from "./overlays.js";
 import { nextPlace, nextSlice } from "./spots.js";
@@ -25,6 +26,7 @@ const open = new Case(viewer, {
 });
 const toolbox = new Toolbox(viewer, said);
 const done = new Done(viewer, said);
+new Ring(viewer, $("ring"));
 const list = new List(id => show(id));
 const overlays = new Overlays(viewer, said);
 const windows = new Windows(viewer, said);

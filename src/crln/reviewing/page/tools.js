@@ -52,19 +52,23 @@ function cut(numbers, shape, number, rim) {
   return { mask, size, back };
 }
 
-// Goes from a voxel to all that are like it, and calls each `to`; how many these are. The rim keeps
-// it within the array.
-function flood(mask, start, to, moves) {
-  const from = mask[start], stack = [start];
-  let count = 0;
-  mask[start] = to;
-  while (stack.length) {
-    const at = stack.pop();
+// Goes from voxels to all that can be reached and are `from`, and calls each `to`; how many these
+// are. The starts are `to` already. A rim keeps it within the array.
+function flood(mask, starts, from, to, moves) {
+  let stack = Int32Array.from(starts), top = stack.length, count = 0;
+  while (top) {
+    const at = stack[--top];
     count += 1;
-    for (const move of moves) {
-      if (mask[at + move] !== from) continue;
-      mask[at + move] = to;
-      stack.push(at + move);
+    if (top + moves.length > stack.length) {
+      const larger = new Int32Array(2 * stack.length + moves.length);
+      larger.set(stack);
+      stack = larger;
+    }
+    for (let k = 0; k < moves.length; k++) {
+      const next = at + moves[k];
+      if (mask[next] !== from) continue;
+      mask[next] = to;
+      stack[top++] = next;
     }
   }
   return count;
@@ -77,12 +81,15 @@ export function keepLargest(numbers, shape, number) {
   const found = cut(numbers, shape, number, 1);
   if (!found) return;
   const { mask, size, back } = found, moves = steps(size, 26);
-  let most = 0, largest = -1;
-  for (let at = mask.indexOf(1); at >= 0; at = mask.indexOf(1, at)) {
-    const count = flood(mask, at, VISITED, moves);
+  let most = 0, largest = -1, pieces = 0;
+  for (let at = mask.indexOf(1); at >= 0; at = mask.indexOf(1, at), pieces++) {
+    mask[at] = VISITED;
+    const count = flood(mask, [at], 1, VISITED, moves);
     if (count > most) [most, largest] = [count, at];
   }
-  flood(mask, largest, KEPT, moves);
+  if (pieces < 2) return;
+  mask[largest] = KEPT;
+  flood(mask, [largest], VISITED, KEPT, moves);
   back((place, at) => { if (mask[at] === VISITED) numbers[place] = 0; });
 }
 
@@ -91,20 +98,13 @@ export function fillHoles(numbers, shape, number, across = null) {
   const found = cut(numbers, shape, number, 1);
   if (!found) return;
   const { mask, size, back } = found, axes = [0, 1, 2].filter(axis => axis !== across);
-  const moves = steps(size, 6, axes), stack = [];
-  each(size, (at, ...voxel) => { // from the rim, which is outside
-    if (axes.some(k => voxel[k] === 0 || voxel[k] === size[k] - 1)) stack.push(at);
+  const rim = [];
+  each(size, (at, x, y, z) => { // which is outside; its steps may lead to another side, or nowhere
+    const voxel = [x, y, z];
+    for (const k of axes) if (voxel[k] === 0 || voxel[k] === size[k] - 1) return rim.push(at);
   });
-  for (const at of stack) mask[at] = VISITED;
-  while (stack.length) {
-    const at = stack.pop();
-    for (const move of moves) {
-      const next = at + move; // of a voxel of the rim perhaps the other side's rim, or nothing
-      if (mask[next] !== 0) continue;
-      mask[next] = VISITED;
-      stack.push(next);
-    }
-  }
+  for (const at of rim) mask[at] = VISITED;
+  flood(mask, rim, 0, VISITED, steps(size, 6, axes));
   back((place, at) => { if (!mask[at] && !numbers[place]) numbers[place] = number; });
 }
 
@@ -150,13 +150,14 @@ export function swap(numbers, shape, voxel, to, all = false) {
   const [nx, ny] = shape, start = voxel[0] + nx * (voxel[1] + ny * voxel[2]), from = numbers[start];
   if (from === to) return;
   if (all) {
-    numbers.forEach((number, at) => { if (number === from) numbers[at] = to; });
+    for (let at = 0; at < numbers.length; at++) if (numbers[at] === from) numbers[at] = to;
     return;
   }
   const { mask, size, back } = cut(numbers, shape, from, 1);
   let at = 0;
   back((place, here) => { if (place === start) at = here; });
-  flood(mask, at, KEPT, steps(size, 26));
+  mask[at] = KEPT;
+  flood(mask, [at], 1, KEPT, steps(size, 26));
   back((place, here) => { if (mask[here] === KEPT) numbers[place] = to; });
 }
 
