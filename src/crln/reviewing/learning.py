@@ -28,6 +28,7 @@ from crln.reviewing.settings import resolved
 MOST_POINTS = 200
 """Of the curve that the page draws."""
 MOST_FOLDS = 10
+NO_MODEL = "no round has learnt yet; outline and accept some cases, then learn from them"
 _PATIENCE = 60.0
 
 
@@ -56,6 +57,17 @@ def do_round(folder: Path, number: int) -> None:
     work(folder, number)
 
 
+def do_case(folder: Path, case: str) -> None:
+    """One outline, in the process that it is made in."""
+    from crln.reviewing.work import lower_priority, outline_alone
+
+    lower_priority()
+    try:
+        outline_alone(folder, case)
+    except CrlnError as fault:
+        raise SystemExit(str(fault)) from None  # its last line, for who asked
+
+
 @dataclass
 class Learning:
     """The rounds of a project.
@@ -65,14 +77,17 @@ class Learning:
         usual: what a round is told unless somebody asks for something else.
         jobs: where it runs: a process here, or Slurm.
         do: the work, for tests.
+        do_one: the outline of one case, for tests.
     """
 
     project: Project
     usual: Order = field(default_factory=Order)
     jobs: Jobs = field(default_factory=Jobs)
     do: Callable[[Path, int], None] = do_round
+    do_one: Callable[[Path, str], None] = do_case
     _thread: threading.Thread | None = field(default=None, init=False)
     _starting: threading.Lock = field(default_factory=threading.Lock, init=False)
+    _outlining: threading.Lock = field(default_factory=threading.Lock, init=False)
 
     @property
     def last(self) -> Round | None:
@@ -108,6 +123,37 @@ class Learning:
         with self._starting:
             order = self.usual.model_copy(update={"run": str(run.resolve())})
             self._run(begin_round(self.project.places, order, self.project.cohort()))
+
+    @property
+    def has_model(self) -> bool:
+        """Whether some round may outline; what is left of a killed one does not count."""
+        rounds = [Round(self.project.places, n) for n in self.project.places.rounds()]
+        return any(
+            round.order().run
+            or (round.run.exists() and round.progress().stage in ("outlining", "done"))
+            for round in rounds
+        )
+
+    def outline_one(self, id: str) -> None:
+        """Has the last model outline a case that has no outline, and waits for it.
+
+        Raises:
+            CrlnError: there is no model yet, or the scan cannot be outlined.
+        """
+        places = self.project.places
+        with self._outlining:  # one at a time
+            if self.project.standing(id).origin != "nothing":
+                return
+            if not self.has_model:
+                raise CrlnError(NO_MODEL)
+            folder = places.shown / "outlining"
+            task = {"case": partial(self.do_one, places.path.resolve(), id)}
+            run_tasks(task, Jobs(here=self.jobs.here), folder, lambda name, printed: None)
+            if self.project.masks.round(id) is None:
+                log = folder / "case.log"
+                said = log.read_text("utf-8", "replace").split("\n") if log.exists() else []
+                why = next((line for line in reversed(said) if line.strip()), "its process ended")
+                raise CrlnError(f"{id}: cannot be outlined: {why}")
 
     def _stopped(self) -> Round:
         last = self.last

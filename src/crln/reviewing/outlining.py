@@ -55,6 +55,13 @@ def outline(round: Round, stop: threading.Event) -> None:
         round.tell(progress)
 
 
+def outline_case(round: Round, case: Case) -> None:
+    """Outlines one case with a round's model, now."""
+    import crln
+
+    _outline_one(crln.load_predictor(round.model, round.order().device), round, case)
+
+
 def _wants_mask(project: Project, round: Round, id: str) -> bool:
     return not _accepted(project, id) and not round.places.record(round.number, id).exists()
 

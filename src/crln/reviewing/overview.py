@@ -28,6 +28,7 @@ def overview(project: Project) -> dict[str, Any]:
         "pace": pace(project),
         **quality(project),
         "folds": project.settings.folds or 0,
+        "introduced": project.settings.introduced,
     }
 
 

@@ -30,6 +30,7 @@ class ProjectSettings(BaseModel):
         regions: name to the label values that it is the union of.
         ignore: the label value of voxels that nobody knows.
         run: a run folder to begin with, in place of the first round.
+        introduced: somebody has seen the first steps on the page.
         folds: parts of the labelled cases that are left out in turn, to measure rounds by.
     """
 
@@ -44,6 +45,7 @@ class ProjectSettings(BaseModel):
     regions: dict[str, tuple[int, ...]] = Field(default_factory=dict)
     ignore: int
     run: str | None = None
+    introduced: bool = False
     folds: int | None = Field(default=None, ge=2)
 
     def write(self, places: Places) -> None:

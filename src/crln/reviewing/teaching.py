@@ -70,7 +70,7 @@ def learn(round: Round, stop: threading.Event) -> bool:
     import crln
 
     order, places = round.order(), round.places
-    if order.run or _finished(round.run):
+    if order.run or finished(round.run):
         return True
     cohort = round.cohort()
     start = places.path / order.start_from if order.start_from else None
@@ -100,7 +100,8 @@ def learn(round: Round, stop: threading.Event) -> bool:
     return run.finished
 
 
-def _finished(path: Path) -> bool:
+def finished(path: Path) -> bool:
+    """Whether a run, or every member of an ensemble, has come to its end."""
     import crln
 
     if is_ensemble(path):

@@ -10,10 +10,12 @@ import psutil
 
 from crln.errors import CrlnError, reason
 from crln.files import claim
-from crln.reviewing.outlining import outline
+from crln.reviewing.learning import NO_MODEL
+from crln.reviewing.outlining import outline, outline_case
 from crln.reviewing.places import Places
+from crln.reviewing.project import Project
 from crln.reviewing.rounds import Round
-from crln.reviewing.teaching import SECONDS, StoppedError, learn, measure
+from crln.reviewing.teaching import SECONDS, StoppedError, finished, learn, measure
 
 
 def work(folder: Path, number: int) -> None:
@@ -42,6 +44,24 @@ def work(folder: Path, number: int) -> None:
             raise
         finally:
             round.tell(round.progress().model_copy(update=end))
+
+
+def outline_alone(folder: Path, case: str) -> None:
+    """Outlines one case with the last model that there is, as its round would have.
+
+    Args:
+        folder: of the project.
+        case: its id.
+
+    Raises:
+        CrlnError: no round has a model yet, or the scan cannot be outlined.
+    """
+    project = Project(folder)
+    rounds = [Round(project.places, number) for number in reversed(project.places.rounds())]
+    found = next((round for round in rounds if round.order().run or finished(round.run)), None)
+    if found is None:
+        raise CrlnError(NO_MODEL)
+    outline_case(found, project.case(case))
 
 
 def lower_priority() -> None:

@@ -1,6 +1,6 @@
 // The page: one list, one case, one hand on the keys.
 
-import { get } from "./asking.js";
+import { get, ofCase, say } from "./asking.js";
 import { Case } from "./case.js";
 import { Done } from "./done.js";
 import { Learning } from "./learning.js";
@@ -9,7 +9,8 @@ import { listenToFolds, tellQuality } from "./quality.js";
 import { Ring } from "./ring.js";
 import { Toolbox } from "./toolbox.js";
 import { Overlays } from "./overlays.js";
-import { nextPlace, nextSlice } from "./spots.js";
+import { nextPlace, nextSlice, placeOf } from "./spots.js";
+import { Tour } from "./tour.js";
 import { Viewer } from "./viewer.js";
 import { Windows } from "./windows.js";
 
@@ -28,6 +29,7 @@ const toolbox = new Toolbox(viewer, said);
 const done = new Done(viewer, said);
 new Ring(viewer, $("ring"));
 const list = new List(id => show(id));
+const tour = new Tour();
 const overlays = new Overlays(viewer, said);
 const windows = new Windows(viewer, said);
 const learning = new Learning(said, () => look());
@@ -40,18 +42,10 @@ function banner(text, button, action) {
   $("banner").lastElementChild.onclick = action; // which hides it
 }
 
-// World millimetres and voxel under the crosshair.
 function place({ vox }) {
   const info = open.info ?? viewer.info;
   if (!info) return;
-  const voxel = [...vox].slice(0, 3).map(Math.round);
-  const told = [`voxel ${voxel.join(", ")}`];
-  if (info.affine) {
-    const world = info.affine.slice(0, 3)
-      .map(row => row[0] * voxel[0] + row[1] * voxel[1] + row[2] * voxel[2] + row[3]);
-    told.unshift(`${world.map(mm => mm.toFixed(1)).join(", ")} mm (right, front, top)`);
-  }
-  $("place").textContent = told.join("  ·  ");
+  $("place").textContent = placeOf(info, vox);
   done.tell();
 }
 
@@ -90,6 +84,7 @@ async function load(id, channel = 0) {
     list.current = id;
     list.show();
     $("empty").hidden = true;
+    tour.hide();
     classes(info);
     toolbox.show(info);
     done.show(info);
@@ -99,10 +94,23 @@ async function load(id, channel = 0) {
     about({ ...list.find(id), ...info });
     viewer.go(info.shape.map(side => side >> 1));
     said(info.origin === "nothing" ? "nothing is outlined yet: draw it" : "");
+    if (info.can_outline)
+      banner("Nothing is outlined yet.", "Outline it with the last model", () => outlineIt(id));
     document.body.dataset.ready = id;
   } catch (fault) {
     said(fault.message);
     document.body.dataset.ready = "error";
+  }
+}
+
+async function outlineIt(id) {
+  $("banner").hidden = true;
+  said(`outlining ${id}; that takes a while`);
+  try {
+    list.change(await say("POST", ofCase(id, "outline"), {}));
+    if (open.id === id && !open.dirty) await show(id);
+  } catch (fault) {
+    said(fault.message);
   }
 }
 
@@ -252,6 +260,10 @@ function listen() {
   click("redo", () => history("redo"));
   click("save", WITH_CTRL.s);
   click("help", () => $("card").showModal());
+  click("tour-again", () => {
+    $("card").close();
+    tour.show();
+  });
   $("fill").addEventListener("change", () => viewer.take(viewer.pen, $("fill").checked));
   $("view").addEventListener("change", () => viewer.view(Number($("view").value)));
   $("channel").addEventListener("change", () => show(open.id, Number($("channel").value)));
@@ -276,6 +288,7 @@ async function look() {
     list.tell(project);
     learning.tell(project.learning);
     tellQuality(project);
+    tour.first(project, open.id);
     const line = list.find(open.id);
     const newer = line && ["mask", "nothing", "draft"].includes(open.info.origin) && !open.dirty
       && line.round !== null && line.round !== open.info.base;

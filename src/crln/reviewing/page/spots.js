@@ -1,4 +1,16 @@
-// Where to look next: the places that the model doubts most, and slices that are worth a check.
+// Where one is, and where to look next: what the model doubts most, slices that are worth a check.
+
+// World millimetres and voxel under the crosshair, in words.
+export function placeOf(info, vox) {
+  const voxel = [...vox].slice(0, 3).map(Math.round);
+  const told = [`voxel ${voxel.join(", ")}`];
+  if (info.affine) {
+    const world = info.affine.slice(0, 3)
+      .map(row => row[0] * voxel[0] + row[1] * voxel[1] + row[2] * voxel[2] + row[3]);
+    told.unshift(`${world.map(mm => mm.toFixed(1)).join(", ")} mm (right, front, top)`);
+  }
+  return told.join("  ·  ");
+}
 
 // The most doubtful place, then the next; of an older mask the axial slice.
 export function nextPlace(open) {

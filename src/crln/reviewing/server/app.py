@@ -83,6 +83,7 @@ class App:
             ("POST", "decision"): self._decide,
             ("POST", "undo"): self._undo,
             ("PUT", "note"): self._note,
+            ("POST", "outline"): self._outline_it,
             ("POST", "between"): self.tools.between,
             ("POST", "grown"): self.tools.grown,
         }
@@ -91,6 +92,7 @@ class App:
             ("GET", "learning"): lambda request: told(self.learning.status()),
             ("POST", "learning"): self._learn,
             ("DELETE", "learning"): lambda request: told(self.learning.stop()),
+            ("POST", "introduced"): self._introduced,
         }
 
     def __call__(self, request: Request) -> Reply:
@@ -132,6 +134,7 @@ class App:
             "windows": [asdict(window) for window in shown.windows],
             "channels": list(names),
             "overlays": kinds_of(project.places, project.masks.round(id), id),
+            "can_outline": ready.origin == "nothing" and self.learning.has_model,
             **where_to_look(project, id),
         }, ETag=tag(ready.version))  # fmt: skip
 
@@ -162,6 +165,12 @@ class App:
         if seen != (ready.version, ready.round):
             raise Refused(412, f"{id}: has changed since you opened it; open it again")
         return Reply(ready.body, _NIFTI, {"ETag": tag(ready.version)})
+
+    def _outline_it(self, id: str, request: Request) -> Reply:
+        """Has the last model outline a case that has no outline."""
+        request.said(_Form)
+        self.learning.outline_one(id)
+        return self._now(self.project.state(id))
 
     def _overlay(self, id: str, request: Request) -> Reply:
         """A map beside the mask of a round."""
@@ -212,6 +221,11 @@ class App:
 
     def _learn(self, request: Request) -> Reply:
         return told(self.learning.start(request.said(Wish)))
+
+    def _introduced(self, request: Request) -> Reply:
+        request.said(_Form)
+        self.project.change_settings(introduced=True)
+        return told({})
 
     def _now(self, state: CaseState) -> Reply:
         return told(line(self.project, state.case, ""), ETag=tag(state.version))

@@ -111,7 +111,7 @@ class SlicerAnswers:
             "labels": names,
             "models": {MODEL: {
                 "type": "segmentation", "labels": names, "dimension": 3, "config": {},
-                "description": "the outline of a case as it stands",
+                "description": "the outline as it stands; where there is none, of the last model",
             }},
             "trainers": {MODEL: {"config": {}, "description": "learn again"}},
             "strategies": {STRATEGY: {"config": {}, "description": "the worst outline"}},
@@ -176,6 +176,8 @@ class SlicerAnswers:
         """The outline, and the names of the values in it, as Slicer asks a model for it."""
         id = self._id(request)
         request.whole(_BYTES_A_VOXEL * self._voxels(id))
+        if self._learning.has_model:
+            self._learning.outline_one(id)
         body, values = self._packed(id)
         names = {self._project.classes.get(v, f"value {v}"): v for v in values if v}
         answer, kind = multipart.write(
