@@ -1,4 +1,4 @@
-"""Writes what pages take from elsewhere: measured figures, and the options that the code has.
+"""Writes what pages take from elsewhere: measured figures, options that the code has, pictures.
 
 Prose stands in templates/, figures come from the files, so that no number is typed twice. With
 --check nothing is written: the exit status says whether a page differs from what it would be.
@@ -14,6 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 import options
 import performance
 import results
+import slicer
 
 DOCS = Path(__file__).parents[1]
 PAGES = {
@@ -45,6 +46,7 @@ def pages() -> dict[Path, str]:
         before, _, rest = page.read_text(encoding="utf-8").partition(BEGIN)
         after = rest.partition(END)[2]
         made[page] = f"{before}{BEGIN}\n{results.overview(DOCS / 'results', where)}\n{END}{after}"
+    made |= {DOCS / "images" / name: picture for name, picture in slicer.pictures().items()}
     for name, filled in (
         ("plan", options.plan_page),
         ("options", options.options_page),
