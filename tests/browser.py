@@ -125,6 +125,15 @@ class Browser:
         if self._page:
             self._page.close()
         page = self._page = self._context.new_page()
+        return self._opened(page, at, width, scheme)
+
+    def beside(self, width: int = 1200) -> Opened:
+        """What is open, in another tab."""
+        return self._opened(self._context.new_page(), self._page.url, width, "light")
+
+    def _opened(
+        self, page: Any, at: Path | str, width: int, scheme: Literal["light", "dark"]
+    ) -> Opened:
         page.set_viewport_size({"width": width, "height": 900})
         page.emulate_media(color_scheme=scheme)
         opened = Opened(page, at if isinstance(at, str) else at.resolve().as_uri())

@@ -1,7 +1,7 @@
 // What says when to stop: how much people still change of each round, and what left-out cases tell.
 
 const $ = id => document.getElementById(id);
-const percent = share => `${(100 * share).toFixed(1)} %`;
+const points = share => (100 * share).toFixed(1);
 const WHOSE = {
   "left out": "left out in turn by networks that never saw them",
   validation: "the split's validation cases",
@@ -24,9 +24,9 @@ export function tellQuality({ rounds, verdict, folds }) {
     const row = document.createElement("tr"), { estimate, interval } = each;
     cell(row, each.round);
     cell(row, each.accepted);
-    cell(row, each.dice === null ? "" : percent(each.dice) + (interval ? range(...interval) : ""));
+    cell(row, each.dice === null ? "" : points(each.dice) + (interval ? range(...interval) : ""));
     const dice = estimate?.dice;
-    cell(row, dice ? percent(dice.mean) + range(dice.low, dice.high) : "",
+    cell(row, dice ? points(dice.mean) + range(dice.low, dice.high) : "",
       dice ? `${dice.cases} cases, ${WHOSE[estimate.how]}` : "");
     return row;
   }));

@@ -149,7 +149,7 @@ export class Viewer {
     if (before) nv.removeVolume(before);
     if (address)
       await nv.addVolumeFromUrl({
-        url: address, name: `${kind}.nii.gz`, colormap, opacity: 0.6, cal_min: least, cal_max: 255,
+        url: address, name: `${kind}.nii.gz`, colormap, opacity: 0.5, cal_min: least, cal_max: 255,
       });
   }
 

@@ -13,6 +13,7 @@ export class Windows {
   // Offers those of a scan; the one that was chosen by hand before is taken again.
   open(info) {
     this.windows = info.windows;
+    menu.parentElement.hidden = false;
     menu.replaceChildren(...info.windows.map(({ name }) => new Option(name)));
     const before = info.windows.findIndex(({ name }) => name === this.name);
     menu.selectedIndex = Math.max(0, before);
