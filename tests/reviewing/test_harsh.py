@@ -74,11 +74,13 @@ def test_of_two_tabs_on_one_case_the_later_is_told_and_on_two_cases_both_save(
     with serving(places) as service:
         first = person(browser.open(service.url, 1200))
         second = person(browser.beside())
-        for tab in (first, second):
+        for tab in (second, first):
+            tab.page.bring_to_front()
             tab.open("a")
             tab.press("1")
         first.page.mouse.click(*first.at([5, 7, 8]))
         first.says("saved")
+        second.page.bring_to_front()
         second.page.mouse.click(*second.at([12, 9, 8]))
         second.says("NOT SAVED")
         assert "another window" in second.page.locator("#banner").text_content()
@@ -87,6 +89,7 @@ def test_of_two_tabs_on_one_case_the_later_is_told_and_on_two_cases_both_save(
         second.open("b")
         second.page.mouse.click(*second.at([12, 9, 8]))
         second.says("saved")
+        first.page.bring_to_front()
         first.page.mouse.click(*first.at([9, 7, 8]))
         first.page.wait_for_timeout(50)
         first.says("saved")
@@ -113,4 +116,4 @@ def test_a_large_scan_opens_and_a_stroke_in_it_is_saved(browser, person, tmp_pat
         hand.says("saved")
         drawn = np.argwhere(service.project.values("large") == 1)
         assert len(drawn) == 1
-        assert np.abs(drawn[0] - [250, 240, 150]).max() <= 1  # more voxels than pixels
+        assert np.abs(drawn[0] - [250, 240, 150]).max() <= 3  # more voxels than pixels

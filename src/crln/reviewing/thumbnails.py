@@ -58,14 +58,16 @@ class Thumbnails:
     def _drawn(self, case: Case) -> np.ndarray:
         """(rows, columns, 3) uint8."""
         grid = read_grid(case.images[0])
+        if self._project.standing(case.id).origin == "nothing":
+            middle = grid.in_ras(grid.shape)[2] // 2
+            return _sized(_coloured(self._slice(case, grid, middle)), grid)
         values = self._project.values(case.id)
         structures = list(self._project.classes)
         held = grid.to_ras(np.isin(values, structures))
         sums = held.sum((0, 1))
         k = int(np.argmax(sums)) if sums.any() else len(sums) // 2
         numbers = grid.to_ras(values)[:, :, k]
-        grey = _grey(self._slice(case, grid, k))
-        pixels = np.repeat(grey[..., None], 3, -1)
+        pixels = _coloured(self._slice(case, grid, k))
         for place, value in enumerate(structures):
             colour = class_colour(place)
             pixels[_rim(numbers == value)] = [int(colour[at : at + 2], 16) for at in (1, 3, 5)]
@@ -79,11 +81,13 @@ class Thumbnails:
         return grid.to_ras(voxels[..., 0] if voxels.ndim == 4 else voxels)[:, :, k]
 
 
-def _grey(values: np.ndarray) -> np.ndarray:
+def _coloured(values: np.ndarray) -> np.ndarray:
+    """(X, Y) -> (X, Y, 3) uint8, grey."""
     finite = np.nan_to_num(values.astype(np.float32))
     low, high = np.percentile(finite, _TAILS)
     scaled = (finite - low) / max(float(high - low), 1e-6)
-    return (255 * np.clip(scaled, 0, 1)).astype(np.uint8)
+    grey = (255 * np.clip(scaled, 0, 1)).astype(np.uint8)
+    return np.repeat(grey[..., None], 3, -1)
 
 
 def _rim(inside: np.ndarray) -> np.ndarray:

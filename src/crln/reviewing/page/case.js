@@ -131,6 +131,9 @@ export class Case {
       id, "POST", "undo", () => ({}), () => (id === this.id ? this.version : version));
   }
 
+  // Has the last model outline it.
+  outline() { return this.#say(this.id, "POST", "outline", () => ({})); }
+
   async note(text) {
     if (await this.#say(this.id, "PUT", "note", () => ({ note: text }))) this.said("note saved");
   }

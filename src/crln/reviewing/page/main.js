@@ -1,6 +1,6 @@
 // The page: one list, one case, one hand on the keys.
 
-import { get, ofCase, say } from "./asking.js";
+import { get } from "./asking.js";
 import { Case } from "./case.js";
 import { Done } from "./done.js";
 import { Learning } from "./learning.js";
@@ -61,8 +61,7 @@ function about(line) {
   if (document.activeElement !== $("note")) $("note").value = line.note;
 }
 
-// One thing at a time: a key that is pressed twice must not decide the next case unseen, and of two
-// cases that load at once one would be shown with the outline of the other.
+// One thing at a time: a key pressed twice must not decide the next case unseen, nor two cases mix.
 let busy = false;
 const alone = action => async (...told) => {
   if (busy) return;
@@ -95,22 +94,11 @@ async function load(id, channel = 0) {
     viewer.go(info.shape.map(side => side >> 1));
     said(info.origin === "nothing" ? "nothing is outlined yet: draw it" : "");
     if (info.can_outline)
-      banner("Nothing is outlined yet.", "Outline it with the last model", () => outlineIt(id));
+      banner("Nothing is outlined yet.", "Outline it with the last model", outlineIt);
     document.body.dataset.ready = id;
   } catch (fault) {
     said(fault.message);
     document.body.dataset.ready = "error";
-  }
-}
-
-async function outlineIt(id) {
-  $("banner").hidden = true;
-  said(`outlining ${id}; that takes a while`);
-  try {
-    list.change(await say("POST", ofCase(id, "outline"), {}));
-    if (open.id === id && !open.dirty) await show(id);
-  } catch (fault) {
-    said(fault.message);
   }
 }
 
@@ -172,6 +160,13 @@ const takeBack = alone(async () => {
   if (!line || !await open.takeBack(line)) return;
   await load(id);
   said(`${id} is as it was before`);
+});
+
+const outlineIt = alone(async () => {
+  const { id } = open;
+  $("banner").hidden = true;
+  said(`outlining ${id}; that takes a while`);
+  if (await open.outline()) await load(id);
 });
 
 const next = alone(async by => {
