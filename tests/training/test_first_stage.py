@@ -19,6 +19,7 @@ from crln.training import Course, Intervals, Listener, train
 from crln.training.first_stage import scans_to_begin_with
 from crln.training.options import Training
 from crln.training.resume import settled
+from crln.training.story import story_of
 
 pytestmark = pytest.mark.slow
 
@@ -95,6 +96,16 @@ def test_the_run_says_what_it_began_with(uncut: tuple[RunFolder, StopsAt]) -> No
     assert [row["step"] for row in rows] == ["1", "2", "3"]
     assert float(rows[0]["lr"]) > float(rows[-1]["lr"])  # a schedule of its own
     assert [row["step"] for row in rows_of(run.log)] == ["1", "2"]
+
+
+def test_the_page_shows_its_loss_and_what_the_training_began_from(
+    uncut: tuple[RunFolder, StopsAt],
+) -> None:
+    told = story_of(uncut[0])
+    assert told.panels[0].title == "First stage, loss"
+    assert told.panels[0].phases == [("first stage: masked", STEPS)]
+    begun = str(told.card["Method"]["begun from"])
+    assert begun.startswith("a first stage, masked: 3 steps on 6 scans without labels, in 0:")
 
 
 def test_cut_off_in_the_first_stage_and_resumed_it_is_bit_identical(

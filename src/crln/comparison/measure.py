@@ -5,8 +5,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from crln.cohort import Case, mask_as_label
 from crln.cohort.nnunet import NNUNET_NOTES, VALUES
 from crln.comparison.cell import Cell
@@ -114,8 +112,10 @@ def cost_of(measured: Sequence[Measured]) -> Cost | None:
     if not runs:
         return None
     facts, steps = [run.facts for run in runs], runs[0].plan.training.iterations
+    first = [fact.first_stage for fact in facts if fact.first_stage]
+    seconds = sum(fact.seconds or 0 for fact in facts) + sum(stage.seconds for stage in first)
     return Cost(
-        seconds_per_step=float(np.mean([fact.seconds or 0 for fact in facts])) / steps,
+        seconds_per_step=seconds / (steps * len(facts) + sum(stage.steps for stage in first)),
         peak_memory_gib=max(fact.peak_memory_gib or 0 for fact in facts),
         parameters=facts[0].parameters or 0,
     )

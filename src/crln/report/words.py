@@ -24,6 +24,7 @@ _TERMS = {
     "contrast": "classes kept apart",
     "corrected": "networks' disputes settled",
     "crossed": "each network taught by the other",
+    "denoising": "noisy patches cleaned",
     "distilled": "outlines passed on",
     "inward": "unlabelled scan around a labelled box",
     "outward": "labelled scan around an unlabelled box",

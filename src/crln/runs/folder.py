@@ -19,6 +19,8 @@ from crln.runs.packages import check_installed
 
 PLAN, FACTS, SPLIT, LOG = "plan.yaml", "run.yaml", "split.yaml", "log.csv"
 ENSEMBLE = "ensemble.yaml"
+FIRST_STAGE = "first_stage"
+"""Within the run folder: log and checkpoint of a first stage."""
 CHECKPOINT, WEIGHTS, SEAL = "checkpoint.safetensors", "weights.safetensors", "seal.json"
 
 

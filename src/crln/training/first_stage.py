@@ -17,6 +17,7 @@ from crln.planning import Plan
 from crln.runs import RunFolder
 from crln.runs.checkpoint import Origin, Progress, load_checkpoint, read_origin
 from crln.runs.facts import FirstStageFacts
+from crln.runs.folder import FIRST_STAGE
 from crln.training.listeners import Course
 from crln.training.optimiser import build_optimiser
 from crln.training.options import Training
@@ -24,9 +25,6 @@ from crln.training.phases import Phase
 from crln.training.session import Session
 from crln.training.stream import PatchStream
 from crln.training.validation import Validation
-
-FOLDER = "first_stage"
-"""Within the run folder: its log and its checkpoint."""
 
 
 def scans_to_begin_with(cohort: Cohort, plan: Plan, options: Training) -> tuple[Case, ...]:
@@ -88,7 +86,7 @@ def end_first_stage(stage: Session, at: Session) -> None:
 
 
 def _folder(run: RunFolder, plan: Plan) -> RunFolder:
-    folder = run.path / FOLDER
+    folder = run.path / FIRST_STAGE
     folder.mkdir(exist_ok=True)
     return RunFolder(folder, plan, run.facts)
 

@@ -19,6 +19,7 @@ from crln.report.style import class_colour
 from crln.report.words import loss_title
 from crln.runs import RunFolder
 from crln.runs.facts import Facts
+from crln.runs.folder import FIRST_STAGE, LOG
 from crln.training.phases import Phase, phases_of
 
 READING = (
@@ -55,7 +56,7 @@ def story_of(run: RunFolder, step: int | None = None) -> Story:
         state="" if step is None else _state(step, total),
         figures=_figures(facts, log, best, done, total),
         quality=[UNKNOWN] if math.isnan(best) else [_validated(facts, best, at), CHOSEN],
-        panels=_panels(log, phases, total),
+        panels=[*_first_panels(run), *_panels(log, phases, total)],
         reading=READING,
         card=card_lists(facts, plan, run.split, log),
         limits=limits_of(facts, plan),
@@ -85,7 +86,7 @@ def card_lists(
             "voxels": f"{_sizes(plan.spacing)} mm" if plan.spacing else "as scanned",
             "intensities": ", ".join(each.scheme for each in plan.intensity),
             "seed": facts.seed,
-            "begun from": Path(facts.start_from).name if facts.start_from else "random weights",
+            "begun from": _begun_from(facts),
         },
         "Budget and hardware": {
             "steps": f"{plan.training.iterations:,}",
@@ -199,6 +200,31 @@ def _panels(log: Mapping[str, np.ndarray], phases: Sequence[Phase], total: int) 
         curve = Curve("mean over cases", class_colour(0), log["step"], 100 * scores)
         panels.append(Panel("Dice on validation cases, %", [curve], shades, total, from_zero=False))
     return panels
+
+
+def _first_panels(run: RunFolder) -> list[Panel]:
+    """The loss of a first stage, where there was one."""
+    path = run.path / FIRST_STAGE / LOG
+    log = read_log(path) if path.exists() and path.stat().st_size else {}
+    if "total" not in log:
+        return []
+    task, last = run.plan.pretrain.task, int(log["step"][-1])
+    curve = Curve(task, class_colour(0), log["step"], log["total"])
+    return [Panel("First stage, loss", [curve], [(f"first stage: {task}", last)], last)]
+
+
+def _begun_from(facts: Facts) -> str:
+    """The run, or the first stage, that the first weights are of."""
+    if facts.start_from:
+        return Path(facts.start_from).name
+    if facts.first_stage is None:
+        return "random weights"
+    stage = facts.first_stage
+    took = timedelta(seconds=round(stage.seconds))
+    scans = counted(stage.scans, "scan")
+    return (
+        f"a first stage, {stage.task}: {stage.steps:,} steps on {scans} without labels, in {took}"
+    )
 
 
 def _cases(count: int, ids: Sequence[str]) -> str:

@@ -153,7 +153,7 @@ def _count(shape: tuple[int, ...], sides: tuple[int, ...]) -> int:
 def _sizes(parts: Tensor, count: int) -> Tensor:
     """(B, V): voxels of each supervoxel."""
     known = (parts != IGNORE).flatten(1)
-    sizes = torch.zeros(len(parts), count, device=parts.device)
+    sizes = torch.zeros(len(parts), count, dtype=torch.float32, device=parts.device)
     return sizes.scatter_add_(1, parts.clamp(min=0).flatten(1), known.float())
 
 
@@ -163,7 +163,7 @@ def _varied(images: Tensor, parts: Tensor, count: int) -> Tensor:
     index, sizes = parts.clamp(min=0).flatten(1), _sizes(parts, count).clamp(min=1)
 
     def mean(values: Tensor) -> Tensor:
-        return sizes.new_zeros(sizes.shape).scatter_add_(1, index, values * known) / sizes
+        return images.new_zeros(sizes.shape).scatter_add_(1, index, values * known) / sizes
 
     varied = torch.zeros_like(sizes, dtype=torch.bool)
     for channel in images.flatten(2).unbind(1):
