@@ -1,5 +1,6 @@
 """Views of a batch: labelled, weak, strong; drawn on the host, computed on the device."""
 
+from crln.augmentation.carry import carry_whole
 from crln.augmentation.cutmix import (
     SOLID,
     Box,
@@ -9,6 +10,7 @@ from crln.augmentation.cutmix import (
     draw_cutmix_box,
     swap_box,
 )
+from crln.augmentation.focus import draw_focus
 from crln.augmentation.intensity import add_noise
 from crln.augmentation.views import (
     IN_PLANE,
@@ -53,10 +55,12 @@ __all__ = [
     "Views",
     "add_noise",
     "build_views",
+    "carry_whole",
     "device_generator",
     "draw_copy_paste_box",
     "draw_cutmix",
     "draw_cutmix_box",
+    "draw_focus",
     "happens",
     "host_random",
     "swap_box",

@@ -12,6 +12,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from crln.augmentation.bend import Bend
+from crln.augmentation.separable import separable
 from crln.augmentation.views import IN_PLANE, Plane
 from crln.planning.plan import Triple
 
@@ -150,10 +152,11 @@ class Warp:
     Args:
         matrix: see `affine_matrix`.
         size: of the result.
+        bend: displaces the places of the result, in the source's voxels, besides; None: nothing.
     """
 
-    def __init__(self, matrix: Matrix, size: Triple) -> None:
-        self.matrix, self.size = matrix, size
+    def __init__(self, matrix: Matrix, size: Triple, bend: Bend | None = None) -> None:
+        self.matrix, self.size, self.bend = matrix, size, bend
         self._grid: Tensor | None = None
         self._nearest: tuple[Tensor, Tensor] | None = None
 
@@ -172,7 +175,10 @@ class Warp:
 
     def _sampled(self, volume: Tensor) -> Tensor:
         if self._grid is None:
-            self._grid = sampling_grid(self.matrix, _sides(volume), self.size, volume.device)
+            sides = _sides(volume)
+            self._grid = sampling_grid(self.matrix, sides, self.size, volume.device)
+            if self.bend is not None:
+                self.bend.displace(self._grid, sides)
         return self._grid
 
 
@@ -197,24 +203,6 @@ def nearest_voxels(grid: Tensor, source: Triple) -> tuple[Tensor, Tensor]:
 def _sides(volume: Tensor) -> Triple:
     x, y, z = volume.shape[-3:]
     return x, y, z
-
-
-def separable(volume: Tensor, matrices: Sequence[Tensor | None]) -> Tensor:
-    """Applies one linear map per axis to (C, X, Y, Z); None leaves an axis as it is.
-
-    Args:
-        volume: (C, X, Y, Z).
-        matrices: for X, Y, Z; each (output side, input side).
-    """
-    along_x, along_y, along_z = matrices
-    if along_x is not None:
-        _, x, y, z = volume.shape
-        volume = (along_x @ volume.reshape(-1, x, y * z)).view(-1, len(along_x), y, z)
-    if along_y is not None:
-        volume = along_y @ volume
-    if along_z is not None:
-        volume = volume @ along_z.T
-    return volume
 
 
 def zoom_positions(side: int, zoom: float, device: torch.device) -> Tensor:

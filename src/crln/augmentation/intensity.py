@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from crln.augmentation.geometry import separable
+from crln.augmentation.separable import separable
 
 EPSILON = 1e-7
 """Keeps a constant patch from dividing by zero."""

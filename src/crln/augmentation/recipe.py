@@ -9,6 +9,7 @@ from pydantic import Field
 from torch import Tensor
 
 from crln.augmentation import intensity
+from crln.augmentation.bend import FOLDS
 from crln.augmentation.views import factor, happens
 from crln.planning.plan import Section, Triple
 
@@ -18,13 +19,14 @@ Range = tuple[float, float]
 class Recipe(Section):
     """How often each change happens, and how far the geometry goes.
 
-    Rotation, zoom and CutMix are drawn per sample; intensity changes per channel.
+    Rotation, zoom, bending and CutMix are drawn per sample; intensity changes per channel.
     """
 
     rotation: float = Field(default=0.2, ge=0, le=1, description="how often: turned")
     degrees: float = Field(default=30.0, ge=0, description="largest angle about each allowed axis")
     zoom: float = Field(default=0.2, ge=0, le=1, description="how often: zoomed")
     zoom_range: Range = Field(default=(0.7, 1.4), description="< 1 and > 1, equally often")
+    bend: float = Field(default=0.0, ge=0, le=1, description="how often: bent elastically")
     noise: float = Field(default=0.0, ge=0, le=1, description="how often: noise")
     blur: float = Field(default=0.0, ge=0, le=1, description="how often: blur")
     brightness: float = Field(default=0.0, ge=0, le=1, description="how often: a factor")
@@ -73,6 +75,15 @@ class RichOptions(Section):
     contrast: Range = Field(default=(0.75, 1.25), description="factor about the mean")
     low_resolution: Range = Field(default=(0.5, 1.0), description="share of voxels kept")
     gamma: Range = Field(default=(0.7, 1.5), description="exponent")
+    bend_distance: float = Field(
+        default=16, gt=0, description="voxels between the points that bending moves"
+    )
+    bend_reach: float = Field(
+        default=0.25,
+        ge=0,
+        lt=FOLDS,
+        description="how far at most, as a share of that distance; below 0.4 nothing folds",
+    )
     margin: float = Field(
         default=1 / 8, ge=0, description="read on each side for rotation and zoom, share of a patch"
     )

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from crln.augmentation.bend import Bend, draw_bend
 from crln.augmentation.cutmix import SOLID, draw_cutmix
 from crln.augmentation.geometry import Crop, Placed, Warp, affine_matrix, draw_turn
 from crln.augmentation.recipe import Recipe, RichOptions, Tint, draw_tint
@@ -26,9 +27,9 @@ from crln.planning.plan import Plan, Section, Triple
 class RichViews(Views):
     """Labelled: all of nnU-Net's changes. Weak: mild geometry. Strong: more intensity, and CutMix.
 
-    Rotation, zoom and crop are one resampling; mirroring and quarter turns are exact. The margin
-    that is read around the patch serves labelled and weak views; what a strong view brings in from
-    outside its patch is ignored.
+    Rotation, zoom, bending and crop are one resampling; mirroring and quarter turns are exact. The
+    margin that is read around the patch serves labelled and weak views; what a strong view brings
+    in from outside its patch is ignored.
     """
 
     Options = RichOptions
@@ -62,20 +63,26 @@ class RichViews(Views):
         return View(self.size, placings, mix if any(mix.boxes) else None, changes, noise)
 
     def _draw_placing(self, recipe: Recipe, random: np.random.Generator) -> Placed:
-        """An affine map, or none where it is neither turned nor zoomed; then a turn."""
+        """An affine map, bent or not, or none where nothing asks for it; then a turn."""
         source: Crop | Warp = Crop(self.size)
         rotate, zoom = happens(random, recipe.rotation), happens(random, recipe.zoom)
-        if rotate or zoom:
+        bent = recipe.bend > 0 and happens(random, recipe.bend)
+        if rotate or zoom or bent:
             limit = recipe.degrees if rotate else 0.0
             degrees = random.uniform(-limit, limit, 3)
             if self.odd_axis is not None:
                 degrees *= np.arange(3) == self.odd_axis
             enlarged = factor(random, *recipe.zoom_range) if zoom else 1.0
             zooms = [1.0 if axis == self.slices else enlarged for axis in range(3)]
-            source = Warp(affine_matrix(degrees, zooms, self.spacing), self.size)
+            bend = self._draw_bend(random) if bent else None
+            source = Warp(affine_matrix(degrees, zooms, self.spacing), self.size, bend)
         views = self.plan.views
         turn = draw_turn(random, self.size, views.rotate90, views.mirror_axes, self.plane)
         return Placed(source, turn)
+
+    def _draw_bend(self, random: np.random.Generator) -> Bend:
+        options = self.options
+        return draw_bend(random, self.size, options.bend_distance, options.bend_reach, self.slices)
 
 
 def margined(patch: Triple, margin: float, slices: int | None = None) -> Triple:

@@ -11,7 +11,6 @@ from typing import ClassVar, cast
 import torch
 from torch import Tensor, nn
 
-from crln.augmentation import draw_copy_paste_box, host_random, swap_box
 from crln.labels import IGNORE
 from crln.losses import fine_axes, voxel_cross_entropy
 from crln.methods.base import Seen, SemiSupervised, Step
@@ -21,18 +20,22 @@ from crln.methods.crln.contrastive import (
     prototype_alignment,
 )
 from crln.methods.crln.detail import DetailDraws, surer_where_thin, thin_target
-from crln.methods.crln.network import LEVELS, RectifiedNetwork, interleave, separate
+from crln.methods.crln.network import (
+    LEVELS,
+    RectifiedNetwork,
+    Unrectified,
+    interleave,
+    separate,
+)
 from crln.methods.crln.options import CRLNOptions
 from crln.methods.crln.overlap import OverlappingDraws
+from crln.methods.crln.views import StudentViews, Taught
 from crln.methods.published import Published
 from crln.methods.teacher import Teacher
 from crln.methods.totals import summed
 from crln.networks.segmentation import coarse_logits
 from crln.planning import Plan
 from crln.planning.plan import Section
-
-Taught = tuple[Tensor, Tensor, Tensor]
-"""Images (B, C, X, Y, Z), their pseudo-labels and the confidence in these, (B, X, Y, Z)."""
 
 
 class CRLN(SemiSupervised):
@@ -64,12 +67,14 @@ class CRLN(SemiSupervised):
         )
         self.teacher = Teacher(self.student, plan.teacher)
         self._axes = fine_axes(plan.patch_size, plan.spacing)
+        self._student_views = StudentViews(self.views, self.options, self.criteria, self._axes)
         self._draws = EXCLUSIVE if plan.labels.exclusive else OverlappingDraws(plan.labels)
         if share := self.options.detail_queries:
             self._draws = DetailDraws(self._draws, self.criteria, self._axes, share)
 
     def from_labels(self, images: Tensor, target: Tensor, step: Step) -> dict[str, Tensor]:
         """What labels teach f, M and a; the terms that need a teacher are 0."""
+        images, target = self._with_closer(images, target, len(images) // 2, step)  # of one view
         features = self.student.features(images)
         terms = self._label_terms(features, self.student.segmentation(features), target)
         names = ["unsupervised"]
@@ -83,7 +88,12 @@ class CRLN(SemiSupervised):
         rectified = options.relation and step.progress >= options.warmup
         images, target, weak, inside, generator = seen
         taught = (weak, *self._pseudo_label(weak, inside, rectified))
-        shown, pseudo, confidence = self._student_views((images, target), taught, generator)
+        views = self._student_views((images, target), taught, generator)
+        if options.detail_zoom:
+            closer = self._closer(taught, inside, rectified, step, generator)
+            views = tuple(torch.cat(both) for both in zip(views, closer, strict=True))
+        shown, pseudo, confidence = views
+        images, target = self._with_closer(images, target, len(images), step)
 
         features_x, features_u = self._student_features(images, shown)
         logits_x, logits_u = student.segmentation(features_x), student.segmentation(features_u)
@@ -133,36 +143,29 @@ class CRLN(SemiSupervised):
             )
         return terms
 
-    def _student_views(
-        self, labelled: tuple[Tensor, Tensor], taught: Taught, generator: torch.Generator
-    ) -> tuple[Tensor, ...]:
-        """What the student sees of the unlabelled patches, view after view, and is taught there."""
-        count = self.options.strong_views
-        views = [self._strong(taught, generator) for _ in range(count)] or [taught]
-        if self.options.copy_paste:
-            views.append(self._pasted(labelled, taught, generator))
-        return tuple(torch.cat(parts) for parts in zip(*views, strict=True))
+    def _with_closer(
+        self, images: Tensor, target: Tensor, rows: int, step: Step
+    ) -> tuple[Tensor, Tensor]:
+        """Labelled views and, behind them, detail views of the first rows, if there are any."""
+        if not self.options.detail_zoom:
+            return images, target
+        generator = step.generator("thin", images.device)
+        return self._student_views.closer(images, target, rows, generator)
 
-    def _strong(self, taught: Taught, generator: torch.Generator) -> Taught:
-        """A strong view; a voxel that it brings in from outside is ignored, of confidence 0."""
-        weak, pseudo, confidence = taught
-        view = self.views.draw("strong", len(weak), weak.shape[1], generator)
-        return view.images(weak), view.labels(pseudo), view.maps(confidence)
-
-    def _pasted(
-        self, labelled: tuple[Tensor, Tensor], taught: Taught, generator: torch.Generator
+    def _closer(
+        self,
+        taught: Taught,
+        inside: Tensor,
+        rectified: bool,
+        step: Step,
+        generator: torch.Generator,
     ) -> Taught:
-        """The weak views, each with the same box of a labelled patch in it: image and label."""
-        random, side = host_random(generator), self.options.copy_paste
-        box = draw_copy_paste_box(random, self.plan.patch_size, side)
-        images, target = labelled
-        known = (images, target, (target != IGNORE).to(taught[2].dtype))
-        repeats = -(-len(taught[0]) // len(images))
-        image, label, confidence = (
-            swap_box(torch.cat([ours] * repeats)[: len(theirs)], theirs, box)[1]
-            for ours, theirs in zip(known, taught, strict=True)
-        )
-        return image, label, confidence
+        """Detail views of the weak views, which the teacher labels anew at their scale; strong."""
+        weak, views = taught[0], self._student_views
+        view = views.doubtful(taught, step.generator("doubt", weak.device))
+        shown, within = view.images(weak), view.maps(inside, outside=False)
+        closer = (shown, *self._pseudo_label(shown, within, rectified))
+        return views.strong(closer, generator) if self.options.strong_views else closer
 
     def _student_features(self, images: Tensor, shown: Tensor) -> tuple[list[Tensor], list[Tensor]]:
         """Decoder features of the labelled and of the unlabelled patches, finest first.
@@ -231,22 +234,11 @@ class CRLN(SemiSupervised):
         """The teacher, rectified."""
         if self.options.relation and self.options.rectify_prediction:
             return self._taught
-        return _Unrectified(self._taught)
+        return Unrectified(self._taught)
 
     @property
     def _taught(self) -> RectifiedNetwork:
         return cast(RectifiedNetwork, self.teacher.network)
-
-
-class _Unrectified(nn.Module):
-    """The network's own logits f(x), for the ablations."""
-
-    def __init__(self, network: RectifiedNetwork) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, patch: Tensor) -> Tensor:
-        return self.network.segmentation(self.network.features(patch))
 
 
 def pseudo_label_loss(

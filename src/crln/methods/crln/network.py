@@ -129,6 +129,18 @@ class RectifiedNetwork(Patchwise):
         return self.rectify(plain, self.relation(features)), plain
 
 
+class Unrectified(nn.Module):
+    """The network's own logits f(x), for the ablations."""
+
+    def __init__(self, network: RectifiedNetwork) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, patch: Tensor) -> Tensor:
+        """(B, C, X, Y, Z) -> (B, K, X, Y, Z)."""
+        return self.network.segmentation(self.network.features(patch))
+
+
 def interleave(first: Tensor, second: Tensor) -> Tensor:
     """Two batches as one, of which every equal part holds as large a part of either.
 

@@ -1,6 +1,6 @@
 """What a plan may change of CRLN."""
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from crln.methods.crln.dim import START
 from crln.planning.plan import Section
@@ -157,3 +157,26 @@ class CRLNOptions(Section):
         le=1,
         description="share of the `queries` that is drawn from thin parts and edges of the class",
     )
+    detail_zoom: float = Field(
+        default=0.0,
+        ge=0,
+        description=(
+            "one more view of each patch, enlarged so many times: of a labelled one around a thin "
+            "part, of an unlabelled one around a thin or doubtful one, labelled by the teacher at "
+            "that scale; 0: no such view"
+        ),
+    )
+    whole_structures: bool = Field(
+        default=False,
+        description=(
+            "the boxes of CutMix and of `copy_paste` are moved to where they carry a whole small "
+            "structure, if there is one"
+        ),
+    )
+
+    @field_validator("detail_zoom")
+    @classmethod
+    def _zoom_enlarges(cls, zoom: float) -> float:
+        if 0 < zoom <= 1:
+            raise ValueError(f"enlarges, by more than 1, or is 0, got {zoom:g}")
+        return zoom

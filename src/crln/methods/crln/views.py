@@ -1,0 +1,103 @@
+"""What CRLN's student sees of the unlabelled patches, and the detail views of both kinds."""
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from crln.augmentation import (
+    CutMix,
+    View,
+    Views,
+    carry_whole,
+    draw_copy_paste_box,
+    draw_focus,
+    host_random,
+    swap_box,
+)
+from crln.labels import IGNORE
+from crln.losses import Criteria
+from crln.losses.detail import Axes
+from crln.losses.partial import without_partial
+from crln.methods.crln.detail import doubtful_scores, labelled_scores, structure_codes
+from crln.methods.crln.options import CRLNOptions
+
+Taught = tuple[Tensor, Tensor, Tensor]
+"""Images (B, C, X, Y, Z), their pseudo-labels and the confidence in these, (B, X, Y, Z)."""
+
+
+class StudentViews:
+    """The views of a step.
+
+    Args:
+        views: weak and strong ones.
+        options: which there are.
+        criteria: of the plan's classes.
+        axes: along which thickness is seen, of `crln.losses.fine_axes`.
+    """
+
+    def __init__(self, views: Views, options: CRLNOptions, criteria: Criteria, axes: Axes) -> None:
+        self.views, self.options, self.criteria, self.axes = views, options, criteria, axes
+
+    def __call__(
+        self, labelled: tuple[Tensor, Tensor], taught: Taught, generator: torch.Generator
+    ) -> tuple[Tensor, ...]:
+        """What the student sees of the unlabelled patches, view after view, and is taught there."""
+        count = self.options.strong_views
+        views = [self.strong(taught, generator) for _ in range(count)] or [taught]
+        if self.options.copy_paste:
+            views.append(self.pasted(labelled, taught, generator))
+        return tuple(torch.cat(parts) for parts in zip(*views, strict=True))
+
+    def strong(self, taught: Taught, generator: torch.Generator) -> Taught:
+        """A strong view; a voxel that it brings in from outside is ignored, of confidence 0."""
+        weak, pseudo, confidence = taught
+        view = self.views.draw("strong", len(weak), weak.shape[1], generator)
+        if self.options.whole_structures and isinstance(view.mix, CutMix):
+            codes = replace(view, mix=None).maps(structure_codes(self.criteria, pseudo))
+            view = replace(view, mix=carry_whole(view.mix, codes, host_random(generator)))
+        return view.images(weak), view.labels(pseudo), view.maps(confidence)
+
+    def pasted(
+        self, labelled: tuple[Tensor, Tensor], taught: Taught, generator: torch.Generator
+    ) -> Taught:
+        """The weak views, each with the same box of a labelled patch in it: image and label.
+
+        With `whole_structures` each box lies where it carries one.
+        """
+        random, side = host_random(generator), self.options.copy_paste
+        box = draw_copy_paste_box(random, taught[0].shape[2:], side)
+        images, target = labelled
+        known = (images, target, (target != IGNORE).to(taught[2].dtype))
+        count = len(taught[0])
+        givers = [torch.cat([ours] * -(-count // len(images)))[:count] for ours in known]
+        pairs = zip(givers, taught, strict=True)
+        if not self.options.whole_structures:
+            image, label, confidence = (swap_box(*pair, box)[1] for pair in pairs)
+            return image, label, confidence
+        mix = CutMix((None,) * count + (box,) * count, tuple(range(count)) * 2)
+        labels = torch.cat([without_partial(givers[1]), taught[1]])
+        mix = carry_whole(mix, structure_codes(self.criteria, labels), random)
+        image, label, confidence = (mix(torch.cat(pair))[count:] for pair in pairs)
+        return image, label, confidence
+
+    def closer(
+        self, images: Tensor, target: Tensor, rows: int, generator: torch.Generator
+    ) -> tuple[Tensor, Tensor]:
+        """Labelled views and, behind them, the first rows of them zoomed in on thin parts.
+
+        Args:
+            images: (B, C, X, Y, Z).
+            target: (B, X, Y, Z), as a labelled view gives it.
+            rows: how many, from the first.
+            generator: on their device.
+        """
+        scores = labelled_scores(self.criteria, without_partial(target[:rows]), self.axes)
+        view = draw_focus(scores, self.options.detail_zoom, self.axes, generator)
+        shown, theirs = view.images(images[:rows]), view.labels(target[:rows])
+        return torch.cat([images, shown]), torch.cat([target, theirs])
+
+    def doubtful(self, taught: Taught, generator: torch.Generator) -> View:
+        """A view of the weak views, zoomed in on thin or doubtful parts; on their device."""
+        scores = doubtful_scores(self.criteria, *taught[1:], axes=self.axes)
+        return draw_focus(scores, self.options.detail_zoom, self.axes, generator)
