@@ -65,6 +65,20 @@ def test_only_background_is_drawn_over():
     assert (found[..., 1] == 1).sum() == 24
 
 
+def test_between_sparse_outlines_what_was_unknown_becomes_known():
+    drawn = np.full((9, 9, 6), 3, np.uint8)
+    drawn[..., [1, 4]] = 0
+    drawn[2:7, 2:7, [1, 4]] = 1
+    drawn[0, 0, 4] = 3  # unknown within a slice that was looked at
+    found = fill_between(drawn, 2, (1, 1, 1), [1], unknown=3)
+    expected = drawn.copy()
+    expected[..., [2, 3]] = drawn[..., [1]]
+    assert np.array_equal(found, expected)
+    drawn[8, 8, 2] = 0  # looked at: what is marked as unknown there stays
+    found = fill_between(drawn, 2, (1, 1, 1), [1], unknown=3)
+    assert np.array_equal(found[..., 2], drawn[..., 2])
+
+
 def test_where_nothing_lies_between_that_is_said():
     drawn = np.zeros((9, 9, 4), np.uint8)
     drawn[2:7, 2:7, 1:3] = 1

@@ -14,7 +14,11 @@ from crln.errors import CrlnError
 
 
 def fill_between(
-    numbers: np.ndarray, axis: int, spacing: Sequence[float], classes: Collection[int]
+    numbers: np.ndarray,
+    axis: int,
+    spacing: Sequence[float],
+    classes: Collection[int],
+    unknown: int | None = None,
 ) -> np.ndarray:
     """A drawing with the slices between drawn ones filled in.
 
@@ -23,10 +27,12 @@ def fill_between(
     keeps its width.
 
     Args:
-        numbers: (X, Y, Z), a number a voxel; only 0, background, is drawn over.
+        numbers: (X, Y, Z), a number a voxel; only 0, background, is drawn over, and slices that
+            are unknown throughout, as those around a person's own sparse outlines are.
         axis: across which the slices lie.
         spacing: voxel size along each axis.
         classes: the numbers of the structures to fill in.
+        unknown: the number of what nobody knows, if there is one.
 
     Returns:
         A new drawing.
@@ -43,11 +49,15 @@ def fill_between(
     found = numbers.copy()
     slices, targets = np.moveaxis(numbers, axis, 0), np.moveaxis(found, axis, 0)
     sides = [side for k, side in enumerate(spacing) if k != axis]
+    blank = (slices == unknown).all(axis=(1, 2))
     depths: dict[int, np.ndarray] = {}
     for number in classes:
         for at, box, depth in _between(slices == number, sides):
-            best = depths.setdefault(at, np.zeros(slices.shape[1:], np.float32))
-            wins = (depth > best[box]) & (slices[at][box] == 0)
+            if at not in depths:
+                depths[at] = np.zeros(slices.shape[1:], np.float32)
+                targets[at][blank[at] & (slices[at] == unknown)] = 0
+            best = depths[at]
+            wins = (depth > best[box]) & (blank[at] | (slices[at][box] == 0))
             best[box][wins] = depth[wins]
             targets[at][box][wins] = number
     if not depths:

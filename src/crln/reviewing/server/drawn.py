@@ -94,7 +94,8 @@ class Tools:
         if number is not None and number not in every:
             raise Refused(400, "class: none of the outline")
         classes = every if number is None else [number]
-        return _reply(fill_between(numbers, axis, grid.in_ras(grid.spacing), classes))
+        spacing = grid.in_ras(grid.spacing)
+        return _reply(fill_between(numbers, axis, spacing, classes, unknown))
 
     def grown(self, id: str, request: Request) -> Reply:
         """Strokes that have grown to where the scan changes."""
