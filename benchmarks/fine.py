@@ -35,6 +35,7 @@ ARMS = {
     "surface_dice": "loss.terms=[dice_ce,surface_dice]",
     "thin_ce": "loss.terms=[dice_ce,thin_ce]",
     "thin_patches": "training.thin=0.33",
+    "likely_patches": "training.likely=0.33",
     "full_resolution": "full_resolution=1",
     "thin_prototypes": "thin_prototypes=2",
     "thin_confidence": "thin_confidence=0.2",
@@ -44,9 +45,9 @@ ARMS = {
     "bend": "views.options.labelled.bend=0.3,views.options.strong.bend=0.3",
 }
 """Name to what it changes of the plan."""
-ARMS["all"] = ",".join(
-    ARMS[name] for name in ARMS if name not in ("plain", "cldice", "surface_dice", "thin_ce")
-)
+ALONE = ("plain", "cldice", "surface_dice", "thin_ce", "likely_patches")
+"""What is in no arm but its own: a loss beside another, and scans that do not lie alike."""
+ARMS["all"] = ",".join(ARMS[name] for name in ARMS if name not in ALONE)
 
 METRICS = ("dice", "cldice", "nsd_fine", "thin_dice", "curvature")
 

@@ -2,12 +2,14 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
+import torch
 from pydantic import ValidationError
 
 from crln.planning import Plan
 from crln.seeding import numpy_generator
+from crln.training.loop import make_streams
 from crln.training.stream import PatchStream
-from crln.training.thin import ThinParts, thin_voxels
+from crln.training.thin import LikelyParts, ThinParts, thin_voxels
 
 
 @dataclass
@@ -75,3 +77,35 @@ def test_without_foreground_or_thin_parts_a_patch_lies_anywhere(plan: Plan) -> N
 def test_shares_of_the_same_patches_are_at_most_one(plan: Plan) -> None:
     with pytest.raises(ValidationError, match=r"foreground, 0\.7, and thin, 0\.4, are shares"):
         plan.updated({"training": {"foreground": 0.7, "thin": 0.4}})
+
+
+def test_an_unlabelled_scan_is_likely_to_be_thin_where_a_labelled_one_is(plan: Plan) -> None:
+    """In a scan of twice the size, at twice the place; a class that is thick is all likely."""
+    labelled = Scan(foreground={1: np.array([[12, 12, 12]]), 2: np.array([[12, 12, 26]])})
+    other = Scan(labelled=False, foreground={}, shape=(80, 64, 64), id="other")
+    found = LikelyParts(ThinParts(plan), [labelled]).of(other)  # type: ignore[list-item, arg-type]
+    assert list(found) == [1, 2]
+    thin = thin_voxels(labelled, plan)[1]  # type: ignore[arg-type]
+    np.testing.assert_array_equal(found[1], 2 * thin + 1)  # the middle of a voxel, doubled
+    np.testing.assert_array_equal(found[2], [[25, 25, 53]])
+
+
+@pytest.mark.parametrize("likely", [0.0, 0.5])
+def test_the_share_of_unlabelled_patches_that_lie_there_is_the_plans(
+    plan: Plan, likely: float
+) -> None:
+    class Learner:
+        uses_unlabelled, needs_drafts, read_size = True, False, (16, 16, 16)
+
+    class Machine:
+        global_rank, world_size, device = 0, 1, torch.device("cpu")
+
+    Learner.plan = plan.updated({"training": {"likely": likely, "thin": 0.7}})  # type: ignore[attr-defined]
+    labelled, other = [Scan()], Scan(labelled=False, foreground={}, id="other")
+    ours, theirs = make_streams(Machine(), Learner(), 0, labelled, [other])  # type: ignore[arg-type, list-item]
+    draws = {
+        stream: [stream._centre(case, numpy_generator(0, n, "test")) for n in range(300)]  # type: ignore[arg-type]
+        for stream, case in ((ours, labelled[0]), (theirs, other))
+    }
+    shares = [np.mean([centre is not None for centre in each]) for each in draws.values()]
+    assert shares == pytest.approx([0.7, likely], abs=0.08)

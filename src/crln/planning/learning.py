@@ -212,6 +212,15 @@ class TrainingPlan(Section):
             "edges across; at most 1 together with `foreground`"
         ),
     )
+    likely: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description=(
+            "share of unlabelled patches centred where a labelled scan, scaled to the same size, "
+            "has thin parts or, without any, structures; for scans that lie alike"
+        ),
+    )
     labelled_start: float = Field(
         default=0.4,
         ge=0,

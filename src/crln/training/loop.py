@@ -32,7 +32,7 @@ from crln.training.session import Session, Task
 from crln.training.start_from import take_weights
 from crln.training.stop import Stop
 from crln.training.stream import PatchStream, batches_ahead
-from crln.training.thin import ThinParts
+from crln.training.thin import LikelyParts, ThinParts
 from crln.training.validation import Validation
 
 
@@ -200,10 +200,15 @@ def make_streams(
         drafted = training.foreground if learner.needs_drafts else 0.0
         parts.append(("unlabelled", pool, training.unlabelled, drafted))
     thin = ThinParts(learner.plan)  # of labels: unlabelled scans have none
+    centres = {
+        "labelled": thin,
+        "unlabelled": LikelyParts(thin, labelled) if training.likely else thin,
+    }
     return [
         PatchStream(
             cases, learner.plan.patch_size, learner.read_size, count, seed, purpose, foreground,
-            fabric.global_rank, fabric.world_size, fabric.device.type == "cuda", thin,
+            fabric.global_rank, fabric.world_size, fabric.device.type == "cuda",
+            centres[purpose],
         )
         for purpose, cases, count, foreground in parts
     ]  # fmt: skip

@@ -1,5 +1,8 @@
 """The thin parts of structures, which some patches are centred on."""
 
+from collections.abc import Sequence
+from functools import cached_property
+
 import numpy as np
 
 from crln.evaluation.fine import THIN, thin_part
@@ -24,6 +27,39 @@ class ThinParts:
         if case.id not in self._found:
             self._found[case.id] = thin_voxels(case, self.plan)
         return self._found[case.id]
+
+
+class LikelyParts(ThinParts):
+    """Where an unlabelled scan is likely to have thin parts: where, in it, a labelled scan has.
+
+    Scans of one anatomy mostly lie alike; each labelled one is scaled to the size of the other.
+
+    Args:
+        thin: of the labelled cases, and of the plan.
+        labelled: these cases, prepared.
+    """
+
+    def __init__(self, thin: ThinParts, labelled: Sequence[PreparedCase]) -> None:
+        super().__init__(thin.plan)
+        self.share = thin.plan.training.likely
+        self.thin, self.labelled = thin, labelled
+
+    def of(self, case: PreparedCase) -> dict[int, np.ndarray]:
+        """Class -> (n, 3) voxels of the case where labelled ones have its thin parts, or have it.
+
+        Those of a class without thin parts are all that it has.
+        """
+        shape = np.array(case.shape)
+        return {k: np.floor(places * shape).astype(int) for k, places in self._places.items()}
+
+    @cached_property
+    def _places(self) -> dict[int, np.ndarray]:
+        """Class -> (n, 3), 0 to 1 along each axis of a scan."""
+        found: dict[int, list[np.ndarray]] = {}
+        for case in self.labelled:
+            for k, voxels in (case.foreground | self.thin.of(case)).items():
+                found.setdefault(k, []).append((voxels + 0.5) / np.array(case.shape))
+        return {k: np.concatenate(places) for k, places in found.items()}
 
 
 def thin_voxels(case: PreparedCase, plan: Plan) -> dict[int, np.ndarray]:
