@@ -86,6 +86,19 @@ def test_a_method_of_one_term_shows_that(capsys: pytest.CaptureFixture[str]) -> 
     assert said == ["step 4 of 8, labels alone: supervised loss 0.250, 1.00 s a step, 0:00:04 left"]
 
 
+def test_a_first_stage_is_a_phase_of_its_own_and_has_no_supervised_loss() -> None:
+    said: list[str] = []
+    lines = Lines(said.append, lambda: 61.0 * (1 + len(said)))
+    lines.said = 0.0
+    phase = Phase("first stage: masked", 8, "loss")
+    lines.started(Course(RUN, 0, 8, (phase,), (), lambda: None))
+    lines.row(8, {"total": 0.25, "seconds": 1.0})
+    lines.started(course())
+    lines.row(10, values(0.5, 0.75, 1.0))
+    assert said[0] == "step 8 of 8, first stage: masked: loss 0.250, 1.00 s a step, 0:00:00 left"
+    assert said[1].startswith("step 10 of 100, labels alone: supervised loss 0.500")
+
+
 def test_without_a_terminal_there_are_lines(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("FORCE_COLOR", "TTY_COMPATIBLE"):
         monkeypatch.delenv(name, raising=False)

@@ -118,21 +118,24 @@ class MethodTests(StageTests):
             assert all(gradient.isfinite().all() for gradient in gradients), space
 
     def test_labels_of_unlabelled_patches_are_never_read(self) -> None:
-        """Whatever stands there changes nothing."""
-        method = self.build()
-        labelled, unlabelled = self.batches(method)
-        if unlabelled is None:
-            return
-        generator = torch.Generator().manual_seed(5)
-        garbage = torch.randint(-9, 300, unlabelled.labels.shape, generator=generator)
-        poison = torch.full(garbage.shape, torch.nan)
-        first, *others = (
-            self.losses_of(copy.deepcopy(method), labelled, unlabelled._replace(labels=labels))
-            for labels in (unlabelled.labels, garbage, poison)
-        )
-        for other in others:
-            for name in first:
-                torch.testing.assert_close(first[name], other[name], rtol=0, atol=0, msg=name)
+        """Whatever stands there changes nothing, in either stage."""
+        for step in (FIRST, LAST):
+            method = self.build(self.plan(3))
+            labelled, unlabelled = self.batches(method)
+            if unlabelled is None:
+                return
+            generator = torch.Generator().manual_seed(5)
+            garbage = torch.randint(-9, 300, unlabelled.labels.shape, generator=generator)
+            poison = torch.full(garbage.shape, torch.nan)
+            first, *others = (
+                self.losses_of(
+                    copy.deepcopy(method), labelled, unlabelled._replace(labels=labels), step
+                )
+                for labels in (torch.full_like(garbage, IGNORE), garbage, poison)
+            )
+            for other in others:
+                for name in first:
+                    torch.testing.assert_close(first[name], other[name], rtol=0, atol=0, msg=name)
 
     def test_unlabelled_patches_are_heard_after_the_labelled_start(self) -> None:
         """Their images reach the losses then, and not before."""

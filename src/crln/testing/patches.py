@@ -21,8 +21,10 @@ SLICE = {
     "network": {"strides": [[2, 2, 1]] * 4, "kernels": [[3, 3, 1]] * 5},
 }
 """One slice: two dimensions on the same code."""
+ODD = {"patch_size": (48, 16, 5), "network": {"strides": [[2, 2, 1]] * 4}}
+"""Three unequal sides, one of them an odd number of voxels."""
 SHAPES: dict[str, dict[str, Any]] = {
-    "odd": {"patch_size": (32, 16, 48)}, "thick": THICK, "slice": SLICE,
+    "odd": ODD, "thick": THICK, "slice": SLICE,
 }  # fmt: skip
 
 FIRST, LAST = Step(index=0, total=4, seed=0), Step(index=3, total=4, seed=0)
