@@ -158,7 +158,8 @@ export class Toolbox {
   // The server makes something of the drawing. What is drawn meanwhile stays as it is drawn.
   async #made(tool, what, told) {
     const { viewer, info } = this;
-    if (!info || this.asked) return;
+    if (!info) return;
+    if (this.asked) return this.said(`${what}: another tool is at work; wait for it`);
     this.asked = true;
     this.said(`${what}: at work`);
     const sent = viewer.numbers.slice();
