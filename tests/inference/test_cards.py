@@ -69,8 +69,44 @@ def order(**told: object) -> float:
 
 def test_the_worst_structures_dice_orders() -> None:
     good, bad = Score(0.9, 0.8, 0.95, 0.1), Score(0.6, 0.4, 0.8, 0.9)
-    assert order(appraisal=Appraisal({"whole": good, "core": bad})) == 0.6
-    assert order(appraisal=Appraisal({"whole": good, "core": Score()})) == 0.9
+    assert order(appraisal=Appraisal({"whole": good, "core": bad})) == pytest.approx(0.6, abs=1e-3)
+    lone = order(appraisal=Appraisal({"whole": good, "core": Score()}))
+    assert lone == pytest.approx(0.9, abs=1e-3)
+
+
+def test_what_has_remarks_comes_before_what_has_none_whatever_its_dice() -> None:
+    """A score is of scans like those of the training: an outline with a remark is of none."""
+    good, bad = {"whole": Score(0.9, rank=0.9)}, {"whole": Score(0.2, rank=0.1)}
+    small = {"whole": ("is 0.04 times as large as the smallest label",)}
+    flagged = order(appraisal=Appraisal(good, of_structures=small))
+    gone = Appraisal({**good, "core": Score(rank=0.0)}, of_structures={"core": ("is missing",)})
+    assert order(appraisal=gone) < flagged < order(appraisal=Appraisal(bad))
+    assert order(appraisal=Appraisal(bad)) < order(appraisal=Appraisal(good))
+
+
+def test_of_scores_alike_the_lower_rank_comes_first() -> None:
+    """A flat map from signals to Dice tells the same of every outline."""
+    first, last = (Appraisal({"whole": Score(0.8, rank=rank)}) for rank in (0.2, 0.4))
+    assert order(appraisal=first) < order(appraisal=last)
+
+
+@pytest.mark.parametrize(
+    ("told", "shown"),
+    [
+        ({}, "<strong>90 %</strong> likely Dice of whole"),
+        ({"whole": ("is in 3 pieces",)}, "See the remarks"),
+        ({"core": ("is missing",)}, "<strong>No core</strong>, which every label has"),
+    ],
+)
+def test_no_dice_is_the_headline_of_what_has_remarks(told: dict, shown: str) -> None:
+    labels = LabelSpace((0, 1, 2), ("background", "whole", "core"))
+    core = Score(rank=0.0) if "core" in told else Score(0.95, rank=0.9)
+    scores = {"whole": Score(0.9, rank=0.8), "core": core}
+    appraisal = Appraisal(scores, of_structures=told)
+    html = card(predicted(labels, BLOB.astype(np.uint8), appraisal=appraisal)).to_html()
+    assert shown in html
+    assert ("<strong>90 %</strong>" in html) is (not told)
+    assert ("[0.0, 0.0]" in html) is ("core" in told)  # the worst, where a structure is chosen
 
 
 def test_where_no_dice_is_known_remarks_order_then_the_rank() -> None:
@@ -103,12 +139,28 @@ def test_a_page_is_written_between_scans_but_seldom(tmp_path: Path) -> None:
     prediction = predicted(LabelSpace(), BLOB.astype(np.uint8))
     (tmp_path / "a.nii.gz").touch()
     seen = []
+    page.add("a", "a.nii.gz", prediction, prediction.measures())
     for seconds in (1, EVERY, EVERY + 1):
         now[0] = seconds
         page.add("a", "a.nii.gz", prediction, prediction.measures())
         seen.append((tmp_path / PAGE).exists())
         (tmp_path / PAGE).unlink(missing_ok=True)
     assert seen == [False, True, False]
+
+
+def test_a_page_that_is_written_between_scans_loses_none(tmp_path: Path) -> None:
+    """A mask is saved after its card is kept, so that a scan with a mask has a card."""
+    now = [0.0]
+    page = MaskPage(tmp_path, clock=lambda: now[0])
+    prediction = predicted(LabelSpace(), BLOB.astype(np.uint8))
+    for case in "abc":
+        now[0] += EVERY
+        page.add(case, f"{case}.nii.gz", prediction, prediction.measures())
+        (tmp_path / f"{case}.nii.gz").touch()
+    page.write(list("abc"))
+    text = (tmp_path / PAGE).read_text()
+    assert "3 outlined scans" in text
+    assert "Not shown" not in text
 
 
 def test_what_a_page_sorts_by_is_what_it_tells() -> None:

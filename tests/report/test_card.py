@@ -29,12 +29,15 @@ def test_a_card_says_volume_score_interval_and_remarks_in_one_line() -> None:
     assert "\n" not in html
     for told in (
         "1,234 ml",
-        "88 %",
+        "See the remarks",
+        "88 % would be",
         "80 to 93",
-        "9 of 10 such outlines lie between 80 and 93 %",
         "liver touches the border",
     ):
         assert told in html
+    html = Card("a", 0.5, [LIVER], slices()).to_html()
+    assert "<strong>88 %</strong>" in html
+    assert "9 of 10 such outlines lie between 80 and 93 %" in html
     assert 'aria-label="axial slice 4 of 6: liver outlined, 1,234 ml"' in html
     assert 'scope="row"' in html
     data = json.loads(re.search(r'json">(.*?)</script>', html)[1])

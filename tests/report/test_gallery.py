@@ -106,6 +106,19 @@ def test_several_write_to_one_page(tmp_path: Path) -> None:
     assert names(tmp_path) == [f"{case}{number}" for case in "abc" for number in range(5)]
 
 
+def test_a_card_whose_mask_another_process_is_about_to_save_stays_for_later(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "claims").mkdir()
+    gallery = Gallery(tmp_path, tmp_path / "claims" / "page")
+    for case in "ab":
+        gallery.add(card(case, mask=f"{case}.nii.gz"))
+    for case in "ab":
+        (tmp_path / f"{case}.nii.gz").touch()
+        gallery.write()
+        assert names(tmp_path) == list("ab"[: "ab".index(case) + 1])
+
+
 def test_a_persons_own_page_is_not_replaced(tmp_path: Path) -> None:
     (tmp_path / PAGE).write_text("<p>mine", encoding="utf-8")
     with pytest.raises(CrlnError, match=r"not written by crln predict; move it, or give --no-page"):

@@ -19,6 +19,9 @@ from crln.report.viewer import SliceStack, slices_of
 EVERY, SELDOM = 60.0, 50.0
 """Seconds from one writing of the page to the next, at least; and so many times what it took."""
 
+ALIKE = 1e-4
+"""Of a likely Dice: below it two are alike, and their ranks tell."""
+
 
 def card_of(case: str, mask: str, prediction: Prediction, measures: Mapping[str, Measures]) -> Card:
     """The card of an outlined scan on the page of its folder.
@@ -35,7 +38,7 @@ def card_of(case: str, mask: str, prediction: Prediction, measures: Mapping[str,
         structures.append(
             CardRow(
                 name, class_colour(i), found.volume_ml, found.voxels,
-                score.dice, score.low, score.high,
+                score.dice, score.low, score.high, missing=_missing(score),
             )
         )  # fmt: skip
     slices: SliceStack | str
@@ -48,16 +51,23 @@ def card_of(case: str, mask: str, prediction: Prediction, measures: Mapping[str,
     return Card(case, _order(prediction, measures), structures, slices, prediction.flags, mask)
 
 
-def _order(prediction: Prediction, measures: Mapping[str, Measures]) -> float:
-    """Lowest for what is most likely wrong: by the likely Dice of its worst structure.
+def _missing(score: Score) -> bool:
+    """Whether a structure is not there, and every label has it: its rank is then the lowest."""
+    return not score.known and score.rank == 0
 
-    Where no Dice is known, by what is strange; then by its rank, or else by the share of what is
-    outlined that is in doubt.
+
+def _order(prediction: Prediction, measures: Mapping[str, Measures]) -> float:
+    """Lowest for what is most likely wrong: what is strange, then a low likely Dice.
+
+    The Dice is that of the worst structure, 0 of a missing one; of two alike, the lower rank comes
+    first. Where none is known, the rank orders, or else the share of what is outlined that is in
+    doubt; and what is stranger comes before what is less so.
     """
     scores = prediction.scores.values()
-    if dice := [score.dice for score in scores if score.known]:
-        return min(dice)
     ranks = [score.rank for score in scores if not math.isnan(score.rank)]
+    if any(score.known for score in scores):
+        dice = min(0.0 if _missing(s) else s.dice for s in scores if s.known or _missing(s))
+        return dice + ALIKE * min(ranks, default=0.0) - bool(prediction.flags)
     voxels = sum(m.voxels for m in measures.values())
     doubt = float(prediction.doubt[0].sum())
     sure = min(ranks) if ranks else 1 - doubt / (doubt + voxels + 1)
@@ -82,9 +92,12 @@ class MaskPage:
     def add(
         self, case: str, mask: str, prediction: Prediction, measures: Mapping[str, Measures]
     ) -> None:
-        """Keeps the card of a scan that was outlined; arguments as for `card_of`."""
-        self._gallery.add(card_of(case, mask, prediction, measures))
+        """Keeps the card of a scan whose mask is about to be saved; arguments as for `card_of`.
+
+        The page is written before it, if it is time: it shows no scan without a mask.
+        """
         self._seldom.do(self._gallery.write)
+        self._gallery.add(card_of(case, mask, prediction, measures))
 
     def fail(self, case: str, reason: str) -> None:
         """Keeps why a scan was not outlined."""

@@ -21,6 +21,7 @@ class CardRow:
         volume_ml: its volume.
         voxels: that it has.
         dice: 0..1, that is likely; `low` and `high`: the ends of its interval.
+        missing: it is not there, and every label has it.
     """
 
     name: str
@@ -30,6 +31,7 @@ class CardRow:
     dice: float = math.nan
     low: float = math.nan
     high: float = math.nan
+    missing: bool = False
 
     @property
     def volume(self) -> str:
@@ -92,10 +94,13 @@ class Card:
             "card.html", case=self.case, anchor=f"scan-{quote(self.case, safe='')}",
             flags=self.flags, structures=self.structures, note=self.note,
             worst=min(scored, key=lambda each: each.dice, default=None),
+            missing=[each.name for each in self.structures if each.missing],
             viewer=None if isinstance(self.slices, str) else self._viewer(self.slices),
             without=self.slices,
             figures={
-                each.name: [_figure(each.volume_ml, 1), _figure(each.dice, 100)]
+                each.name: [
+                    _figure(each.volume_ml, 1), _figure(0.0 if each.missing else each.dice, 100)
+                ]
                 for each in self.structures
             },
         )  # fmt: skip

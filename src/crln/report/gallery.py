@@ -82,7 +82,12 @@ class Gallery:
             known: ids of scans that have a mask; of those without a card the page says so.
         """
         with claim(self.lock, wait=True) if self.lock else nullcontext():
-            added = sorted(self._pieces.glob("card-*.html"))
+            # Of a scan whose mask another process is about to save, the card stays for later.
+            added = [
+                file
+                for file in sorted(self._pieces.glob("card-*.html"))
+                if all(self._there(line) for line in _lines(file))
+            ]
             lines = {line.case: line for file in (self.path, *added) for line in _lines(file)}
             # A mask that a person has removed is no longer shown.
             lines = {case: line for case, line in lines.items() if self._there(line)}
@@ -174,10 +179,10 @@ def _lead(cards: Sequence[Mapping[str, Any]], failed: Mapping[str, str], scored:
     sentences = []
     if len(cards) > 1:
         by = (
-            "by the likely Dice of the worst structure" if scored
-            else "by remarks, then by how much the model is in doubt"
+            "the likely Dice of the worst structure" if scored
+            else "how much the model is in doubt"
         )  # fmt: skip
-        sentences.append(f"The worst come first, {by}.")
+        sentences.append(f"The worst come first: those with remarks, then by {by}.")
     if flagged:
         sentences.append(f"With remarks: {flagged} of {len(cards)}.")
     elif cards:
