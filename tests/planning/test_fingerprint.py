@@ -90,7 +90,9 @@ def test_without_a_zero_the_smallest_is_background(tmp_path: Path) -> None:
     assert found.foreground[0].mean > 550
 
 
-def test_a_class_that_is_named_and_not_seen_is_a_class(tmp_path: Path) -> None:
+def test_a_class_that_is_named_and_not_seen_is_a_class_and_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     cohort = Cohort(
         tmp_path,
         "decathlon",
@@ -100,6 +102,10 @@ def test_a_class_that_is_named_and_not_seen_is_a_class(tmp_path: Path) -> None:
     found = make_fingerprint(cohort)
     assert found.labels == (0, 1, 2)
     assert found.volumes[2] == 0
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{tmp_path}: none of the 1 labels that were read holds tumour; nothing is learnt of what "
+        "no label holds"
+    ]
 
 
 def test_only_labels_of_labelled_cases_are_opened(

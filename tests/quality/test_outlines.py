@@ -112,6 +112,16 @@ def test_few_labels_tell_only_what_is_missing() -> None:
     assert set(few.flags({"wall": None, "cavity": None})) == {"wall", "cavity"}
 
 
+def test_a_structure_of_no_label_is_strange_where_there_are_enough_labels() -> None:
+    none = {**heart(), "cavity": None}
+    many, few = LabelRanges.of([none] * 4), LabelRanges.of([none] * 3)
+    assert many
+    assert few
+    assert many.flags(heart())["cavity"] == ("is there, as in no label",)
+    assert "cavity" not in few.flags(heart())
+    assert many.flags(none) == {}
+
+
 def test_a_structure_that_nobody_looked_for_is_not_counted() -> None:
     only_wall = {"wall": heart()["wall"]}
     seen = LabelRanges.of([heart(), only_wall])

@@ -1,5 +1,6 @@
 """What a cohort looks like, as far as a plan needs to know."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -12,6 +13,8 @@ from crln.imaging import Grid, check_same_grid, read_grid, read_image
 from crln.labels import LabelSpace
 from crln.planning.detail import Shares, ThinShares
 from crln.planning.plan import Section, Triple
+
+_log = logging.getLogger("crln")
 
 MOST_HEADERS = 500
 """Scans whose grid is read; of a larger cohort an even sample, as below."""
@@ -126,6 +129,12 @@ def make_fingerprint(cohort: Cohort) -> Fingerprint:
             f"{cohort.root}: the labels hold one value only ({', '.join(map(str, found))}); "
             "outline a structure"
         )
+    named = cohort.class_names.items()
+    if lacking := [name for value, name in named if value and value not in found]:
+        _log.warning(
+            "%s: none of the %d labels that were read holds %s; nothing is learnt of what no label "
+            "holds", cohort.root, voxels.labels_read, ", ".join(lacking),
+        )  # fmt: skip
     means = {value: float(np.mean(counts)) for value, counts in voxels.volumes.items()}
     return Fingerprint.model_validate({
         "labelled": len(cohort.labelled),

@@ -109,6 +109,8 @@ class Outlined(Section):
         if shape is None:
             always = self.present == self.labels and self.labels > 1
             return ["is missing, which every label has"] if always else []
+        if not self.present and self.labels >= FEWEST:
+            return ["is there, as in no label"]
         if self.present < FEWEST:
             return []
         found = [*_size(shape.volume, self.volume, "large")]
