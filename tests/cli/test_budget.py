@@ -33,6 +33,25 @@ def test_hours_become_steps_and_are_told(
 
 @pytest.mark.usefixtures("timed")
 @pytest.mark.parametrize(
+    ("words", "steps"), [([], 36), (["--jobs", 2], 180)], ids=["one after the other", "as jobs"]
+)
+def test_members_that_are_trained_one_after_the_other_share_the_hours(
+    words: list[object], steps: int, phantom: Path, tmp_path: Path,
+    command_line: Callable[..., Any], monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    taken: list[Plan] = []
+    monkeypatch.setattr("crln.cli.train._train_ensemble", lambda _, plan, *a: taken.append(plan))
+    result = command_line(
+        "train", phantom, "--out", tmp_path / "run", "--folds", 1, "--members", 5,
+        "--hours", 0.005, *words,
+    )  # fmt: skip
+    assert result.code == 0, result.err
+    assert taken[0].training.iterations == steps
+    assert ("5 times 36 steps of crln" in " ".join(result.out.split())) is (not words)
+
+
+@pytest.mark.usefixtures("timed")
+@pytest.mark.parametrize(
     ("words", "message"),
     [
         (["--hours", 1, "--iterations", 5], "--hours 1 and --iterations 5 exclude each other"),

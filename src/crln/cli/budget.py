@@ -77,8 +77,18 @@ def within_hours(
     method: str = "crln",
     device: str = "auto",
     precision: str = "32",
+    members: int = 1,
 ) -> "Plan":
-    """The plan with as many steps as the hours allow here; it is told how many these are."""
+    """The plan with as many steps as the hours allow here; it is told how many these are.
+
+    Args:
+        plan: gives all but the steps.
+        hours: None: the plan's steps.
+        method: its name.
+        device: where to compute.
+        precision: of the networks.
+        members: trainings that share the time, one after the other.
+    """
     if hours is None:
         return plan
     from crln.devices import settle_device
@@ -88,11 +98,13 @@ def within_hours(
     kind = settle_device(device).type
     with console.status("timing a few steps of training"):
         steps, each = steps_within(
-            plan, 3600 * hours, method, accelerator=kind, precision=PRECISIONS[precision]
+            plan, 3600 * hours / members, method, accelerator=kind, precision=PRECISIONS[precision]
         )
+    times = f"{members} times " if members > 1 else ""
     console.print(
-        f"--hours {hours:g}: {steps} steps of {method} at {each:.2g} s ({kind}), about "
-        f"{duration(steps * each)}; a twentieth is left for preparing the scans and for validation"
+        f"--hours {hours:g}: {times}{steps} steps of {method} at {each:.2g} s ({kind}), about "
+        f"{duration(members * steps * each)}; a twentieth is left for preparing the scans and for "
+        "validation"
     )
     left = plan.pretrain.leaves(steps)
     if left != steps:

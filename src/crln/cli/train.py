@@ -133,7 +133,11 @@ def command(
         decided = decided.updated({"training": {"iterations": iterations}})
     if chosen.pretrain:
         decided = decided.updated({"pretrain": {"task": chosen.pretrain}})
-    decided = within_hours(decided, hours, method, chosen.device, chosen.precision or "32")
+    parts, as_jobs = _parts(folds, members, begun), jobs is not None or slurm
+    decided = within_hours(
+        decided, hours, method, chosen.device, chosen.precision or "32",
+        members=parts[1] if parts and not as_jobs else 1,
+    )  # fmt: skip
     if published:
         decided = _as_published(decided, plan, method)
     console.print(
@@ -141,9 +145,8 @@ def command(
         f"{len(cohort.validation)} validation and {len(cohort.test)} test cases; "
         f"{decided.training.iterations} steps"
     )
-    as_jobs = jobs is not None or slurm
     where = Jobs(jobs, slurm, job_options(job_option, slurm)) if as_jobs else Jobs(here=True)
-    if parts := _parts(folds, members, begun):
+    if parts:
         _train_ensemble(cohort, decided, out, chosen, parts, where)
     elif as_jobs:
         raise CrlnError("--jobs and --slurm are for the members of an ensemble; add --folds")
