@@ -95,7 +95,7 @@ def test_of_scores_alike_the_lower_rank_comes_first() -> None:
     [
         ({}, "<strong>90 %</strong> likely Dice of whole"),
         ({"whole": ("is in 3 pieces",)}, "See the remarks"),
-        ({"core": ("is missing",)}, "<strong>No core</strong>, which every label has"),
+        ({"core": ("is missing",)}, "<strong>No core</strong> though every label has it"),
     ],
 )
 def test_no_dice_is_the_headline_of_what_has_remarks(told: dict, shown: str) -> None:
