@@ -9,6 +9,7 @@ import { listenToFolds, tellQuality } from "./quality.js";
 import { Ring } from "./ring.js";
 import { Toolbox } from "./toolbox.js";
 import { Overlays } from "./overlays.js";
+import { choosePen, showClasses } from "./pens.js";
 import { nextPlace, nextSlice, placeOf } from "./spots.js";
 import { Tour } from "./tour.js";
 import { Viewer } from "./viewer.js";
@@ -84,7 +85,7 @@ async function load(id, channel = 0) {
     list.show();
     $("empty").hidden = true;
     tour.hide();
-    classes(info);
+    showClasses(viewer, info);
     toolbox.show(info);
     done.show(info);
     channels(info, channel);
@@ -102,48 +103,10 @@ async function load(id, channel = 0) {
   }
 }
 
-function classes(info) {
-  const kinds = info.values.map((value, number) => ({
-    number, ...(info.classes.find(each => each.value === value) ?? { name: `value ${value}` }),
-  }));
-  kinds[0] = { number: 0, name: "erase", key: "E" };
-  const mark = kinds.length < 256 ? [{ number: kinds.length, name: "not this", key: "0", colour: "#f0f0f0" }] : [];
-  const offered = [
-    ...kinds.slice(1), kinds[0], ...mark, { number: null, name: "look", key: "D" },
-  ];
-  $("classes").replaceChildren(...offered.map(each => {
-    const label = document.createElement("label"), radio = document.createElement("input");
-    radio.type = "radio";
-    radio.name = "pen";
-    radio.value = each.number ?? "";
-    radio.checked = each.number === viewer.pen;
-    radio.addEventListener("change", () => viewer.take(each.number, $("fill").checked));
-    label.append(radio);
-    if (each.colour) {
-      const swatch = document.createElement("span");
-      swatch.className = "swatch";
-      swatch.style.backgroundColor = each.colour;
-      label.append(swatch);
-    }
-    const key = document.createElement("kbd");
-    key.textContent = each.key ?? each.number;
-    label.append(` ${each.name} `, ...(each.key || each.number < 10 ? [key] : []));
-    return label;
-  }));
-}
-
 function channels(info, channel) {
   $("channels").hidden = info.channels.length < 2;
   $("channel").replaceChildren(...info.channels.map((name, at) => new Option(name, at)));
   $("channel").value = channel;
-}
-
-function pen(number) {
-  const radio = [...document.getElementsByName("pen")]
-    .find(each => each.value === (number === null ? "" : String(number)));
-  if (!radio) return;
-  radio.checked = true;
-  viewer.take(number, $("fill").checked);
 }
 
 const decide = alone(async what => {
@@ -185,9 +148,10 @@ function history(move) {
 
 const KEYS = {
   n: () => next(1), b: () => next(-1), a: () => decide("accepted"), r: () => decide("rejected"),
-  s: () => decide("skipped"), u: takeBack, x: () => lookAt(nextPlace), c: () => lookAt(nextSlice), y: () => windows.next(), e: () => pen(0), d: () => pen(null),
+  s: () => decide("skipped"), u: takeBack, x: () => lookAt(nextPlace), c: () => lookAt(nextSlice),
+  y: () => windows.next(), e: () => choosePen(viewer, 0), d: () => choosePen(viewer, null),
   f: () => { $("fill").click(); }, o: () => { $("outline").click(); },
-  0: () => pen(open.info?.values.length ?? null), "[": () => size(-2), "]": () => size(2),
+  0: () => choosePen(viewer, open.info?.values.length ?? null), "[": () => size(-2), "]": () => size(2),
   "/": () => $("search").focus(),
   "?": () => $("card").showModal(), v: nextView, h: () => step(0, -1), l: () => step(0, 1),
   j: () => step(1, -1), k: () => step(1, 1), PageUp: () => step(2, 1), PageDown: () => step(2, -1),
@@ -232,7 +196,7 @@ function keys(event) {
     event.preventDefault();
     act(event);
   } else if (!ctrl && /^[1-9]$/.test(key)) {
-    pen(Number(key));
+    choosePen(viewer, Number(key));
   } else if (key === " " && !event.target.matches("button, input, a")) {
     event.preventDefault();
     hide(true);
