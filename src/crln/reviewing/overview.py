@@ -69,11 +69,13 @@ def line(project: Project, id: str, part: str) -> dict[str, Any]:
 
 
 def _worst(record: Record | None, kind: str) -> float | None:
-    """Of the structure whose score, or else whose rank, is the lowest."""
+    """Of the structure that is missing, or whose score, or else whose rank, is the lowest."""
     if record is None:
         return None
-    order = {n: v for n, v in (record.score or {}).items() if v is not None}
-    order = order or {n: v for n, v in record.rank.items() if v is not None}
+    known = {n: v for n, v in record.rank.items() if v is not None}
+    scored = {n: v for n, v in record.score.items() if v is not None}
+    missing = {n: v for n, v in known.items() if v == 0 and n not in scored}
+    order = missing or scored or known
     if not order:
         return None
     found: float | None = getattr(record, kind).get(min(order, key=lambda name: order[name]))
@@ -81,13 +83,16 @@ def _worst(record: Record | None, kind: str) -> float | None:
 
 
 def worst_first(project: Project) -> list[str]:
-    """Ids of the cases that are to do: what is being corrected, the worst masks, then new ones."""
+    """Ids of the cases that are to do: what is being corrected, the worst masks, then new ones.
 
-    def order(id: str) -> tuple[int, float, str]:
+    Of the masks those that something is odd about come before any likely Dice, as on their page.
+    """
+
+    def order(id: str) -> tuple[int, bool, float, str]:
         told = line(project, id, "")
         stage = ("correcting", "outlined", "new").index(told["status"])
         known = told["score"] if told["score"] is not None else told["rank"]
-        return stage, 2.0 if known is None else known, id
+        return stage, not told["flags"], 2.0 if known is None else known, id
 
     waiting = ("new", "outlined", "correcting")
     return sorted((id for id in project.cases if project.status(id) in waiting), key=order)

@@ -11,11 +11,14 @@ const percent = share => `${(100 * share).toFixed(0)} %`;
 
 export const word = status => WORDS[status];
 
-// What is being corrected is finished first; then the worst mask; what has none comes last.
+// What is being corrected is finished first; then masks with something odd; then the worst; what has
+// none comes last. As `worst_first` has it.
 function worst(one, other) {
   const stage = { correcting: 0, outlined: 1, rejected: 2, new: 3, skipped: 4, accepted: 5 };
   const rank = each => each.score ?? each.rank ?? 2;
-  return stage[one.status] - stage[other.status] || rank(one) - rank(other)
+  const odd = each => Number(each.flags.length > 0);
+  return stage[one.status] - stage[other.status] || odd(other) - odd(one)
+    || rank(one) - rank(other)
     || one.id.localeCompare(other.id, undefined, { numeric: true });
 }
 
