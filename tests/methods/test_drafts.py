@@ -9,7 +9,7 @@ from crln.methods import Step, build_method
 from crln.methods.drafts import agreements, believed, drafted_view, worths
 from crln.planning import Plan
 from crln.planning.plan import DraftsPlan
-from crln.testing.methods import make_batch
+from crln.testing import make_batch
 
 SHAPE = (6, 7, 8)
 CRITERIA = criteria_of(LabelSpace((0, 1, 2), ("background", "a", "b")))

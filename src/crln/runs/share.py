@@ -24,8 +24,9 @@ from crln.runs.folder import RunFolder
 
 TOLD = (
     "method", "seed", "precision", "transductive", "labelled", "unlabelled", "validation", "test",
-    "processes", "changes", "packages", "crln", "commit", "python", "torch", "device", "threads",
-    "cores", "chosen", "seconds", "peak_memory_gib", "parameters", "seen", "outlined", "features",
+    "processes", "first_stage", "changes", "packages", "crln", "commit", "python", "torch",
+    "device", "threads", "cores", "chosen", "seconds", "peak_memory_gib", "parameters", "seen",
+    "outlined", "features",
 )  # fmt: skip
 """Facts that name no path, person or case; others, and those of later versions, are left out."""
 
