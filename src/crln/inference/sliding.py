@@ -15,7 +15,7 @@ from torch import Tensor
 
 from crln.inference.maps import Maps, Probabilities
 from crln.inference.mean import Network, networks_of
-from crln.inference.tally import Tally, Votes
+from crln.inference.tally import Counted, Tally
 from crln.inference.window import Tiling, window_weights
 from crln.labels import LabelSpace
 from crln.planning import Plan
@@ -29,7 +29,7 @@ BATCH = {"cpu": 1}
 WORKERS = 4
 """Windows at a time on a processor, at most; each takes the memory of a forward pass."""
 
-_Scored = tuple[Tensor, Votes | None]
+_Scored = tuple[Tensor, Counted | None]
 _Score = Callable[[list[Triple]], _Scored]
 _Map = Callable[[_Score, Iterable[list[Triple]]], Iterable[_Scored]]
 
@@ -105,9 +105,9 @@ def score_slabs(
     with _mapping(device, max(len(corners) for _, corners in groups)) as each:
         for (start, corners), end in zip(groups, ends, strict=True):
             batches = [corners[i : i + size] for i in range(0, len(corners), size)]
-            for batch, (results, votes) in zip(batches, each(score, batches), strict=True):
-                if tally and votes:
-                    tally.add(votes)
+            for batch, (results, counted) in zip(batches, each(score, batches), strict=True):
+                if tally and counted:
+                    tally.add(counted)
                 for at, scores in zip(batch, results, strict=True):
                     place = _across(at, patch, axis)
                     sums[place].addcmul_(scores.movedim(axis + 1, 0), weights[:, None])
@@ -188,7 +188,8 @@ def _scores(
     assert total is not None
     if len(networks) > 1:
         total = total.div_(len(networks))
-    return torch.cat([total, told.channels(total)], 1) if told else total, votes
+    counted = votes.counted() if votes else None
+    return torch.cat([total, told.channels(total)], 1) if told else total, counted
 
 
 def _asking(network: Network, labels: LabelSpace) -> Probabilities:

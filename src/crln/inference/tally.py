@@ -12,8 +12,8 @@ from crln.planning import Plan
 from crln.planning.plan import Triple
 from crln.quality import Signals
 
-_SPACE = (0, 2, 3, 4)
-"""The axes of windows (B, K, X, Y, Z) that are summed over."""
+Counted = tuple[Tensor, bool]
+"""What is kept of a batch of windows: nothing of a window's size."""
 
 
 class Tally:
@@ -43,12 +43,12 @@ class Tally:
         for at in corners:
             x, y, z = (share[start] for share, start in zip(self._shares, at, strict=True))
             weights.append(x[:, None, None] * y[:, None] * z)
-        return Votes(self.labels, torch.stack(weights)[:, None])
+        return Votes(self.labels, torch.stack(weights))
 
-    def add(self, votes: "Votes") -> None:
+    def add(self, counted: Counted) -> None:
         """What was counted in some windows."""
-        self._sums.append(votes.sums())
-        self._twice = votes.twice
+        sums, self._twice = counted
+        self._sums.append(sums)
 
     def signals(self) -> dict[str, Signals]:
         """What the windows tell of each structure, by its name."""
@@ -73,7 +73,7 @@ class Votes:
 
     Args:
         labels: decide.
-        weights: (B, 1, X, Y, Z), how much each voxel counts.
+        weights: (B, X, Y, Z), how much each voxel counts.
     """
 
     def __init__(self, labels: LabelSpace, weights: Tensor) -> None:
@@ -84,31 +84,48 @@ class Votes:
 
     def add(self, probabilities: Tensor, second: Tensor | None = None) -> None:
         """Those of one more network, (B, K, X, Y, Z), and of what it is compared with."""
-        mass, decided = probabilities[:, 1:], self._decided(probabilities)
-        size = decided * self.weights
-        sums = [(mass * self.weights).sum(_SPACE), size.sum(_SPACE), (mass * size).sum(_SPACE)]
-        if second is None:
+        decided = self._decided(probabilities)
+        other = None if second is None else self._decided(second)
+        self.twice = other is not None
+        each = [
+            self._summed(
+                probabilities[:, k + 1], decided[:, k], None if other is None else other[:, k]
+            )
+            for k in range(decided.shape[1])
+        ]
+        self._each.append(torch.stack(each, 1))
+        votes = decided.to(torch.uint8)
+        self._votes = votes if self._votes is None else self._votes.add_(votes)
+
+    def _summed(self, mass: Tensor, held: Tensor, other: Tensor | None) -> Tensor:
+        """The sums of one structure, (5,); one at a time, as windows are large."""
+        size = held * self.weights
+        sums = [(mass * self.weights).sum(), size.sum(), (mass * size).sum()]
+        if other is None:
             sums += [torch.zeros_like(sums[0])] * 2
         else:
-            other = self._decided(second)
-            sums += [(other * self.weights).sum(_SPACE), (other * size).sum(_SPACE)]
-            self.twice = True
-        self._each.append(torch.stack(sums))
-        self._votes = decided if self._votes is None else self._votes + decided
+            sums += [(other * self.weights).sum(), (other * size).sum()]
+        return torch.stack(sums)
 
     def _decided(self, probabilities: Tensor) -> Tensor:
-        """Where a network decides for each structure, (B, K - 1, X, Y, Z), 0 or 1."""
+        """Where a network decides for each structure, (B, K - 1, X, Y, Z) bool."""
         if self.labels.exclusive:
             best = probabilities.amax(1, keepdim=True)
-            return (probabilities[:, 1:] >= best).to(probabilities)
+            return probabilities[:, 1:] >= best
         found = self.labels.decide(probabilities)
         held = [self.labels.holds(found, k) for k in range(1, self.labels.classes)]
-        return torch.stack(held, 1).to(probabilities)
+        return torch.stack(held, 1)
 
-    def sums(self) -> Tensor:
+    def counted(self) -> Counted:
+        """The sums, and whether networks were compared with a second."""
+        return self._sums(), self.twice
+
+    def _sums(self) -> Tensor:
         """(M + 1, 5, K - 1): of each network its sums; then sum n (n - 1), and zeros."""
         assert self._votes is not None
         pairs = torch.zeros_like(self._each[0])
         if len(self._each) > 1:
-            pairs[0] = (self._votes * (self._votes - 1) * self.weights).sum(_SPACE)
+            for k, votes in enumerate(self._votes.unbind(1)):
+                many = votes.to(self.weights)
+                pairs[0, k] = (many * (many - 1) * self.weights).sum()
         return torch.stack([*self._each, pairs])
