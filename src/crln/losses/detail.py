@@ -135,7 +135,10 @@ def surface_dice_loss(p: Tensor, g: Tensor, axes: Axes) -> Tensor:
 def thinness(g: Tensor, axes: Axes) -> Tensor:
     """How thin a class is at each voxel, (B, 1, X, Y, Z): 2 below 3 voxels, 1 below 5, else 0.
 
-    Thin is what an opening by a cube of that size takes away; it has no say where no class is.
+    Thin is what an opening by a cube of that size takes away; it has no say where no class is. In
+    whole labels thin is what `crln.evaluation.fine.thin_part` measures with balls, in millimetres
+    and on the host, to the same bound of 5. That takes seconds a scan; this is for views, which are
+    cropped, mixed and pseudo-labelled on the device within a step.
     """
     return thinness_of_each(g, axes).amax(1, keepdim=True)
 

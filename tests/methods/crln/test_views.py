@@ -12,7 +12,7 @@ from torch import Tensor
 from crln.labels import IGNORE, LabelSpace
 from crln.losses import criteria_of
 from crln.methods import Step
-from crln.methods.crln.detail import doubtful_scores, labelled_scores, structure_codes
+from crln.methods.crln.views import doubtful_scores, labelled_scores, structure_codes
 from crln.planning import Plan
 
 ALL = (0, 1, 2)

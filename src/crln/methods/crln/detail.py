@@ -15,8 +15,15 @@ from crln.losses.detail import Axes, dilate, thinness_of_each
 from crln.methods.crln.contrastive import VoxelDraws
 from crln.methods.draws import Drawn
 
-FAINT = 1e-9
-"""Score of a voxel of a structure beside the 1 of a thin one: it decides where nothing is thin."""
+
+def structures(criteria: Criteria, target: Tensor) -> Tensor:
+    """Where each class but the background is known to be, (B, K - 1, X, Y, Z) bool.
+
+    Args:
+        criteria: of the plan's classes.
+        target: (B, X, Y, Z), class or IGNORE.
+    """
+    return (criteria.held(target) & criteria.known(target))[:, 1:]
 
 
 def thin_voxels(criteria: Criteria, target: Tensor, axes: Axes) -> Tensor:
@@ -27,8 +34,13 @@ def thin_voxels(criteria: Criteria, target: Tensor, axes: Axes) -> Tensor:
         target: (B, X, Y, Z), class or IGNORE.
         axes: of `crln.losses.fine_axes`.
     """
-    held = (criteria.held(target) & criteria.known(target))[:, 1:]
+    held = structures(criteria, target)
     return thinness_of_each(held.float(), axes) * held
+
+
+def any_thin(criteria: Criteria, target: Tensor, axes: Axes) -> Tensor:
+    """Where some class but the background is thin, (B, X, Y, Z) bool; as above."""
+    return (thin_voxels(criteria, target, axes) > 0).any(1)
 
 
 def thin_target(criteria: Criteria, target: Tensor, axes: Axes) -> Tensor:
@@ -39,9 +51,8 @@ def thin_target(criteria: Criteria, target: Tensor, axes: Axes) -> Tensor:
         target: (B, X, Y, Z), class or IGNORE.
         axes: of `crln.losses.fine_axes`.
     """
-    some = (criteria.held(target) & criteria.known(target))[:, 1:].any(1)
-    thin = (thin_voxels(criteria, target, axes) > 0).any(1)
-    return target.masked_fill(some & ~thin, IGNORE)
+    thick = structures(criteria, target).any(1) & ~any_thin(criteria, target, axes)
+    return target.masked_fill(thick, IGNORE)
 
 
 def surer_where_thin(criteria: Criteria, probabilities: Tensor, axes: Axes, by: float) -> Tensor:
@@ -71,45 +82,7 @@ def thin_or_edge(criteria: Criteria, classes: Tensor, axes: Axes) -> Tensor:
     """
     known, held = criteria.known(classes), criteria.held(classes)
     beside = dilate((known & ~held).float(), axes) > 0
-    return (held & known & beside).any(1) | (thin_voxels(criteria, classes, axes) > 0).any(1)
-
-
-def labelled_scores(criteria: Criteria, target: Tensor, axes: Axes) -> Tensor:
-    """What a detail view of a labelled patch is drawn by, (B, X, Y, Z): thin parts.
-
-    Where there are none, voxels of structures; without those, `draw_focus` takes any.
-
-    Args:
-        criteria: of the plan's classes.
-        target: (B, X, Y, Z), class or IGNORE.
-        axes: of `crln.losses.fine_axes`.
-    """
-    some = (criteria.held(target) & criteria.known(target))[:, 1:].any(1)
-    thin = (thin_voxels(criteria, target, axes) > 0).any(1)
-    return thin + FAINT * some
-
-
-def doubtful_scores(criteria: Criteria, pseudo: Tensor, confidence: Tensor, axes: Axes) -> Tensor:
-    """The same of an unlabelled patch: half of the draws by doubt, half from thin parts.
-
-    Args:
-        criteria: of the plan's classes.
-        pseudo: (B, X, Y, Z), class or IGNORE.
-        confidence: in these, (B, X, Y, Z); doubt is what it lacks to 1.
-        axes: of `crln.losses.fine_axes`.
-    """
-    doubt = (1 - confidence).masked_fill(pseudo == IGNORE, 0).clamp(min=0)
-    thin = (thin_voxels(criteria, pseudo, axes) > 0).any(1).to(doubt.dtype)
-    parts = (doubt, thin)
-    shares = [part / part.sum((1, 2, 3), True).clamp(min=FAINT) for part in parts]
-    return torch.stack(shares).mean(0)
-
-
-def structure_codes(criteria: Criteria, target: Tensor) -> Tensor:
-    """Which structures a voxel is known to be of, as one integer, 0: of none, (B, X, Y, Z)."""
-    held = (criteria.held(target) & criteria.known(target))[:, 1:]
-    bits = torch.arange(held.shape[1], device=held.device).view(1, -1, 1, 1, 1)
-    return (held.long() << bits).sum(1)
+    return (held & known & beside).any(1) | any_thin(criteria, classes, axes)
 
 
 class DetailDraws(VoxelDraws):

@@ -19,11 +19,14 @@ from crln.labels import IGNORE
 from crln.losses import Criteria
 from crln.losses.detail import Axes
 from crln.losses.partial import without_partial
-from crln.methods.crln.detail import doubtful_scores, labelled_scores, structure_codes
+from crln.methods.crln.detail import any_thin, structures
 from crln.methods.crln.options import CRLNOptions
 
 Taught = tuple[Tensor, Tensor, Tensor]
 """Images (B, C, X, Y, Z), their pseudo-labels and the confidence in these, (B, X, Y, Z)."""
+
+FAINT = 1e-9
+"""Score of a voxel of a structure beside the 1 of a thin one: it decides where nothing is thin."""
 
 
 class StudentViews:
@@ -101,3 +104,39 @@ class StudentViews:
         """A view of the weak views, zoomed in on thin or doubtful parts; on their device."""
         scores = doubtful_scores(self.criteria, *taught[1:], axes=self.axes)
         return draw_focus(scores, self.options.detail_zoom, self.axes, generator)
+
+
+def labelled_scores(criteria: Criteria, target: Tensor, axes: Axes) -> Tensor:
+    """What a detail view of a labelled patch is drawn by, (B, X, Y, Z): thin parts.
+
+    Where there are none, voxels of structures; without those, `draw_focus` takes any.
+
+    Args:
+        criteria: of the plan's classes.
+        target: (B, X, Y, Z), class or IGNORE.
+        axes: of `crln.losses.fine_axes`.
+    """
+    return any_thin(criteria, target, axes) + FAINT * structures(criteria, target).any(1)
+
+
+def doubtful_scores(criteria: Criteria, pseudo: Tensor, confidence: Tensor, axes: Axes) -> Tensor:
+    """The same of an unlabelled patch: half of the draws by doubt, half from thin parts.
+
+    Args:
+        criteria: of the plan's classes.
+        pseudo: (B, X, Y, Z), class or IGNORE.
+        confidence: in these, (B, X, Y, Z); doubt is what it lacks to 1.
+        axes: of `crln.losses.fine_axes`.
+    """
+    doubt = (1 - confidence).masked_fill(pseudo == IGNORE, 0).clamp(min=0)
+    thin = any_thin(criteria, pseudo, axes).to(doubt.dtype)
+    parts = (doubt, thin)
+    shares = [part / part.sum((1, 2, 3), True).clamp(min=FAINT) for part in parts]
+    return torch.stack(shares).mean(0)
+
+
+def structure_codes(criteria: Criteria, target: Tensor) -> Tensor:
+    """Which structures a voxel is known to be of, as one integer, 0: of none, (B, X, Y, Z)."""
+    held = structures(criteria, target)
+    bits = torch.arange(held.shape[1], device=held.device).view(1, -1, 1, 1, 1)
+    return (held.long() << bits).sum(1)
