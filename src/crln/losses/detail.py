@@ -156,10 +156,10 @@ TERMS: dict[str, Callable[[Tensor, Tensor, Axes], Tensor]] = {
 }
 """Terms of a plan's loss that are made of p and g."""
 
-THIN = "thin_ce"
+THIN_CE = "thin_ce"
 """Cross-entropy that weighs a voxel 1 + `thinness`."""
 
-DETAILS = (*TERMS, THIN)
+DETAILS = (*TERMS, THIN_CE)
 
 
 def detail_loss(
@@ -177,8 +177,8 @@ def detail_loss(
     known = criteria.known(target)[:, 1:]
     p = criteria.probabilities(logits)[:, 1:] * known
     g = (criteria.held(target)[:, 1:] & known).to(p.dtype)
-    losses = [TERMS[name](p, g, axes) for name in names if name != THIN]
-    if THIN in names:
+    losses = [TERMS[name](p, g, axes) for name in names if name != THIN_CE]
+    if THIN_CE in names:
         weights = (1 + thinness(g, axes).squeeze(1)) * known.any(1)
         voxels = criteria.voxel_cross_entropy(logits, target)
         losses.append((voxels * weights).sum() / weights.sum().clamp(min=1))

@@ -6,8 +6,8 @@ from pydantic import Field, field_validator, model_validator
 
 from crln.planning.sections import Section
 
-Overlap = Literal["dice_ce", "cross_entropy", "dice"]
-Detail = Literal["skeleton_recall", "cldice", "surface_dice", "thin_ce"]
+OverlapTerm = Literal["dice_ce", "cross_entropy", "dice"]
+DetailTerm = Literal["skeleton_recall", "cldice", "surface_dice", "thin_ce"]
 
 
 class LossPlan(Section):
@@ -16,7 +16,7 @@ class LossPlan(Section):
     A name or a list of them is short for `terms`.
     """
 
-    terms: tuple[Overlap | Detail, ...] = Field(
+    terms: tuple[OverlapTerm | DetailTerm, ...] = Field(
         default=("dice_ce",),
         min_length=1,
         description=(
@@ -32,19 +32,19 @@ class LossPlan(Section):
     @property
     def overlap(self) -> tuple[str, ...]:
         """The terms that are averaged."""
-        return tuple(term for term in self.terms if term in get_args(Overlap))
+        return tuple(term for term in self.terms if term in get_args(OverlapTerm))
 
     @property
     def detail(self) -> tuple[str, ...]:
         """The terms that are added: of thin parts and surfaces."""
-        return tuple(term for term in self.terms if term in get_args(Detail))
+        return tuple(term for term in self.terms if term in get_args(DetailTerm))
 
     @field_validator("terms")
     @classmethod
     def _terms_add_up(cls, terms: tuple[str, ...]) -> tuple[str, ...]:
-        if len(set(terms)) < len(terms) or not set(terms) & set(get_args(Overlap)):
+        if len(set(terms)) < len(terms) or not set(terms) & set(get_args(OverlapTerm)):
             raise ValueError(
-                f"each term once, and one of {', '.join(get_args(Overlap))} among them, got "
+                f"each term once, and one of {', '.join(get_args(OverlapTerm))} among them, got "
                 f"{', '.join(terms)}"
             )
         return terms
