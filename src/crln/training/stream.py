@@ -12,7 +12,7 @@ from crln.methods import Batch
 from crln.planning.plan import Triple
 from crln.preparation import PreparedCase
 from crln.seeding import numpy_generator
-from crln.training.thin import ThinParts
+from crln.training.thin import ThinParts, draw_voxel
 
 
 class PatchStream:
@@ -124,16 +124,12 @@ class PatchStream:
 
     def _centre(self, case: PreparedCase, random: np.random.Generator) -> np.ndarray | None:
         """The voxel to centre a patch on, (3,); None: it lies anywhere."""
-        number, of_class = random.random(), dict[int, np.ndarray]()
+        number = random.random()
         if number < self.foreground:
-            of_class = case.foreground
-        elif self.thin and number < self.foreground + self.thin.share:
-            of_class = self.thin.of(case)
-        if not of_class:
-            return None
-        voxels = of_class[random.choice(sorted(of_class))]
-        voxel: np.ndarray = voxels[random.integers(len(voxels))]
-        return voxel
+            return draw_voxel(case.foreground, random)
+        if self.thin and number < self.foreground + self.thin.share:
+            return self.thin.draw(case, random)
+        return None
 
     def _holds(self, start: np.ndarray, voxels: np.ndarray) -> np.ndarray:
         """Which of some voxels, (n, 3), a patch holds."""

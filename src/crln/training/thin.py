@@ -1,6 +1,6 @@
 """The thin parts of structures, which some patches are centred on."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 
 import numpy as np
@@ -21,6 +21,10 @@ class ThinParts:
     def __init__(self, plan: Plan) -> None:
         self.plan, self.share = plan, plan.training.thin
         self._found: dict[str, dict[int, np.ndarray]] = {}
+
+    def draw(self, case: PreparedCase, random: np.random.Generator) -> np.ndarray | None:
+        """A voxel of a thin part, (3,), every class as often; None: there is none."""
+        return draw_voxel(self.of(case), random)
 
     def of(self, case: PreparedCase) -> dict[int, np.ndarray]:
         """Class -> (n, 3) voxels of its thin parts; empty without a label."""
@@ -44,22 +48,41 @@ class LikelyParts(ThinParts):
         self.share = thin.plan.training.likely
         self.thin, self.labelled = thin, labelled
 
-    def of(self, case: PreparedCase) -> dict[int, np.ndarray]:
-        """Class -> (n, 3) voxels of the case where labelled ones have its thin parts, or have it.
+    def draw(self, case: PreparedCase, random: np.random.Generator) -> np.ndarray | None:
+        """A voxel of the case where labelled ones have thin parts of a class, or have it at all."""
+        place = draw_voxel(self.places, random)
+        if place is None:
+            return None
+        voxel: np.ndarray = np.floor(place * np.array(case.shape)).astype(int)
+        return voxel
+
+    @cached_property
+    def places(self) -> dict[int, np.ndarray]:
+        """Class -> (n, 3) places of its thin parts in labelled scans, 0 to 1 along each axis.
 
         Those of a class without thin parts are all that it has.
         """
-        shape = np.array(case.shape)
-        return {k: np.floor(places * shape).astype(int) for k, places in self._places.items()}
-
-    @cached_property
-    def _places(self) -> dict[int, np.ndarray]:
-        """Class -> (n, 3), 0 to 1 along each axis of a scan."""
         found: dict[int, list[np.ndarray]] = {}
         for case in self.labelled:
             for k, voxels in (case.foreground | self.thin.of(case)).items():
                 found.setdefault(k, []).append((voxels + 0.5) / np.array(case.shape))
         return {k: np.concatenate(places) for k, places in found.items()}
+
+
+def draw_voxel(
+    of_class: Mapping[int, np.ndarray], random: np.random.Generator
+) -> np.ndarray | None:
+    """One voxel, (3,), of a class that is drawn first; None where there is no class.
+
+    Args:
+        of_class: class -> (n, 3), at least one each.
+        random: a numpy generator.
+    """
+    if not of_class:
+        return None
+    voxels = of_class[random.choice(sorted(of_class))]
+    voxel: np.ndarray = voxels[random.integers(len(voxels))]
+    return voxel
 
 
 def thin_voxels(case: PreparedCase, plan: Plan) -> dict[int, np.ndarray]:
