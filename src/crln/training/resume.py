@@ -30,26 +30,7 @@ def settled(options: Training, plan: Plan, out: Path) -> tuple[Training, Plan]:
     if options.pretrain:
         plan = plan.updated({"pretrain": {"task": options.pretrain}})
     if options.resume and (out / FACTS).exists():
-        refuse_shared(out)
-        begun = open_run(out)
-        facts = begun.facts
-        names = ("method", "seed", "precision")
-        had, asked = ({name: getattr(told, name) for name in names} for told in (facts, options))
-        refuse_others(out, had, asked)
-        begun_from = Path(facts.start_from) if facts.start_from else None
-        if options.start_from not in (None, begun_from):
-            raise CrlnError(f"{out}: is begun already; leave out --start-from, or --resume")
-        taught_by = Path(facts.distil) if facts.distil else None
-        if options.distil not in (None, taught_by):
-            raise CrlnError(f"{out}: is begun already; leave out --distil, or --resume")
-        if plan.pretrain.iterations is None:  # a share of a budget that may be another by now
-            plan = plan.updated({"pretrain": {"iterations": begun.plan.pretrain.iterations}})
-        options = replace(
-            options,
-            method=facts.method, seed=facts.seed, precision=cast(Any, facts.precision),
-            transductive=options.transductive or facts.transductive,
-            start_from=begun_from, distil=taught_by,
-        )  # fmt: skip
+        options, plan = _going_on(options, plan, out)
     else:
         if options.distil:
             options = _distilling(options)
@@ -71,6 +52,31 @@ def settled(options: Training, plan: Plan, out: Path) -> tuple[Training, Plan]:
     if steps := plan.pretrain.steps(plan.training.iterations):
         plan = plan.updated({"pretrain": {"iterations": steps}})
     return options, spelled_out(str(options.method), plan)
+
+
+def _going_on(options: Training, plan: Plan, out: Path) -> tuple[Training, Plan]:
+    """The options, and first stage, of the run that is resumed; CrlnError as of `settled`."""
+    refuse_shared(out)
+    begun = open_run(out)
+    facts = begun.facts
+    names = ("method", "seed", "precision")
+    had, asked = ({name: getattr(told, name) for name in names} for told in (facts, options))
+    refuse_others(out, had, asked)
+    begun_from = Path(facts.start_from) if facts.start_from else None
+    if options.start_from not in (None, begun_from):
+        raise CrlnError(f"{out}: is begun already; leave out --start-from, or --resume")
+    taught_by = Path(facts.distil) if facts.distil else None
+    if options.distil not in (None, taught_by):
+        raise CrlnError(f"{out}: is begun already; leave out --distil, or --resume")
+    if plan.pretrain.iterations is None:  # a share of a budget that may be another by now
+        plan = plan.updated({"pretrain": {"iterations": begun.plan.pretrain.iterations}})
+    told = replace(
+        options,
+        method=facts.method, seed=facts.seed, precision=cast(Any, facts.precision),
+        transductive=options.transductive or facts.transductive,
+        start_from=begun_from, distil=taught_by,
+    )  # fmt: skip
+    return told, plan
 
 
 def _distilling(options: Training) -> Training:
