@@ -18,7 +18,6 @@ from crln.runs import RunFolder
 from crln.runs.checkpoint import Origin, Progress, load_checkpoint, read_origin
 from crln.runs.facts import FirstStageFacts
 from crln.runs.folder import FIRST_STAGE
-from crln.training.listeners import Course
 from crln.training.optimiser import build_optimiser
 from crln.training.options import Training
 from crln.training.phases import Phase
@@ -60,18 +59,16 @@ def begin_first_stage(at: Session) -> Session | None:
         _check_origin(at.task.out, run.checkpoint, origin)
         state = load_checkpoint(run.checkpoint, stage, optimiser)
     told = [each for each in at.told if each.first_stage]
-    phase = Phase(f"first stage: {plan.pretrain.task}", steps, "loss")
-    course = Course(run, state.step, steps, (phase,), (), at.stop.ask)
-    for listener in told:
-        listener.started(course)
     stream = PatchStream(
         at.scans, plan.patch_size, stage.read_size, stage.patches, int(at.task.options.seed or 0),
         "first stage", 0.0, fabric.global_rank, fabric.world_size, fabric.device.type == "cuda",
     )  # fmt: skip
-    return Session(
+    stage_at = Session(
         fabric, replace(at.task, plan=own), run, origin, stage, optimiser, [stream],
         Validation((), plan, fabric.device), state, told, at.stop,
     )  # fmt: skip
+    stage_at.tell_start((Phase(f"first stage: {plan.pretrain.task}", steps, "loss"),))
+    return stage_at
 
 
 def end_first_stage(stage: Session, at: Session) -> None:

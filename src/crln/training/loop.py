@@ -21,12 +21,12 @@ from crln.runs.packages import needed
 from crln.training.bar import show_progress
 from crln.training.cases import find_pool, prepare_parts
 from crln.training.first_stage import begin_first_stage, end_first_stage, scans_to_begin_with
-from crln.training.listeners import Course, Listener
+from crln.training.listeners import Listener
 from crln.training.log import Losses, Table, TensorBoard, check_terms
 from crln.training.look import looking
 from crln.training.optimiser import build_optimiser, set_learning_rate
 from crln.training.page import RunPage, write_page
-from crln.training.phases import Phase, phases_of
+from crln.training.phases import phases_of
 from crln.training.resume import schedule_notes
 from crln.training.session import Session, Task
 from crln.training.start_from import take_weights
@@ -113,15 +113,8 @@ def _take_first_stage(at: Session) -> bool:
         if not _take_steps(stage):
             return False
         end_first_stage(stage, at)
-    _tell_start(at, phases_of(type(at.learner), at.task.plan))
+    at.tell_start(phases_of(type(at.learner), at.task.plan))
     return True
-
-
-def _tell_start(at: Session, phases: tuple[Phase, ...]) -> None:
-    total = at.task.plan.training.iterations
-    course = Course(at.run, at.state.step, total, phases, at.notes, at.stop.ask)
-    for listener in at.told:
-        listener.started(course)
 
 
 def _take_steps(at: Session) -> bool:

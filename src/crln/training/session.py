@@ -13,8 +13,9 @@ from crln.planning import Plan
 from crln.preparation import PreparedCase
 from crln.runs import RunFolder
 from crln.runs.checkpoint import Origin, Progress
-from crln.training.listeners import Listener
+from crln.training.listeners import Course, Listener
 from crln.training.options import Training
+from crln.training.phases import Phase
 from crln.training.stop import Stop
 from crln.training.stream import PatchStream
 from crln.training.validation import Validation
@@ -72,3 +73,10 @@ class Session:
     stop: Stop
     notes: tuple[str, ...] = ()
     scans: Sequence[PreparedCase] = ()
+
+    def tell_start(self, phases: tuple[Phase, ...]) -> None:
+        """Listeners hear what is to come, step by step."""
+        total = self.task.plan.training.iterations
+        course = Course(self.run, self.state.step, total, phases, self.notes, self.stop.ask)
+        for listener in self.told:
+            listener.started(course)
