@@ -15,9 +15,9 @@ from crln.networks import Backbone, Patchwise, Pointwise
 class DenoisingBeside(Patchwise):
     """The task beside a method: a head for each of its backbones, thrown away afterwards.
 
-    w (1 - progress) times the same L, of the unlabelled patches, or where there are none, of the
-    labelled ones. The method's own networks, random draws and norm statistics stay as they are;
-    its backbones alone learn more.
+    To a step's total it adds w (1 - progress) L, the L of `Denoising` on the unlabelled patches, or
+    where there are none, on the labelled ones. The method's own networks, random draws and norm
+    statistics stay as they are; its backbones alone learn more.
 
     Args:
         backbones: the method's that learn; they stay its own.

@@ -5,6 +5,7 @@ from torch import Tensor
 
 from crln.losses import full_precision
 from crln.methods.batch import Batch, Step
+from crln.methods.first_stages.inside import mean_and_deviation
 from crln.methods.first_stages.stage import FirstStage
 
 NOISE = (0.1, 0.6)
@@ -37,11 +38,7 @@ def with_noise(images: Tensor, inside: Tensor, generator: torch.Generator) -> tu
         inside: (B, X, Y, Z), bool: in the scan.
         generator: on the images' device.
     """
-    counted = inside[:, None].to(images)
-    count = counted.sum((2, 3, 4), keepdim=True).clamp(min=1)
-    mean = (images * counted).sum((2, 3, 4), keepdim=True) / count
-    squares = ((images - mean).square() * counted).sum((2, 3, 4), keepdim=True)
-    spread = (squares / count).sqrt().clamp(min=1e-3)
+    _, spread = mean_and_deviation(images, inside)
     low, high = NOISE
     strength = torch.empty(len(images), 1, 1, 1, 1, device=images.device)
     strength.uniform_(low, high, generator=generator)

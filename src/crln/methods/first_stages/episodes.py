@@ -4,6 +4,7 @@ After ADNet (Hansen et al., MedIA 2022) and SSL-ALPNet (Ouyang et al., ECCV 2020
 dimensions and of any number of classes.
 """
 
+from math import prod
 from typing import ClassVar
 
 import torch
@@ -15,7 +16,7 @@ from crln.losses import full_precision
 from crln.methods.base import Method
 from crln.methods.batch import Batch, Step
 from crln.methods.first_stages.stage import FirstStage
-from crln.methods.first_stages.supervoxels import cell_sides, supervoxels
+from crln.methods.first_stages.supervoxels import cell_counts, cell_sides, supervoxels
 from crln.planning import Plan
 
 SCALE = 20.0
@@ -81,7 +82,7 @@ class Episodes(FirstStage):
             view = self.views.draw("labelled", len(images), images.shape[1], generator)
             seen.append(view.images(images))
             shown.append(view.labels(parts))
-        count = _count(images.shape[2:], sides)
+        count = prod(cell_counts(images.shape[2:], sides))
         eligible = _varied(images, parts, count)
         for part in shown:
             eligible = eligible & (_sizes(part, count) >= FEWEST)
@@ -143,11 +144,6 @@ def prototype_loss(
     surprise = F.cross_entropy(torch.stack(scores, 1), target, reduction="none")
     weight = torch.where(target == 0, BACKGROUND, 1.0) * known
     return (surprise * weight).sum() / weight.sum().clamp(min=1e-6)
-
-
-def _count(shape: tuple[int, ...], sides: tuple[int, ...]) -> int:
-    x, y, z = (-(-side // cell) for side, cell in zip(shape, sides, strict=True))
-    return x * y * z
 
 
 def _sizes(parts: Tensor, count: int) -> Tensor:

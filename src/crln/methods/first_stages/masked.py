@@ -1,6 +1,7 @@
 """Masked images: blocks of a patch are hidden, and filled in from what is around them."""
 
 from collections.abc import Sequence
+from math import prod
 
 import torch
 from torch import Tensor
@@ -8,6 +9,7 @@ from torch import Tensor
 from crln.losses import full_precision
 from crln.methods.batch import Batch, Step
 from crln.methods.first_stages.stage import FirstStage
+from crln.methods.first_stages.supervoxels import cell_counts
 
 SHARE = 0.6
 """Of the blocks that are hidden (SimMIM, Xie et al., CVPR 2022: 0.5 to 0.6 of large ones)."""
@@ -43,8 +45,8 @@ def hidden_blocks(
         generator: on the images' device.
     """
     batch, _, *shape = images.shape
-    counts = [-(-side // block) for side, block in zip(shape, sides, strict=True)]
-    total = counts[0] * counts[1] * counts[2]
+    counts = cell_counts(shape, sides)
+    total = prod(counts)
     hide = min(max(1, round(share * total)), max(1, total - 1))
     drawn = torch.rand(batch, total, generator=generator, device=images.device)
     blocks = drawn.argsort(1).argsort(1) < hide

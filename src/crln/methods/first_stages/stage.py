@@ -66,7 +66,7 @@ class FirstStage(Method):
 
     @property
     def patches(self) -> int:
-        """Patches of a step: all of the method's, or half of them in two views."""
+        """Patches of a step: all of the method's; in two views, as many as its labelled ones."""
         training = self.plan.training
         both = training.labelled + training.unlabelled
         return both if self.views_a_patch == 1 else training.labelled

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from crln.labels import IGNORE
+from crln.methods.first_stages.inside import mean_and_deviation
 from crln.planning.plan import Triple
 
 ROUNDS = 3
@@ -31,6 +32,12 @@ def cell_sides(patch: Sequence[int], step: Sequence[int]) -> Triple:
     return x, y, z
 
 
+def cell_counts(shape: Sequence[int], sides: Sequence[int]) -> Triple:
+    """How many cells there are along X, Y, Z of a patch; the last may be cut off."""
+    x, y, z = (-(-side // cell) for side, cell in zip(shape, sides, strict=True))
+    return x, y, z
+
+
 def supervoxels(images: Tensor, inside: Tensor, sides: Sequence[int]) -> Tensor:
     """SLIC (Achanta et al., PAMI 2012) of each patch, on its device.
 
@@ -47,7 +54,7 @@ def supervoxels(images: Tensor, inside: Tensor, sides: Sequence[int]) -> Tensor:
         (B, X, Y, Z), int64: from 0 up, within each patch; IGNORE outside the scan.
     """
     shape = images.shape[2:]
-    counts = [-(-side // cell) for side, cell in zip(shape, sides, strict=True)]
+    counts = cell_counts(shape, sides)
     described = torch.cat([_intensities(images, inside), _places(images, sides)], 1)
     homes = [
         torch.arange(side, device=images.device) // cell
@@ -65,11 +72,8 @@ def _intensities(images: Tensor, inside: Tensor) -> Tensor:
     kernel = [3 if side > 1 else 1 for side in images.shape[2:]]
     around = [side // 2 for side in kernel]
     smooth = F.avg_pool3d(images, kernel, 1, around, count_include_pad=False)
-    counted = inside[:, None].to(images)
-    count = counted.sum((2, 3, 4), keepdim=True).clamp(min=1)
-    mean = (smooth * counted).sum((2, 3, 4), keepdim=True) / count
-    variance = ((smooth - mean).square() * counted).sum((2, 3, 4), keepdim=True) / count
-    return (smooth - mean) / (variance.sqrt().clamp(min=1e-3) * images.shape[1] ** 0.5)
+    mean, deviation = mean_and_deviation(smooth, inside)
+    return (smooth - mean) / (deviation * images.shape[1] ** 0.5)
 
 
 def _places(images: Tensor, sides: Sequence[int]) -> Tensor:
