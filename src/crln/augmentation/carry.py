@@ -19,7 +19,8 @@ def carry_whole(mix: CutMix, structures: Tensor, random: np.random.Generator) ->
 
     Args:
         mix: as drawn.
-        structures: (B, X, Y, Z), integers, 0: no structure; of the batch that is mixed.
+        structures: (B, X, Y, Z), integers, 0: no structure; of the batch that is mixed, or of its
+            first samples, if boxes are taken from these alone.
         random: a numpy generator.
 
     Examples:

@@ -79,8 +79,8 @@ class StudentViews:
             image, label, confidence = (swap_box(*pair, box)[1] for pair in pairs)
             return image, label, confidence
         mix = CutMix((None,) * count + (box,) * count, tuple(range(count)) * 2)
-        labels = torch.cat([without_partial(givers[1]), taught[1]])
-        mix = carry_whole(mix, structure_codes(self.criteria, labels), random)
+        structures = structure_codes(self.criteria, without_partial(givers[1]))
+        mix = carry_whole(mix, structures, random)
         image, label, confidence = (mix(torch.cat(pair))[count:] for pair in pairs)
         return image, label, confidence
 
