@@ -2,12 +2,15 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from threading import Lock
 
 import numpy as np
-import torch
 from torch import Tensor, nn
 
 from crln.networks.backbone import bottleneck_of
+
+UNIT = 2.0**-24
+"""Means are summed as whole numbers of it: exactly, whatever the order of windows."""
 
 
 @contextmanager
@@ -26,27 +29,33 @@ def watched(networks: Sequence[object]) -> Iterator["Watch"]:
 
 
 class Watch:
-    """Means of features over windows.
+    """Means of features over windows, of which nothing is kept but their sum.
 
     Args:
         count: of networks.
     """
 
     def __init__(self, count: int) -> None:
-        self._means: list[list[Tensor]] = [[] for _ in range(count)]
+        self._sums: list[Tensor | None] = [None] * count
+        self._windows = [0] * count
+        self._lock = Lock()
 
     def noting(self, place: int) -> Callable[[nn.Module, object, Tensor], None]:
-        """A forward hook that notes what a module gives."""
+        """A forward hook that notes what a module gives; several threads may call it."""
 
         def note(module: nn.Module, inputs: object, output: Tensor) -> None:
-            self._means[place].append(output.detach().float().mean((2, 3, 4)))
+            means = output.detach().float().mean((2, 3, 4))
+            here = (means / UNIT).round().long().sum(0)
+            with self._lock:
+                before = self._sums[place]
+                self._sums[place] = here if before is None else before.add_(here)
+                self._windows[place] += len(means)
 
         return note
 
     def features(self) -> list[np.ndarray | None]:
         """Of each network the mean over all windows, (C,), whatever their order; None: not seen."""
-        found: list[np.ndarray | None] = []
-        for means in self._means:
-            every = torch.cat(means).double().sort(0).values.mean(0).cpu() if means else None
-            found.append(None if every is None else every.numpy())
-        return found
+        return [
+            None if total is None else total.cpu().numpy() * UNIT / windows
+            for total, windows in zip(self._sums, self._windows, strict=True)
+        ]

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from crln.inference.maps import Maps, Probabilities
 from crln.inference.mean import Network, networks_of
-from crln.inference.tally import Counted, Tally
+from crln.inference.tally import Tally
 from crln.inference.window import Tiling, window_weights
 from crln.labels import LabelSpace
 from crln.planning import Plan
@@ -29,7 +29,7 @@ BATCH = {"cpu": 1}
 WORKERS = 4
 """Windows at a time on a processor, at most; each takes the memory of a forward pass."""
 
-_Scored = tuple[Tensor, Counted | None]
+_Scored = tuple[Tensor, Tensor | None]
 _Score = Callable[[list[Triple]], _Scored]
 _Map = Callable[[_Score, Iterable[list[Triple]]], Iterable[_Scored]]
 
@@ -106,7 +106,7 @@ def score_slabs(
         for (start, corners), end in zip(groups, ends, strict=True):
             batches = [corners[i : i + size] for i in range(0, len(corners), size)]
             for batch, (results, counted) in zip(batches, each(score, batches), strict=True):
-                if tally and counted:
+                if tally and counted is not None:
                     tally.add(counted)
                 for at, scores in zip(batch, results, strict=True):
                     place = _across(at, patch, axis)
@@ -188,7 +188,7 @@ def _scores(
     assert total is not None
     if len(networks) > 1:
         total = total.div_(len(networks))
-    counted = votes.counted() if votes else None
+    counted = votes.sums() if votes else None
     return torch.cat([total, told.channels(total)], 1) if told else total, counted
 
 
