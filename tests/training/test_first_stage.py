@@ -8,14 +8,15 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from lightning_fabric import Fabric
 
 from crln.cohort import Cohort, load_cohort, split_cohort
 from crln.errors import CrlnError
 from crln.files import read_tensors
-from crln.methods import build_method
+from crln.methods import Method
 from crln.planning import Plan
 from crln.runs import Facts, RunFolder
-from crln.training import Course, Intervals, Listener, train
+from crln.training import Course, Intervals, Listener, loop, train
 from crln.training.first_stage import scans_to_begin_with
 from crln.training.options import Training
 from crln.training.resume import settled
@@ -158,15 +159,31 @@ def test_it_sees_each_scan_of_the_training_and_no_other(cohort: Cohort, plan: Pl
 
 
 def test_the_method_begins_with_what_was_learnt(
-    uncut: tuple[RunFolder, StopsAt], plan: Plan
+    cohort: Cohort, plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Student and teacher: the checkpoint of the stage holds what a method's first step takes."""
-    stage = read_tensors(uncut[0].path / "first_stage" / "checkpoint.safetensors")[0]
-    torch.manual_seed(0)
-    fresh = build_method("mean_teacher", plan).state_dict()
-    name = "encoder.levels.0.0.0.weight"
-    learnt = stage[f"method.networks.0.backbone.{name}"]
-    assert not torch.equal(learnt, fresh[f"student.backbone.{name}"])
+    begun: list[dict[str, torch.Tensor]] = []
+
+    make_step = loop.make_step
+
+    def noted(fabric: Fabric, learner: Method, optimiser: torch.optim.Optimizer) -> Any:
+        begun.append({name: tensor.clone() for name, tensor in learner.state_dict().items()})
+        return make_step(fabric, learner, optimiser)
+
+    monkeypatch.setattr(loop, "make_step", noted)
+    run = learn(cohort, plan, tmp_path / "run")
+    stage = read_tensors(run.path / "first_stage" / "checkpoint.safetensors")[0]
+    before, after = begun
+    theirs = "method.networks.0.backbone."
+    learnt = {n.removeprefix(theirs): t for n, t in stage.items() if n.startswith(theirs)}
+    assert len(learnt) > 10
+    assert any(
+        not torch.equal(before[f"networks.0.backbone.{name}"], tensor)
+        for name, tensor in learnt.items()
+    )
+    for network in ("student", "teacher.network"):
+        for name, tensor in learnt.items():
+            assert torch.equal(after[f"{network}.backbone.{name}"], tensor), (network, name)
 
 
 def test_a_run_that_starts_from_another_has_none(plan: Plan, tmp_path: Path) -> None:
