@@ -71,7 +71,7 @@ class Module:
         form = {f.name: f.value for f in found.list if not f.filename}
         return reply.status, form, {f.filename: f.value for f in found.list if f.filename}
 
-    def submit(self, case, array, affine, segments, file="/tmp/tmpab.nii.gz"):
+    def submit(self, case, array, affine, segments, file="/elsewhere/tmpab.nii.gz"):
         """As *Submit label* does."""
         packed = gzip.compress(nib.Nifti1Image(array, affine).to_bytes())
         return self.form(
