@@ -37,11 +37,7 @@ class Shown:
     @property
     def voxels(self) -> np.ndarray:
         """(X, Y, Z), mapped from the file: what is not looked at is not read."""
-        import nibabel as nib
-
-        image = nib.Nifti1Image.from_filename(self.path)
-        shape, dtype = image.shape, image.get_data_dtype()
-        return np.memmap(self.path, dtype, "r", offset=_HEADER, shape=shape, order="F")
+        return _voxels(self.path)
 
 
 class Shelf:
@@ -107,7 +103,7 @@ def channels(case: Case) -> int:
 
 
 def _voxels(path: Path) -> np.ndarray:
-    """Of a file for the page, in place."""
+    """Of a file for the page, (X, Y, Z), in place."""
     import nibabel as nib
 
     image = nib.Nifti1Image.from_filename(path)
