@@ -71,7 +71,7 @@ export class Toolbox {
   // A case is shown: its classes can be locked, its values drawn within.
   show(info) {
     this.info = info;
-    const [low, high] = info.window;
+    const { low, high } = info.windows[0];
     if (info.id !== this.id) {
       $("low").value = low;
       $("high").value = high;

@@ -130,7 +130,6 @@ class App:
             "spacing": list(grid.in_ras(grid.spacing)),
             "affine": ras_affine(grid).tolist() if grid.known else None,
             "done": of_page(grid, project.state(id).limits),
-            "window": [shown.windows[0].low, shown.windows[0].high],
             "windows": [asdict(window) for window in shown.windows],
             "channels": list(names),
             "overlays": kinds_of(project.places, project.masks.round(id), id),
