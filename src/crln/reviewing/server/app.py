@@ -7,7 +7,6 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from crln.cohort import Slices
 from crln.imaging import read_grid
 from crln.reviewing.bridge import Drawing, packed, ras_affine
 from crln.reviewing.learning import Learning, Wish
@@ -15,7 +14,14 @@ from crln.reviewing.outlines import Origin
 from crln.reviewing.overlays import kinds_of, packed_overlay
 from crln.reviewing.overview import classes, line, overview, where_to_look
 from crln.reviewing.project import Project
-from crln.reviewing.server.drawn import Tools, known_values, numbers_of, slices_of, values_of
+from crln.reviewing.server.drawn import (
+    Tools,
+    asked_slices,
+    known_values,
+    numbers_of,
+    slices_of,
+    values_of,
+)
 from crln.reviewing.server.gate import Refused
 from crln.reviewing.server.reply import Reply, Request, tag, told
 from crln.reviewing.server.static import static
@@ -193,7 +199,7 @@ class App:
         outline = drawing.outline(numbers_of(request, grid))
         state = self.project.save(
             id, outline, version=version, round=request.number("round"), seconds=seconds,
-            slices=slices_of(request, grid),
+            slices=asked_slices(request, grid),
         )  # fmt: skip
         return self._now(state)
 
@@ -201,11 +207,8 @@ class App:
         version, form = request.version, request.said(_Decided)
         slices = None
         if form.slices is not None:
-            axis = 2 if form.axis is None else form.axis
-            side = read_grid(self.project.case(id).images[0]).shape[axis]
-            if not all(0 <= number < side for number in form.slices):
-                raise Refused(400, f"slices: there are {side}, counted from 0")
-            slices = Slices(tuple(sorted(set(form.slices))), axis)
+            grid = read_grid(self.project.case(id).images[0])
+            slices = slices_of(grid, form.slices, form.axis)
         state = self.project.decide(
             id, form.what, version=version, round=form.round, seconds=form.seconds, slices=slices
         )

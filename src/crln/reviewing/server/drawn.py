@@ -1,6 +1,7 @@
 """A drawing as the page sends it, and tools that are computed here rather than in the page."""
 
 import gzip
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -56,20 +57,39 @@ def numbers_of(request: Request, grid: Grid) -> np.ndarray:
     return unpack(request.body, request.length, voxels)
 
 
-def slices_of(request: Request, grid: Grid) -> Slices | None:
-    """The slices that a person is done with, counted as the page does; None: none are named.
+def asked_slices(request: Request, grid: Grid) -> Slices | None:
+    """The slices that the query of a request names; None: it names none.
 
     Raises:
         Refused: there are no such slices.
     """
-    given, axis = request.target.query.get("slices", ""), request.number("axis")
+    given = request.target.query.get("slices", "")
     if not given:
         return None
     try:
         numbers = [int(word) for word in given.split(",")] if len(given) < _MOST_NAMED else [-1]
+    except ValueError as error:
+        raise Refused(400, "slices: no whole numbers") from error
+    return slices_of(grid, numbers, request.number("axis"))
+
+
+def slices_of(grid: Grid, numbers: Sequence[int], axis: int | None) -> Slices:
+    """The slices that a person is done with, counted as the page does -> as the file does.
+
+    Args:
+        grid: of the scan.
+        numbers: from 0.
+        axis: of RAS, across which they lie; None: the third.
+
+    Raises:
+        Refused: there are no such slices.
+    """
+    if axis not in (None, 0, 1, 2):
+        raise Refused(400, "slices: axis 0, 1 or 2")
+    try:
         return of_file(grid, 2 if axis is None else axis, numbers)
-    except (ValueError, StopIteration) as error:
-        raise Refused(400, "slices: none of the scan's along that axis") from error
+    except ValueError as error:
+        raise Refused(400, f"slices: {error}") from error
 
 
 class Tools:
