@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from crln.cohort import Slices
 from crln.cohort.outline import usual_axis
 from crln.cohort.parts import PARTS
 from crln.imaging import Grid, read_grid
@@ -13,6 +14,7 @@ from crln.reviewing.enough import FEWEST, RoundTold, verdict
 from crln.reviewing.estimate import RoundEstimate
 from crln.reviewing.masks import Record
 from crln.reviewing.project import Project
+from crln.reviewing.slices import of_page
 from crln.reviewing.thumbnails import thumbnail_key
 
 
@@ -141,14 +143,11 @@ def where_to_look(project: Project, id: str) -> dict[str, Any]:
     look.
     """
     record, grid = project.masks.record(id), read_grid(project.case(id).images[0])
-    axis = usual_axis(grid)
-    ras, flip = grid.turn[axis]
-    known = record.check if record else ()
-    slices = [at if flip > 0 else grid.shape[axis] - 1 - at for at in known]
+    check = of_page(grid, Slices(record.check if record else (), usual_axis(grid)))
     spots = [_in_ras(spot, grid) for spot in record.spots] if record else []
     return {
         "doubt": _doubt(record, grid), "spots": spots,
-        "to_check": {"axis": ras, "slices": sorted(slices)},
+        "to_check": {"axis": check["axis"], "slices": check["at"]},
     }  # fmt: skip
 
 
