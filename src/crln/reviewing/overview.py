@@ -17,17 +17,21 @@ from crln.reviewing.project import Project
 from crln.reviewing.slices import of_page
 from crln.reviewing.thumbnails import thumbnail_key
 
+WAITING = ("correcting", "outlined", "new")
+"""What is to do, in the order in which it is done."""
+
 
 def overview(project: Project) -> dict[str, Any]:
     """The whole list, for the page."""
     parts = {case.id: part for part in PARTS for case in getattr(project.data, part)}
     cases = [line(project, id, parts[id]) for id in project.cases]
+    counts = Counter(case["status"] for case in cases)
     return {
         "name": project.places.path.name,
         "classes": classes(project),
         "cases": cases,
-        "counts": Counter(case["status"] for case in cases),
-        "pace": pace(project),
+        "counts": counts,
+        "pace": pace(project, sum(counts[status] for status in WAITING)),
         **quality(project),
         "folds": project.settings.folds or 0,
         "introduced": project.settings.introduced,
@@ -66,7 +70,7 @@ def line(project: Project, id: str, part: str) -> dict[str, Any]:
         "at": state.at,
         "note": state.note,
         "undo": bool(state.before),
-        "picture": thumbnail_key(project, id),
+        "picture": thumbnail_key(state, status, record.round if record else None),
     }
 
 
@@ -90,22 +94,21 @@ def worst_first(project: Project) -> list[str]:
     Of the masks those that something is odd about come before any likely Dice, as on their page.
     """
 
-    def order(id: str) -> tuple[int, bool, float, str]:
-        told = line(project, id, "")
-        stage = ("correcting", "outlined", "new").index(told["status"])
+    def order(told: dict[str, Any]) -> tuple[int, bool, float, str]:
         known = told["score"] if told["score"] is not None else told["rank"]
-        return stage, not told["flags"], 2.0 if known is None else known, id
+        stage = WAITING.index(told["status"])
+        return stage, not told["flags"], 2.0 if known is None else known, told["id"]
 
-    waiting = ("new", "outlined", "correcting")
-    return sorted((id for id in project.cases if project.status(id) in waiting), key=order)
+    lines = (line(project, id, "") for id in project.cases)
+    waiting = [told for told in lines if told["status"] in WAITING]
+    return [told["id"] for told in sorted(waiting, key=order)]
 
 
-def pace(project: Project) -> dict[str, float | None]:
-    """Seconds that a person takes for a case, the middle one, and what is left at that pace."""
+def pace(project: Project, waiting: int) -> dict[str, float | None]:
+    """Seconds that a person takes for a case, the middle one, and for those that wait."""
     states = [project.state(id) for id in project.cases]
     spent = [s.seconds for s in states if s.state in ("accepted", "rejected") and s.seconds]
     middle = float(np.median(spent)) if spent else None
-    waiting = sum(project.status(id) in ("new", "outlined", "correcting") for id in project.cases)
     return {"seconds": middle, "left": None if middle is None else middle * waiting}
 
 

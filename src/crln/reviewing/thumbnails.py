@@ -11,18 +11,23 @@ from crln.imaging import Grid, read_grid, read_stored
 from crln.report.style import class_colour
 from crln.reviewing.project import Project
 from crln.reviewing.shown import Shelf
-from crln.reviewing.state import file_name
+from crln.reviewing.state import CaseState, Status, file_name
 
 SIDE = 96
 """Pixels of the longer side: twice what the list shows, for screens of many pixels."""
 _TAILS = (1, 99)
 
 
-def thumbnail_key(project: Project, id: str) -> str:
-    """Changes where the picture would: with a mask or a decision, not with every stroke."""
-    state, round = project.state(id), project.masks.round(id)
+def thumbnail_key(state: CaseState, status: Status, round: int | None) -> str:
+    """Changes where the picture would: with a mask or a decision, not with every stroke.
+
+    Args:
+        state: of the case.
+        status: of it.
+        round: the last that has a mask of it.
+    """
     drawing = state.drawing if state.state == "accepted" else None
-    return f"{project.status(id)}.{round or 0}.{drawing or 0}"
+    return f"{status}.{round or 0}.{drawing or 0}"
 
 
 class Thumbnails:
@@ -44,11 +49,12 @@ class Thumbnails:
         Raises:
             CrlnError: its scan or outline cannot be read.
         """
-        stem = file_name(id)
-        path = self._folder / f"{stem}.{thumbnail_key(self._project, id)}.png"
+        project, stem = self._project, file_name(id)
+        key = thumbnail_key(project.state(id), project.status(id), project.masks.round(id))
+        path = self._folder / f"{stem}.{key}.png"
         with self._making:
             if not path.exists():
-                pixels = self._drawn(self._project.case(id))
+                pixels = self._drawn(project.case(id))
                 for old in self._folder.glob(f"{stem}.*.png"):
                     if old.name.count(".") == path.name.count("."):  # a case may be called a.b
                         old.unlink(missing_ok=True)
