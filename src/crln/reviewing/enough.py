@@ -63,7 +63,8 @@ def verdict(rounds: Sequence[RoundTold]) -> dict[str, Any]:
             f"{_percent(last.mean)} over {len(last.dice)} cases. Look through the rest."
         ))  # fmt: skip
     before = rounds[-2] if len(rounds) > 1 else None
-    for what, now, then in _comparable(last, before):
+    if compared := _compared(last, before):
+        what, now, then = compared
         if now - then >= GAIN:
             return _told(False, (
                 f"Still rising: Dice {_percent(then)} {what} in round {rounds[-2].round}, "
@@ -91,16 +92,15 @@ def _told(enough: bool, sentence: str) -> dict[str, Any]:
     return {"enough": enough, "sentence": sentence}
 
 
-def _comparable(last: RoundTold, before: RoundTold | None) -> list[tuple[str, float, float]]:
-    """What both rounds tell enough of: what people change first, then left-out cases."""
-    found: list[tuple[str, float, float]] = []
+def _compared(last: RoundTold, before: RoundTold | None) -> tuple[str, float, float] | None:
+    """What both rounds tell enough of, now and before: what people change, or left-out cases."""
     if before is None:
-        return found
-    if last.interval and before.interval and last.mean and before.mean:
-        found.append(("as you correct", last.mean, before.mean))
+        return None
+    if last.interval and before.interval and last.mean is not None and before.mean is not None:
+        return "as you correct", last.mean, before.mean
     if last.estimate is not None and before.estimate is not None:
-        found.append(("on left-out cases", last.estimate, before.estimate))
-    return found
+        return "on left-out cases", last.estimate, before.estimate
+    return None
 
 
 def _percent(share: float | None) -> str:
