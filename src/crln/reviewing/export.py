@@ -84,8 +84,8 @@ def _wanted(project: Project, id: str) -> bool:
 def _hand(project: Project, id: str, path: Path, labels: LabelSpace, kind: str) -> list[list[Any]]:
     """Writes the mask of a case; its lines of the table."""
     case, state, record = project.case(id), project.state(id), project.masks.record(id)
-    values = project.values(id)
-    if wants_rest(state) and project.standing(id).round == state.run:  # no mask since
+    values, found = project.values(id), project.standing(id)
+    if wants_rest(state) and found.rest is None:  # no mask since
         assert labels.ignore is not None
         grid = read_grid(case.images[0])
         values = within(state.limits, values, grid, project.places.label(id), labels.ignore)
@@ -96,11 +96,10 @@ def _hand(project: Project, id: str, path: Path, labels: LabelSpace, kind: str) 
         name: measure(values == value, scan.grid, scan.array)
         for value, name in labels.structures.items()
     }
-    status, found = project.status(id), project.standing(id)
     told = _appraisal(record) if found.origin == "mask" and record else Appraisal()
     decided = [
-        status, state.by, state.at, round(state.seconds), found.round, state.changed, state.dice,
-        state.note,
+        project.status(id), state.by, state.at, round(state.seconds), found.round, state.changed,
+        state.dice, state.note,
     ]  # fmt: skip
     return [[*row, *decided] for row in rows_of(id, measures, labels, told)]
 

@@ -24,19 +24,18 @@ class StandingOutline:
     Attributes:
         origin: whose it is.
         label: what to read; None: there is nothing.
-        round: the number of the round whose mask it is.
+        round: the number of the round whose mask it is, was drawn on, or has outlined the rest.
+        rest: that round's mask, which counts in all slices but those that were accepted alone.
     """
 
     origin: Origin
     label: Label | None = None
     round: int | None = None
+    rest: Label | None = None
 
 
 def standing(places: Places, case: Case, state: CaseState, round: int | None) -> StandingOutline:
     """The outline of a case as it stands; a mask stands where the person's own label is rejected.
-
-    Of a case that is accepted in some slices, it has the number of a round that has outlined the
-    others since.
 
     Args:
         places: of the project.
@@ -45,9 +44,10 @@ def standing(places: Places, case: Case, state: CaseState, round: int | None) ->
         round: the last that has a mask of it.
     """
     if state.drawing is not None:
-        newer = wants_rest(state) and round is not None and round > (state.run or 0)
         label = Label(places.drawing(case.id, state.drawing))
-        return StandingOutline("drawing", label, round if newer else state.run)
+        if wants_rest(state) and round is not None and round > (state.run or 0):
+            return StandingOutline("drawing", label, round, Label(places.mask(round, case.id)))
+        return StandingOutline("drawing", label, state.run)
     if case.label and (state.state != "rejected" or round is None):
         return StandingOutline("label", case.label)
     if round is not None:

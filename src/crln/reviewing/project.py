@@ -111,12 +111,10 @@ class Project:
         """
         found, case, state = self.standing(id), self.case(id), self.state(id)
         values = self._read(found, case)
-        if found.origin != "drawing" or found.round == state.run:
+        if found.rest is None:
             return values
-        assert found.round is not None
-        mask = self.places.mask(found.round, id)
-        rest = self._read(StandingOutline("mask", Label(mask), found.round), case)
-        return within(state.limits, values, read_grid(case.images[0]), mask, rest)
+        rest = self._read(StandingOutline("mask", found.rest, found.round), case)
+        return within(state.limits, values, read_grid(case.images[0]), found.rest.path, rest)
 
     def _read(self, found: StandingOutline, case: Case) -> np.ndarray:
         scan = case.images[0]
@@ -235,7 +233,7 @@ class Project:
             raise CrlnError(f"{id}: nothing is outlined; outline it, or skip it")
         if found.origin == "label":
             return {}
-        if found.origin != "drawing" or found.round != state.run:
+        if found.origin != "drawing" or found.rest:
             values = self.values(id)
             same = None if found.round is None else 1.0
             return {
