@@ -101,6 +101,21 @@ def test_a_round_whose_process_ended_without_a_word_has_failed(project):
     assert "the process ended" in status["message"]
 
 
+def test_a_model_is_there_from_the_first_outlines_on_however_the_round_ends(project):
+    round, learning = Round(project.places, 1), Learning(project)
+    round.begin(Order(), project.cohort())
+    round.run.mkdir(parents=True)
+    for progress, is_there in (
+        (RoundProgress(stage="stopped", step=3, steps=9), False),
+        (RoundProgress(stage="failed", step=3, steps=9), False),
+        (RoundProgress(stage="outlining", to_outline=3), True),
+        (RoundProgress(stage="stopped", outlined=1, to_outline=3), True),
+        (RoundProgress(stage="done"), True),
+    ):
+        round.tell(progress)
+        assert learning.has_model == is_there
+
+
 def test_a_round_that_cannot_be_handed_to_slurm_says_why(project, monkeypatch):
     monkeypatch.setenv("PATH", "")
     learning = Learning(project, jobs=Jobs(slurm=True))

@@ -126,13 +126,9 @@ class Learning:
 
     @property
     def has_model(self) -> bool:
-        """Whether some round may outline; what is left of a killed one does not count."""
+        """Whether some round may outline, ended or not; one that did not learn enough may not."""
         rounds = [Round(self.project.places, n) for n in self.project.places.rounds()]
-        return any(
-            round.order().run
-            or (round.run.exists() and round.progress().stage in ("outlining", "done"))
-            for round in rounds
-        )
+        return any(round.order().run or _has_learnt(round) for round in rounds)
 
     def outline_one(self, id: str) -> None:
         """Has the last model outline a case that has no outline, and waits for it.
@@ -248,3 +244,10 @@ def _left(rows: list[dict[str, float]], progress: RoundProgress) -> float | None
     if progress.stage != "training" or not recent:
         return None
     return (progress.steps - progress.step) * sum(recent) / len(recent)
+
+
+def _has_learnt(round: Round) -> bool:
+    """Whether its own model is whole, as far as files tell that are read without PyTorch."""
+    progress = round.progress()
+    outlined = progress.stage in ("outlining", "done") or progress.to_outline > 0
+    return outlined and round.run.exists()
