@@ -367,6 +367,8 @@ def test_slices_that_are_done_are_seen_undone_saved_and_accepted_alone(at_work):
     hand.press("a")
     hand.says("accepted")
     assert (project.state("a").state, project.state("a").slices) == ("accepted", (3, 7))
+    hand.page.select_option("#filter", "all")
+    assert "only 2 slices done" in hand.page.locator('#list [data-id="a"]').text_content()
     hand.press("u")
     hand.says("as it was before")
     hand.page.click("#undone")

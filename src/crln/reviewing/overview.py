@@ -69,6 +69,7 @@ def line(project: Project, id: str, part: str) -> dict[str, Any]:
         "by": state.by,
         "at": state.at,
         "note": state.note,
+        "slices": None if state.slices is None else len(state.slices),
         "undo": bool(state.before),
         "picture": thumbnail_key(state, status, record.round if record else None),
     }

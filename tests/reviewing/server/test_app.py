@@ -98,6 +98,11 @@ def test_slices_that_are_done_are_accepted_alone(client):
     beyond = {"what": "accepted", "slices": [4], "axis": 2}
     answer = client.ask("POST", "/api/cases/case_1/decision", beyond, If_Match='"2"')
     assert (answer.status, answer.body) == (400, b"slices: there are 4, counted from 0")
+    told = {"what": "accepted", "slices": [1, 0], "axis": 0}
+    answer = client.ask("POST", "/api/cases/case_1/decision", told, If_Match='"2"')
+    assert answer.json["slices"] == 2
+    assert client.ask("GET", "/api/cases/case_1").json["done"] == {"axis": 0, "at": [0, 1]}
+    assert client.service.project.state("case_1").slices == (4, 5)  # it runs to the left
 
 
 def test_a_note_is_kept(client):

@@ -131,7 +131,9 @@ export class List {
     button.append(this.#picture(each, before), part("id", each.id),
       part(`chip ${each.status}`, WORDS[each.status]));
     const more = [
-      each.kept_for && `kept for ${each.kept_for}`, score(each), volume(each), each.note,
+      each.kept_for && `kept for ${each.kept_for}`,
+      each.slices && `only ${each.slices} slice${each.slices === 1 ? "" : "s"} done`,
+      score(each), volume(each), each.note,
     ].filter(Boolean).join(" · ");
     if (more) button.append(part("more", more));
     if (flags) button.append(part("more odd", flags));
