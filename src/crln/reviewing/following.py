@@ -32,15 +32,9 @@ def mend(places: Places, states: Mapping[str, CaseState]) -> None:
     Raises:
         CrlnError: a drawing that a state needs is missing.
     """
-    for folder in (
-        "",
-        "cases",
-        "drawings",
-        "labels",
-        places.shown.name,
-        f"{places.shown.name}/small",
-    ):
-        remove_leftovers(places.path / folder, states)
+    own = (places.path / name for name in ("", "cases", "drawings", "labels"))
+    for folder in (*own, places.shown, places.shown / "small"):
+        remove_leftovers(folder, states)
     for id, state in states.items():
         if not state.version and not places.label(id).exists():
             continue
