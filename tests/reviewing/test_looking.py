@@ -12,7 +12,6 @@ from crln.reviewing.overlays import write_overlays
 from crln.reviewing.serving import serving
 
 pytestmark = pytest.mark.slow
-WAIT = 15_000
 SHAPE = (20, 18, 16)
 
 

@@ -1,7 +1,8 @@
 // Slices that a person is done with. Where there are any, only they are accepted, and learnt from.
 
+import { PLANES } from "./spots.js";
+
 const $ = id => document.getElementById(id);
-const PLANES = ["sagittal", "coronal", "axial"];
 
 export class Done {
   constructor(viewer, said) {

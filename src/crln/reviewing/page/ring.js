@@ -12,7 +12,7 @@ export class Ring {
   }
 
   #move({ offsetX: x, offsetY: y }) {
-    const { viewer, ring } = this, { nv, pen, filled, brush } = viewer;
+    const { viewer, ring } = this, { pen, filled, brush } = viewer;
     const scale = pen === null || filled || !viewer.strokes ? null : this.#scale(x, y);
     ring.hidden = scale === null;
     if (ring.hidden) return;

@@ -1,5 +1,8 @@
 // Where one is, and where to look next: what the model doubts most, slices that are worth a check.
 
+// What slices are called, by the axis of RAS that they lie across.
+export const PLANES = ["sagittal", "coronal", "axial"];
+
 // World millimetres and voxel under the crosshair, in words.
 export function placeOf(info, vox) {
   const voxel = [...vox].slice(0, 3).map(Math.round);
@@ -40,6 +43,6 @@ export function nextSlice(open) {
   const voxel = open.viewer.voxel, slice = slices[open.looked.slice];
   voxel[axis] = slice;
   open.viewer.go(voxel);
-  return `${["sagittal", "coronal", "axial"][axis]} slice ${slice}, `
+  return `${PLANES[axis]} slice ${slice}, `
     + `${open.looked.slice + 1} of ${slices.length} to check`;
 }
