@@ -5,6 +5,7 @@ nearest drawn slices, is positive (Raya and Udupa, IEEE Trans Med Imaging 9(1), 
 """
 
 from collections.abc import Collection, Iterator, Sequence
+from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
@@ -75,10 +76,14 @@ def _between(
         return
     rows, columns = (np.flatnonzero(drawn.any(axis=(0, other))) for other in (2, 1))
     box = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+
+    @lru_cache(maxsize=2)  # a slice that ends one gap mostly begins the next
+    def depth_in(number: int) -> np.ndarray:
+        return _depth(drawn[number][box], sides)
+
     for low, high in gaps:
-        first, last = drawn[low][box], drawn[high][box]
-        way = _way(first, last)
-        one, other = _depth(first, sides), _depth(last, sides)
+        way = _way(drawn[low][box], drawn[high][box])
+        one, other = depth_in(low), depth_in(high)
         for number in range(low + 1, high):
             share = (number - low) / (high - low)
             depth = (1 - share) * _moved(one, share * way)
