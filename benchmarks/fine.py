@@ -21,7 +21,7 @@ from crln.errors import CrlnError
 from crln.evaluation.metrics import BY_KEY
 from crln.files import to_yaml, write_text
 from crln.planning import make_plan
-from harness import DATA
+from harness import DATA, say
 
 HELD_OUT = ("burgess2014_tgMouse", "poon2015_BBB")
 """Groups of vessels; crops of one stack are alike."""
@@ -125,9 +125,8 @@ def compared(asked: argparse.Namespace, file: Path, start: Path, out: Path) -> C
         reference=method("plain"), fine=True,
     )  # fmt: skip
     return crln.compare(
-        settings, out, compute=Compute(asked.device), jobs=Jobs(asked.jobs),
-        say=lambda line: print(line, flush=True),
-    )  # fmt: skip
+        settings, out, compute=Compute(asked.device), jobs=Jobs(asked.jobs), say=say
+    )
 
 
 def table(comparison: Comparison) -> str:

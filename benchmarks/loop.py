@@ -21,8 +21,6 @@ import numpy as np
 
 import crln
 from crln.cohort import NEW, Case, Cohort, read_outline, without_labels, write_description
-from crln.evaluation.text import csv_text
-from crln.files import write_text
 from crln.imaging import read_grid
 from crln.reviewing.begin import begin_project, opened
 from crln.reviewing.outlines import agreement
@@ -31,7 +29,7 @@ from crln.reviewing.places import Places
 from crln.reviewing.project import Project
 from crln.reviewing.rounds import Order, Round, begin_round, order_for
 from crln.reviewing.work import work
-from suggest import measured
+from suggest import measured, put_line
 
 WAYS = ("worst", "random", "suggest")
 GOOD = 0.98
@@ -189,10 +187,7 @@ def anew(places: Places, first: Cohort, person: Person, asked: argparse.Namespac
 
 def note(out: Path, line: Sequence[Any]) -> None:
     """Adds a line to `rounds.csv`, or puts it in the place of the same one."""
-    file = out / "rounds.csv"
-    lines = list(csv.reader(file.open(encoding="utf-8")))[1:] if file.exists() else []
-    kept = [old for old in lines if old[:3] != [str(each) for each in line[:3]]]
-    write_text(file, csv_text(COLUMNS, [*kept, line]))
+    put_line(out / "rounds.csv", COLUMNS, line)
     print(dict(zip(COLUMNS, line, strict=True)), flush=True)
 
 

@@ -116,14 +116,18 @@ def note(
     added: Sequence[str],
 ) -> None:  # fmt: skip
     """Adds a line to `rounds.csv`, or puts it in the place of the same one."""
-    file = out / "rounds.csv"
-    lines = list(csv.reader(file.open(encoding="utf-8")))[1:] if file.exists() else []
     dice = found.summarised("dice")
     line = [seed, way, number, len(cohort.labelled), dice.mean, dice.low, dice.high]
-    kept = [old for old in lines if old[:3] != [str(seed), way, str(number)]]
-    write_text(file, csv_text(COLUMNS, [*kept, [*line, " ".join(added)]]))
+    put_line(out / "rounds.csv", COLUMNS, [*line, " ".join(added)])
     print(f"seed {seed}, {way}, round {number}: {len(cohort.labelled)} labels, "
           f"Dice {100 * dice.mean:.2f}", flush=True)  # fmt: skip
+
+
+def put_line(file: Path, columns: Sequence[str], line: Sequence[object]) -> None:
+    """Adds a line to a table, or puts it in the place of that with the same first three entries."""
+    lines = list(csv.reader(file.open(encoding="utf-8")))[1:] if file.exists() else []
+    kept = [old for old in lines if old[:3] != [str(each) for each in line[:3]]]
+    write_text(file, csv_text(columns, [*kept, line]))
 
 
 def summary(out: Path) -> str:
