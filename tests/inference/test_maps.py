@@ -94,9 +94,8 @@ def test_crln_tells_where_its_relation_map_changes_the_decision() -> None:
     with torch.no_grad():
         network.rectifier.fill_(-30.0)  # so that M counts
         found = Predictor(network, plan).predict(scan := _scan(), maps=True)
-        image = torch.from_numpy(scan.array[:, ::-1].copy())[
-            None
-        ]  # the first axis runs to the left
+        leftwards = scan.array[:, ::-1].copy()  # the first axis runs to the left
+        image = torch.from_numpy(leftwards)[None]
         final, plain = network.with_plain(image)
         assert torch.equal(final, network(image))
     changed = (final.argmax(1) != plain.argmax(1))[0].numpy()[::-1]

@@ -1,6 +1,7 @@
 """Where the networks of a model differ, and what the last step of one has changed, by voxel."""
 
 from collections.abc import Callable, Sequence
+from itertools import combinations
 from typing import Any
 
 import torch
@@ -98,8 +99,9 @@ def _step_of(network: Network) -> Callable[[Tensor], tuple[Tensor, Tensor]] | No
 
 
 def _otherwise(decisions: Sequence[Tensor]) -> Tensor:
-    """The share of pairs that differ, of each voxel."""
-    pairs = [
-        one != other for place, one in enumerate(decisions) for other in decisions[place + 1 :]
-    ]
-    return torch.stack(pairs).float().mean(0)
+    """The share of pairs that differ, of each voxel; one pair at a time, as windows are large."""
+    pairs = list(combinations(decisions, 2))
+    differ = torch.zeros(decisions[0].shape, device=decisions[0].device)
+    for one, other in pairs:
+        differ += one != other
+    return differ.div_(len(pairs))
