@@ -89,6 +89,23 @@ def test_a_person_draws_undoes_saves_accepts_and_goes_on(browser, person, places
         assert hand.page.evaluate("violations") == []
 
 
+def test_a_decision_that_could_not_be_taken_back_can_be_later(browser, person, places, small):
+    with serving(places) as service:
+        project = service.project
+        small.mask(project, 1, "b", np.ones(SHAPE, np.int32))
+        hand = person(browser.open(service.url, 1200))
+        hand.open("b")
+        hand.press("s")
+        hand.page.wait_for_selector('body[data-ready="c"]', timeout=WAIT)
+        hand.page.route("**/undo", lambda route: route.abort())
+        hand.press("u")
+        hand.says("does not answer")
+        hand.page.unroute("**/undo")
+        hand.press("u")
+        hand.page.wait_for_selector('body[data-ready="b"]', timeout=WAIT)
+        assert project.status("b") == "outlined"
+
+
 def test_what_was_drawn_is_there_after_the_page_is_loaded_anew(browser, person, places):
     with serving(places) as service:
         values = np.zeros(SHAPE, np.int32)

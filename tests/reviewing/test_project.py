@@ -225,6 +225,20 @@ def test_a_mask_is_seen_though_the_clock_of_the_folder_stood_still(project, smal
     assert project.masks.round("case_2") == 1
 
 
+def test_where_nothing_is_new_no_folder_is_listed_for_a_mask(project, small, monkeypatch):
+    small.mask(project, 1, "case_1", small.drawing(1))
+    long_ago = time.time() - 60
+    for folder in (project.places.all_masks, project.places.masks(1)):
+        os.utime(folder, (long_ago, long_ago))
+    assert project.masks.round("case_1") == 1
+    listed = []
+    for name in ("listdir", "scandir"):
+        monkeypatch.setattr(os, name, lambda path=".": listed.append(path) or [])
+    assert project.masks.round("case_1") == 1
+    assert project.masks.round("case_2") is None
+    assert listed == []
+
+
 def test_a_record_that_is_written_is_read_as_it_was(tmp_path):
     record = Record(round=2, score={"a": 0.5, "b": None}, flags=("odd",), doubt=((1.0, 2.0),))
     record.write(tmp_path / "a.yaml")

@@ -44,7 +44,7 @@ def at_work(opened):
         "() => { for (const id of ['fill', 'ball']) { const box = document.getElementById(id);"
         " if (box.checked) box.click(); } for (const each of document.querySelectorAll('.menu'))"
         " each.open = false; document.getElementById('size').value = review.viewer.brush.size = 1;"
-        " review.viewer.pen = null; }"
+        " review.viewer.brush.locked.clear(); review.viewer.pen = null; }"
     )
     _begin(hand, np.zeros(SHAPE, np.int32))
     yield hand
@@ -135,6 +135,18 @@ def test_the_pen_keeps_to_values_that_are_given_or_clicked_on(at_work):
     dark = _pen([9, 14, 5], [14, 14, 5], 3.5, plane=2) & ~bright
     expected[dark] = 2
     assert np.array_equal(_saved(hand), expected)
+
+
+def test_a_class_stays_locked_while_another_channel_of_its_scan_is_shown(at_work):
+    hand = at_work
+    hand.press("2")
+    hand.press("q")
+    hand.open("a")  # as the menu of channels does
+    assert hand.page.locator("#limited").text_content() == "(1 locked)"
+    checked = hand.page.locator("#locks input").evaluate_all("all => all.map(one => one.checked)")
+    assert checked == [False, True, False]
+    hand.press("q")
+    assert hand.page.locator("#limited").text_content() == ""
 
 
 def test_nothing_is_drawn_over_a_locked_class(at_work):

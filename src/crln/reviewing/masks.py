@@ -72,7 +72,8 @@ class Masks:
         self._places = places
         self._case_of = {f"{file_name(id)}.yaml": id for id in cases}
         self._last: dict[str, int] = {}
-        self._seen: dict[int, tuple[int, float]] = {}
+        self._rounds: set[int] = set()
+        self._seen: dict[Path, tuple[int, float]] = {}
         self._records: dict[tuple[int, str], Record] = {}
 
     def round(self, case: str) -> int | None:
@@ -91,18 +92,25 @@ class Masks:
         return self._records[number, case]
 
     def _look(self) -> None:
-        """Lists the folders in which something may have appeared since the last time."""
-        for number in self._places.rounds():
-            try:
-                changed = self._places.masks(number).stat().st_mtime_ns
-                seen, until = self._seen.get(number, (0, 0.0))
-                if seen == changed and time.monotonic() < until:
-                    continue
-                names = os.listdir(self._places.masks(number))
-            except FileNotFoundError:  # nothing yet
-                continue
-            for name in names:
+        """Notes what has appeared since the last time."""
+        self._rounds |= {
+            int(name) for name in self._new(self._places.all_masks) if name.isdecimal()
+        }
+        for number in self._rounds:
+            for name in self._new(self._places.masks(number)):
                 if (case := self._case_of.get(name)) is not None:
                     self._last[case] = max(number, self._last.get(case, 0))
-            settled = time.time_ns() - changed > _SETTLED
-            self._seen[number] = changed, math.inf if settled else time.monotonic() + _AGAIN
+
+    def _new(self, folder: Path) -> list[str]:
+        """What a folder holds; nothing where it is as it was, which one look at it tells."""
+        try:
+            changed = folder.stat().st_mtime_ns
+            seen, until = self._seen.get(folder, (0, 0.0))
+            if seen == changed and time.monotonic() < until:
+                return []
+            names = os.listdir(folder)
+        except FileNotFoundError:  # nothing yet
+            return []
+        settled = time.time_ns() - changed > _SETTLED
+        self._seen[folder] = changed, math.inf if settled else time.monotonic() + _AGAIN
+        return names

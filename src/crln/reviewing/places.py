@@ -64,9 +64,14 @@ class Places:
         begun = (path.parent.name for path in (self.path / "rounds").glob(f"*/{ORDER}"))
         return sorted(int(name) for name in begun if name.isdecimal())
 
+    @property
+    def all_masks(self) -> Path:
+        """A folder a round."""
+        return self.path / "masks"
+
     def masks(self, round: int) -> Path:
         """What a round has outlined: never changed once it is there."""
-        return self.path / "masks" / str(round)
+        return self.all_masks / str(round)
 
     def mask(self, round: int, case: str) -> Path:
         """The mask of a case."""

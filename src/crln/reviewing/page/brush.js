@@ -27,7 +27,8 @@ export class Brush {
   show(info) {
     this.shape = info.shape;
     this.spacing = info.spacing;
-    this.locked.clear();
+    if (info.id !== this.id) this.locked.clear(); // another channel is the same case
+    this.id = info.id;
     this.dirty = null;
   }
 

@@ -119,8 +119,10 @@ const decide = alone(async what => {
 });
 
 const takeBack = alone(async () => {
-  const id = decided.pop() ?? open.id, line = id && list.find(id);
-  if (!line || !await open.takeBack(line)) return;
+  while (decided.length && !list.find(decided.at(-1))?.undo) decided.pop(); // taken back elsewhere
+  const id = decided.at(-1) ?? open.id, line = id && list.find(id);
+  if (!line || !await open.takeBack(line)) return; // it can be tried again
+  decided.pop();
   await load(id);
   said(`${id} is as it was before`);
 });

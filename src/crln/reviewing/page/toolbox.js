@@ -82,6 +82,7 @@ export class Toolbox {
       const label = document.createElement("label"), box = document.createElement("input");
       box.type = "checkbox";
       box.value = at + 1;
+      box.checked = this.brush.locked.has(at + 1);
       box.addEventListener("change", () => this.#locked(at + 1, box.checked));
       label.append(box, ` ${this.#name(at + 1)}`);
       return label;
