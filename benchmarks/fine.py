@@ -34,6 +34,7 @@ ARMS = {
     "cldice": "loss.terms=[dice_ce,cldice]",
     "surface_dice": "loss.terms=[dice_ce,surface_dice]",
     "thin_ce": "loss.terms=[dice_ce,thin_ce]",
+    "boundary": "loss.terms=[dice_ce,boundary]",
     "thin_patches": "training.thin=0.33",
     "likely_patches": "training.likely=0.33",
     "full_resolution": "full_resolution=1",
@@ -45,7 +46,7 @@ ARMS = {
     "bend": "views.options.labelled.bend=0.3,views.options.strong.bend=0.3",
 }
 """Name to what it changes of the plan."""
-ALONE = ("plain", "cldice", "surface_dice", "thin_ce", "likely_patches")
+ALONE = ("plain", "cldice", "surface_dice", "thin_ce", "boundary", "likely_patches")
 """What is in no arm but its own: a loss beside another, and scans that do not lie alike."""
 ARMS["all"] = ",".join(ARMS[name] for name in ARMS if name not in ALONE)
 

@@ -1,5 +1,6 @@
 """What several methods minimise."""
 
+from crln.losses.boundary import voxel_edges
 from crln.losses.criteria import Criteria, criteria_of
 from crln.losses.detail import detail_loss, fine_axes
 from crln.losses.partial import marginal, mark_partial, without_partial
@@ -35,5 +36,6 @@ __all__ = [
     "sharpen",
     "soft_dice_loss",
     "voxel_cross_entropy",
+    "voxel_edges",
     "without_partial",
 ]

@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from crln.losses.boundary import boundary_loss
 from crln.losses.criteria import Criteria
 
 ROUNDS = 5
@@ -159,11 +160,20 @@ TERMS: dict[str, Callable[[Tensor, Tensor, Axes], Tensor]] = {
 THIN_CE = "thin_ce"
 """Cross-entropy that weighs a voxel 1 + `thinness`."""
 
-DETAILS = (*TERMS, THIN_CE)
+BOUNDARY = "boundary"
+"""`boundary_loss`, whose weight rises with the training, as in its paper."""
+
+DETAILS = (*TERMS, THIN_CE, BOUNDARY)
 
 
 def detail_loss(
-    names: Sequence[str], criteria: Criteria, logits: Tensor, target: Tensor, axes: Axes
+    names: Sequence[str],
+    criteria: Criteria,
+    logits: Tensor,
+    target: Tensor,
+    axes: Axes,
+    edges: Sequence[float] = (1.0, 1.0, 1.0),
+    progress: float = 1.0,
 ) -> Tensor:
     """The sum of a plan's terms of detail, each with the weight that Dice has.
 
@@ -173,13 +183,17 @@ def detail_loss(
         logits: (B, K, X, Y, Z).
         target: (B, X, Y, Z), class or IGNORE.
         axes: of `fine_axes`.
+        edges: of `voxel_edges`.
+        progress: share of the training done; `boundary` has as much of its weight.
     """
     known = criteria.known(target)[:, 1:]
     p = criteria.probabilities(logits)[:, 1:] * known
     g = (criteria.held(target)[:, 1:] & known).to(p.dtype)
-    losses = [TERMS[name](p, g, axes) for name in names if name != THIN_CE]
+    losses = [TERMS[name](p, g, axes) for name in names if name in TERMS]
     if THIN_CE in names:
         weights = (1 + thinness(g, axes).squeeze(1)) * known.any(1)
         voxels = criteria.voxel_cross_entropy(logits, target)
         losses.append((voxels * weights).sum() / weights.sum().clamp(min=1))
+    if BOUNDARY in names:
+        losses.append(progress * boundary_loss(p, g, known, edges))
     return TERM * torch.stack(losses).sum()

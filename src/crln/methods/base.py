@@ -8,7 +8,15 @@ from torch import Tensor, nn
 
 from crln.augmentation import build_views
 from crln.errors import CrlnError
-from crln.losses import criteria_of, detail_loss, fine_axes, marginal, mark_partial, without_partial
+from crln.losses import (
+    criteria_of,
+    detail_loss,
+    fine_axes,
+    marginal,
+    mark_partial,
+    voxel_edges,
+    without_partial,
+)
 from crln.methods.batch import Batch, Step
 from crln.methods.drafts import drafted_view
 from crln.methods.published import Published
@@ -78,6 +86,7 @@ class Method(nn.Module):
         given = None if weights is None else torch.tensor(weights)
         self.register_buffer("_class_weights", given, persistent=False)
         self._known: Tensor | None = None  # of this step's labelled patches
+        self._progress = 1.0  # of the training, at this step; where nothing trains, all of it
         self.beside: DenoisingBeside | None = None  # a task beside the method's own
 
     @property
@@ -175,8 +184,10 @@ class Method(nn.Module):
             logits: (B, K, X, Y, Z).
             target: (B, X, Y, Z), class or IGNORE (`marginal`).
         """
-        axes = fine_axes(target.shape[1:], self.plan.spacing)
-        return detail_loss(self.plan.loss.detail, self.criteria, logits, target, axes)
+        shape, spacing, names = target.shape[1:], self.plan.spacing, self.plan.loss.detail
+        axes = fine_axes(shape, spacing)
+        edges = voxel_edges(shape, self.plan.patch_size, spacing)
+        return detail_loss(names, self.criteria, logits, target, axes, edges, self._progress)
 
     def marginal(self, logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
         """What a loss of the method's own takes in place of a labelled view's logits and target.
@@ -200,6 +211,7 @@ class Method(nn.Module):
         self, labelled: Batch, unlabelled: Batch | None, step: Step
     ) -> dict[str, Tensor]:
         """The terms of one step, and those of a task beside them; what the loop minimises."""
+        self._progress = step.progress
         losses = self.losses(labelled, unlabelled, step)
         if self.beside is None:
             return losses

@@ -7,7 +7,7 @@ from pydantic import Field, field_validator, model_validator
 from crln.planning.sections import Section
 
 OverlapTerm = Literal["dice_ce", "cross_entropy", "dice"]
-DetailTerm = Literal["skeleton_recall", "cldice", "surface_dice", "thin_ce"]
+DetailTerm = Literal["skeleton_recall", "cldice", "surface_dice", "thin_ce", "boundary"]
 
 
 class LossPlan(Section):
@@ -22,7 +22,7 @@ class LossPlan(Section):
         description=(
             "averaged: `cross_entropy`, `dice`, or `dice_ce`, the mean of both; for thin parts and "
             "surfaces, each added at half weight: `skeleton_recall`, `cldice`, `surface_dice`, "
-            "`thin_ce`"
+            "`thin_ce`, `boundary`"
         ),
     )
     class_weights: tuple[float, ...] | None = Field(
