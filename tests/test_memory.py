@@ -1,5 +1,7 @@
+import gc
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -89,3 +91,24 @@ def test_a_containers_limit_is_heeded(tmp_path: Path) -> None:
 def test_a_training_may_take_most_of_the_memory() -> None:
     there = min(memory.installed_gib(), memory.allowed_gib())
     assert 0.5 * there < memory.affordable_gib("cpu") < there
+
+
+def test_garbage_is_looked_for_again_after_an_import_that_fails() -> None:
+    with pytest.raises(ImportError), memory.uncollected():
+        import_module("crln.of_this_name_there_is_none")
+    assert gc.isenabled()
+
+
+def test_no_garbage_is_looked_for_within_an_import() -> None:
+    with memory.uncollected():
+        assert not gc.isenabled()
+
+
+def test_who_has_turned_the_look_for_garbage_off_finds_it_off() -> None:
+    gc.disable()
+    try:
+        with memory.uncollected():
+            pass
+        assert not gc.isenabled()
+    finally:
+        gc.enable()

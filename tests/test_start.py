@@ -79,7 +79,7 @@ def test_prediction_loads_nothing_for_learning_and_nothing_to_show(
     out = ("--out", tmp_path / "masks", "--no-page")
     found = loaded("predict", run.path, scan, *out, "--device", "cpu")
     assert "crln.inference" in found
-    assert found & {*FORMATS, *LEARNING, *SHOWING, *ELSEWHERE} == set()
+    assert found & {*FORMATS, *LEARNING, *SHOWING, *ELSEWHERE, "scipy.spatial"} == set()
 
 
 @pytest.fixture

@@ -151,7 +151,11 @@ def __getattr__(name: str) -> Any:
     """Imports a public name from its room (PEP 562)."""
     if name not in _ROOMS:
         raise AttributeError(f"module 'crln' has no attribute {name!r}")
-    return getattr(import_module(f"crln.{_ROOMS[name]}"), name)
+    from crln.memory import uncollected
+
+    with uncollected():
+        room = import_module(f"crln.{_ROOMS[name]}")
+    return getattr(room, name)
 
 
 def __dir__() -> list[str]:

@@ -1,8 +1,10 @@
 """Memory that is not given back to the system between steps, and how much there is of it."""
 
 import ctypes
+import gc
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +35,24 @@ def keep_freed_memory() -> bool:
         return False
     settings = ((M_MMAP_MAX, 0), (M_TRIM_THRESHOLD, LARGEST), (M_TOP_PAD, 64 * 2**20))
     return all(mallopt(name, value) == 1 for name, value in settings)
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Within it Python looks for no garbage, as where much is imported that stays.
+
+    A million objects come with torch, and each look goes through all that are there: an eighth of
+    what a prediction takes to start. What is there at the end is not looked through later, either.
+    """
+    if not gc.isenabled():
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def peak_gib() -> float:

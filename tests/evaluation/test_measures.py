@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 
+from crln.evaluation import measures
 from crln.evaluation.measures import measure
 from crln.imaging import Grid
 
@@ -27,6 +28,17 @@ def test_the_diameter_is_the_largest_distance_of_any_two_voxels(density: float) 
     turned[:3, :3] = np.linalg.qr(random.normal(size=(3, 3)))[0] * [0.7, 1.3, 4.0]
     found = measure(inside, Grid(inside.shape, turned))
     assert found.diameter_mm == pytest.approx(farthest(inside, turned))
+
+
+def test_the_diameter_of_a_large_structure_is_that_of_its_hull() -> None:
+    inside = np.random.default_rng(0).random((50, 48, 6)) < 0.8
+    assert np.count_nonzero(inside.any(2)) * 2 > measures.FEW
+    stretched = np.diag([0.7, 1.3, 4.0, 1.0])
+    found = measure(inside, Grid(inside.shape, stretched))
+    # Of the outermost voxels along every axis alone, so that the loops end.
+    rim = inside.copy()
+    rim[8:-8, 8:-8] = False
+    assert found.diameter_mm == pytest.approx(farthest(rim, stretched))
 
 
 def test_a_flat_structure_and_a_single_voxel_have_a_diameter() -> None:

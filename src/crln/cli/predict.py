@@ -101,7 +101,6 @@ def command(
     Each mask has the format and the geometry of its scan.
     """
     import crln
-    from crln.inference import predict_files
 
     done = count(1)
 
@@ -115,7 +114,7 @@ def command(
     predictor = crln.load_predictor(
         run, device, precision, inference=changes, second_look=second_look
     )
-    outcomes = predict_files(
+    outcomes = crln.predict_files(
         predictor, inputs, out,
         probabilities=probabilities, uncertainty=uncertainty,
         largest_component=largest_component or largest_component_of or False,

@@ -8,7 +8,7 @@ import numpy as np
 
 from crln.imaging import Grid
 
-FEW = 200
+FEW = 2000
 """Points whose distances are all computed outright; of more only the hull's corners count."""
 
 
@@ -90,9 +90,6 @@ def bounding_box(inside: np.ndarray) -> tuple[slice, slice, slice] | None:
 
 def _diameter(part: np.ndarray, grid: Grid) -> float:
     """The largest distance in mm between two voxel centres."""
-    from scipy.spatial import ConvexHull
-    from scipy.spatial.distance import pdist
-
     # Of each line of voxels along Z only its ends can be the furthest from anything.
     first = part.argmax(2)
     last = part.shape[2] - 1 - part[:, :, ::-1].argmax(2)
@@ -100,6 +97,12 @@ def _diameter(part: np.ndarray, grid: Grid) -> float:
     ends = np.concatenate([np.stack([x, y, z[x, y]], 1) for z in (first, last)])
     points = ends @ grid.to_world[:3, :3].T
     if len(points) > FEW:
+        from scipy.spatial import ConvexHull  # only here: a tenth of what a prediction starts with
+
         # QJ: voxels that lie in one plane have a hull, too.
         points = points[ConvexHull(points, qhull_options="QJ").vertices]
-    return float(pdist(points).max())
+    points -= points.mean(0)
+    products = points @ points.T
+    squares = products.diagonal()
+    pair = np.unravel_index((squares[:, None] + squares - 2 * products).argmax(), products.shape)
+    return float(np.linalg.norm(points[pair[0]] - points[pair[1]]))

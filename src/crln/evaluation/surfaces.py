@@ -13,7 +13,6 @@ import os
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.spatial import KDTree
 
 from crln.evaluation.measures import bounding_box
 from crln.evaluation.metrics import (
@@ -150,6 +149,8 @@ def _nearest(points: np.ndarray, queries: np.ndarray) -> np.ndarray:
     """The distance of every query, (Q, 3), to the nearest of `points`, (V, 3); inf without any."""
     if not len(points) or not len(queries):
         return np.full(len(queries), math.inf)
+    from scipy.spatial import KDTree  # only here: a tenth of what a prediction takes to start
+
     # Voxel centres are evenly spread: splitting boxes in the middle is as good as at the median.
     tree = KDTree(points, balanced_tree=False, compact_nodes=False)
     return tree.query(queries, workers=min(4, os.cpu_count() or 1))[0]
