@@ -164,7 +164,7 @@ def standing(project: Project, person: Person) -> Iterator[tuple[float, int, int
     """Of each scan: Dice of the outline as it stands, voxels that are wrong, and voxels of it."""
     for id in person.cases:
         truth, values = person.outline(id), project.values(id)
-        dice = agreement(values, truth, project.classes)
+        dice = agreement(values, truth, project.structures)
         wrong = int(np.count_nonzero(values != truth))
         yield 1.0 if dice is None else dice, wrong, int(np.count_nonzero(truth))
 

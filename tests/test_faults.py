@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import nibabel as nib
@@ -794,13 +794,12 @@ def _(place: Place) -> list[object]:
     return ["review", place.root / "scans", "--export", place.root / "out"]
 
 
-@fault("a review of structures that have a label file each")
+@fault("a review of exclusive classes, begun with a run of structures that overlap")
 def _(place: Place) -> list[object]:
-    (place.data / "cohort.yaml").write_text(
-        "exclusive: false\nclasses: {1: liver}\n"
-        "labelled: [{image: images/a.nii.gz, labels: {liver: labels/a.nii.gz}}]\n"
-    )
-    return ["review", place.data, "--no-browser"]
+    space = LabelSpace.of([0, 1, 2], {}, exclusive=False)
+    run = SimpleNamespace(plan=PLAN.updated({"labels": asdict(space)}))
+    place.monkeypatch.setattr("crln.runs.ensemble.predicting_runs", lambda path: [run])
+    return ["review", place.data, "--run", place.root / "run", "--no-browser"]
 
 
 @fault("a drawing that is missing")

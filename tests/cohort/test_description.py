@@ -177,6 +177,19 @@ def test_outlined_slices_are_of_a_label_or_of_all(root: Path, text: str, slices:
     assert {case.label.slices for case in cohort if case.label} == {slices}
 
 
+def test_slices_of_a_case_are_those_of_its_labels_of_a_file_each(root: Path) -> None:
+    own = GOOD.replace(
+        "label: outlines/a.nii.gz", "labels: {lesion: outlines/a.nii.gz}, slices: [3, 7]"
+    )
+    (root / "cohort.yaml").write_text(own)
+    (case,) = load_cohort(root).labelled
+    assert case.label is not None
+    assert case.label.slices == Slices(at=(3, 7))
+    (root / "cohort.yaml").write_text(own.replace("labels: {lesion: outlines/a.nii.gz}, ", ""))
+    with pytest.raises(CrlnError, match="slices of a case are those of its labels"):
+        load_cohort(root)
+
+
 def test_slices_that_cannot_be_are_named(root: Path) -> None:
     (root / "cohort.yaml").write_text(f"slices: {{axis: w}}\n{GOOD}")
     with pytest.raises(CrlnError, match=r"cohort\.yaml: .*slices.*axis"):

@@ -12,7 +12,6 @@ import pytest
 from crln.planning import Plan
 from crln.reviewing import Places, Project, begin_project, opened
 from crln.reviewing.masks import Record
-from crln.reviewing.outlines import write_values
 from crln.reviewing.rounds import Order, Round, RoundProgress
 from crln.runs import RunFolder
 
@@ -35,6 +34,20 @@ def make_data(root: Path, *, scans: int = 4, labels: int = 1) -> Path:
             label = np.zeros(SHAPE, np.uint8)
             label[1:3], label[3:5] = 1, 2
             write_scan(root / "labels" / name, label)
+    return root
+
+
+def make_overlapping(root: Path, shape=SHAPE, affine: np.ndarray | None = None) -> Path:
+    """Three scans; of the first a liver and a tumour that share voxels, in a file each."""
+    generator = np.random.default_rng(0)
+    for index in range(3):
+        scan = generator.integers(0, 200, shape).astype(np.int16)
+        write_scan(root / "images" / f"case_{index}.nii.gz", scan, affine)
+    for name, at in (("liver", 1), ("tumour", 2)):
+        label = np.zeros(shape, np.uint8)
+        label[at : at + 3, 1:4, 1:3] = 255  # whatever is not 0 is the structure
+        write_scan(root / f"labels-{name}" / "case_0.nii.gz", label, affine)
+    (root / "dataset.json").write_text('{"exclusive": false}')
     return root
 
 
@@ -64,7 +77,8 @@ def mask_of_round(
         if number not in places.rounds():
             made.begin(Order(), project.cohort())
             made.tell(RoundProgress(stage="done"))
-    write_values(places.mask(round, case), values, project.case(case))
+    scan = project.case(case).images[0]
+    project.structures.write(places.mask(round, case), values, scan)
     Record(round=round, **known).write(places.record(round, case))
 
 
@@ -78,8 +92,9 @@ def drawing(value: int = 1) -> np.ndarray:
 def small() -> SimpleNamespace:
     """What tests make small scans, drawings and masks with."""
     return SimpleNamespace(
-        shape=SHAPE, scan=write_scan, data=make_data, drawing=drawing, mask=mask_of_round
-    )
+        shape=SHAPE, scan=write_scan, data=make_data, overlapping=make_overlapping,
+        drawing=drawing, mask=mask_of_round,
+    )  # fmt: skip
 
 
 @pytest.fixture(scope="session")

@@ -121,14 +121,12 @@ def test_scans_that_are_added_later_are_new_cases(places, data, small):
         assert project.status("zz") == "new"
 
 
-def test_structures_that_overlap_are_refused(tmp_path, small):
-    data = small.data(tmp_path / "data")
-    (data / "cohort.yaml").write_text(
-        "exclusive: false\nclasses: {1: liver}\n"
-        "labelled: [{image: images/case_0.nii.gz, labels: {liver: labels/case_0.nii.gz}}]\n"
-    )
-    with pytest.raises(CrlnError, match="does not draw"):
-        begin_project(data, say=str)
+def test_of_structures_that_overlap_no_value_of_their_files_stands_for_unknown(tmp_path, small):
+    places = begin_project(small.overlapping(tmp_path / "data"), say=str)
+    with opened(places) as project:
+        assert project.classes == {1: "liver", 2: "tumour"}
+        assert project.structures.ignore == 256
+        assert project.structures.inside(project.values("case_0"), 1).sum() == 18
 
 
 def test_a_damaged_file_and_a_newer_format_are_said_in_one_line(places):

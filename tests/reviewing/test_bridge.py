@@ -15,7 +15,7 @@ import pytest
 import SimpleITK as sitk
 from nibabel.orientations import axcodes2ornt, io_orientation, ornt_transform
 
-from crln.cohort import Case, Cohort, Label
+from crln.cohort import Cohort, Label
 from crln.errors import CrlnError
 from crln.imaging import read_grid
 from crln.reviewing.bridge import (
@@ -27,7 +27,8 @@ from crln.reviewing.bridge import (
     unpack,
     write_shown,
 )
-from crln.reviewing.outlines import StandingOutline, read_values, write_values
+from crln.reviewing.outlines import StandingOutline, read_values
+from crln.reviewing.structures import Structures
 
 SHAPE = (7, 6, 5)
 MARK = (5, 1, 3)
@@ -181,10 +182,13 @@ def stored_at(tmp_path, way: Stored):
     return scan_path, mask_path, mask, mark
 
 
+OF_ONE = Structures.of({0: "background", 1: "a"}, 9999, exclusive=True)
+
+
 def opened(scan_path, mask_path):
     grid, standing = read_grid(scan_path), StandingOutline("label", Label(mask_path))
     cohort = Cohort(scan_path.parent, "yaml")
-    held = read_values(standing, scan_path, grid, cohort, 9999)
+    held = read_values(standing, scan_path, grid, cohort, OF_ONE)
     return Drawing.of(grid, (0, 1), held, "a"), held
 
 
@@ -215,7 +219,7 @@ def test_a_drawing_comes_back_voxel_for_voxel(name, tmp_path):
     expected = mask.copy()
     expected[mark] = drawing.values[new]
     out = tmp_path / "out.nii.gz"
-    write_values(out, back, Case("a", (scan_path,)))
+    OF_ONE.write(out, back, scan_path)
     saved, scan = nib.load(out), nib.load(scan_path)
     assert np.array_equal(np.asarray(saved.dataobj), expected)
     for name in PLACE:
@@ -235,7 +239,7 @@ def test_more_values_than_the_page_can_draw_are_refused(tmp_path):
 def test_what_is_saved_lies_where_simpleitk_places_the_scan(tmp_path):
     scan_path, mask_path, _, _ = stored_at(tmp_path, WAYS["oblique ASL"])
     _, held = opened(scan_path, mask_path)
-    write_values(tmp_path / "out.nii.gz", held, Case("a", (scan_path,)))
+    OF_ONE.write(tmp_path / "out.nii.gz", held, scan_path)
     ours, theirs = sitk.ReadImage(tmp_path / "out.nii.gz"), sitk.ReadImage(scan_path)
     assert ours.GetDirection() == theirs.GetDirection()
     assert ours.GetOrigin() == theirs.GetOrigin()

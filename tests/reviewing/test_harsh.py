@@ -85,7 +85,7 @@ def test_of_two_tabs_on_one_case_the_later_is_told_and_on_two_cases_both_save(
         second.says("NOT SAVED")
         assert "another window" in second.page.locator("#banner").text_content()
         assert (service.project.values("a") == 1).sum() == 1
-        second.page.evaluate("() => { review.open.dirty = false; }")  # gives its stroke up
+        second.page.evaluate("() => void review.open.unsaved.clear()")  # gives its stroke up
         second.open("b")
         second.page.mouse.click(*second.at([12, 9, 8]))
         second.says("saved")

@@ -67,6 +67,7 @@ class _Entry(BaseModel):
     label: _Label | None = None
     draft: _Label | None = None
     labels: dict[str, Path] = Field(default_factory=dict)
+    slices: _Slices | None = None
     group: str | None = None
 
     @model_validator(mode="before")
@@ -84,6 +85,10 @@ class _Entry(BaseModel):
     def _one_kind_of_label(self) -> Self:
         if self.label and self.labels:
             raise ValueError("give label or labels, not both")
+        if self.slices and not self.labels:
+            raise ValueError(
+                "slices of a case are those of its labels; of one label, say them there"
+            )
         return self
 
 
@@ -200,7 +205,7 @@ def _case(path: Path, entry: _Entry, usual: _Slices | None, names: dict[int, str
         label, draft = None, draft or label
     draft = draft and replace(draft, kind="draft")
     if entry.labels:
-        label = _parts(path, id, entry.labels, usual, names)
+        label = _parts(path, id, entry.labels, entry.slices or usual, names)
     return Case(id, images, label, entry.group, draft)
 
 

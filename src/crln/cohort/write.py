@@ -69,6 +69,8 @@ def _entry(case: Case, folder: Path, names: Mapping[int, str]) -> dict[str, Any]
         told["labels"] = {
             names[value]: path_beside(path, folder) for value, path in case.label.parts
         }
+        if case.label.slices is not None:
+            told["slices"] = _slices(case.label.slices)
     elif case.label:
         told["label"] = _label(case.label, folder)
     if case.draft:

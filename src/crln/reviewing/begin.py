@@ -7,12 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from crln.cohort import Cohort, read_outline, with_names
+from crln.cohort import Cohort, check_structures, read_outline, with_names
 from crln.errors import CrlnError
 from crln.files import claim
-from crln.imaging import read_grid
+from crln.imaging import read_grid, read_label
 from crln.labels import LabelSpace
-from crln.reviewing.outlines import refuse_overlapping
 from crln.reviewing.places import Places
 from crln.reviewing.project import Project
 from crln.reviewing.settings import ProjectSettings, load_data, named, named_split, resolved
@@ -70,20 +69,21 @@ def begin_project(
     if run and split is None and (run / "split.yaml").exists():
         split = str(run)
     cohort = load_data(data, split=split, group=group, sparse=sparse)
-    refuse_overlapping(cohort)
-    labels = _labels_of(run) if run else None
+    labels = _labels_of(run, cohort) if run else None
+    exclusive = not labels.separate if labels else cohort.exclusive
     regions = cohort.regions
     if labels and labels.members and not regions:
         regions = dict(zip(labels.names[1:], labels.members[1:], strict=True))
     known = _classes(cohort, labels, list(classes), say)
     known = _named({value for of in regions.values() for value in of}, known)
-    ignore = next(v for v in (cohort.ignore, IGNORE, max(known) + 1) if v not in (None, *known))
+    taken = {*known, *(set() if exclusive else _held_by_parts(cohort, say))}
+    ignore = next(v for v in (cohort.ignore, IGNORE, max(taken) + 1) if v not in (None, *taken))
     assert ignore is not None
     ProjectSettings(
         data=named(data, places),
         split=named_split(split, places),
-        group=group, sparse=sparse, classes=known, regions=regions, ignore=ignore,
-        run=named(run, places) if run else None,
+        group=group, sparse=sparse, classes=known, regions=regions,
+        exclusive=exclusive, ignore=ignore, run=named(run, places) if run else None,
     ).write(places)  # fmt: skip
     return places
 
@@ -134,12 +134,17 @@ def find_project(
     return places
 
 
-def _labels_of(run: Path) -> LabelSpace:
+def _labels_of(run: Path, cohort: Cohort) -> LabelSpace:
     from crln.runs.ensemble import predicting_runs
 
     labels = predicting_runs(run)[0].plan.labels
-    if labels.separate:
-        raise CrlnError(f"{run}: outlines structures that overlap, which the page does not draw")
+    check_structures(cohort, labels)
+    outlined = any(case.mask for case in cohort)
+    if outlined and labels.separate and cohort.exclusive:
+        raise CrlnError(
+            f"{run}: outlines structures that overlap, and the labels of {cohort.root} exclude "
+            "each other; begin without --run, or say exclusive: false"
+        )
     return labels
 
 
@@ -178,6 +183,21 @@ def _held(cohort: Cohort, say: Callable[[str], object]) -> set[int]:
         assert case.mask
         outline = read_outline(case.mask, read_grid(case.images[0]), None, cohort.ignore)
         held.update(np.unique(outline.values).tolist())
+    return held - {cohort.ignore}  # type: ignore[arg-type]
+
+
+def _held_by_parts(cohort: Cohort, say: Callable[[str], object]) -> set[int]:
+    """The values that the files of single structures hold, none of which may stand for unknown."""
+    files = [
+        (case, file) for case in cohort if case.mask
+        for file in (case.mask.files if case.mask.parts else ())
+    ]  # fmt: skip
+    if files:
+        say(f"reading {len(files)} labels for their values")
+    held: set[int] = set()
+    for case, file in files:
+        found = read_label(file, read_grid(case.images[0]))
+        held.update(np.unique(found.array).tolist())
     return held - {cohort.ignore}  # type: ignore[arg-type]
 
 

@@ -12,7 +12,6 @@ from crln.evaluation.text import csv_text
 from crln.files import write_text
 from crln.imaging import Volume, check_option, output_suffix, read_grid, read_image, write_mask
 from crln.inference.table import TABLE, headings, rows_of
-from crln.labels import LabelSpace
 from crln.quality import Appraisal, Score
 from crln.reviewing.masks import Record
 from crln.reviewing.project import Project
@@ -62,46 +61,46 @@ def export(
         id: out / f"{file_name(id)}{output_suffix(project.case(id).images[0], option=kind)}"
         for id in handed
     }
+    files = [file for path in targets.values() for file in project.structures.files(path).values()]
     if not overwrite:
-        for path in (out / TABLE, *targets.values()):
+        for path in (out / TABLE, *files):
             if path.exists():
                 raise CrlnError(f"{path}: exists; give another output, or --overwrite")
-    labels = LabelSpace.of(
-        sorted(project.settings.classes), project.settings.classes, project.settings.ignore
-    )
-    rows = [row for id in handed for row in _hand(project, id, targets[id], labels, kind)]
+    rows = [row for id in handed for row in _hand(project, id, targets[id], kind)]
     columns = [*headings(project.data.channels), *DECIDED]
     write_text(out / TABLE, csv_text(columns, rows), overwrite=overwrite)
     left = len(project.cases) - len(handed)
-    say(f"{len(handed)} masks and {TABLE} in {out}" + (f"; {left} cases left out" if left else ""))
-    return list(targets.values())
+    say(f"{len(files)} masks and {TABLE} in {out}" + (f"; {left} cases left out" if left else ""))
+    return files
 
 
 def _wanted(project: Project, id: str) -> bool:
     return project.status(id) != "rejected" and project.standing(id).origin != "nothing"
 
 
-def _hand(project: Project, id: str, path: Path, labels: LabelSpace, kind: str) -> list[list[Any]]:
+def _hand(project: Project, id: str, path: Path, kind: str) -> list[list[Any]]:
     """Writes the mask of a case; its lines of the table."""
     case, state, record = project.case(id), project.state(id), project.masks.record(id)
-    values, found = project.values(id), project.standing(id)
+    values, found, structures = project.values(id), project.standing(id), project.structures
     if wants_rest(state) and found.rest is None:  # no mask since
-        assert labels.ignore is not None
-        grid = read_grid(case.images[0])
-        values = within(state.limits, values, grid, project.places.label(id), labels.ignore)
-    written = np.where(values == labels.ignore, 0, values) if kind in _SERIES else values
-    write_mask(path, written, case.images[0], labels=labels, overwrite=True)
+        grid, label = read_grid(case.images[0]), project.places.label(id)
+        values = within(state.limits, values, grid, label, structures.nobody)
+    for k, file in structures.files(path).items():
+        written = structures.of_file(values, k)
+        if kind in _SERIES:
+            written = np.where(written == structures.ignore, 0, written)
+        write_mask(file, written, case.images[0], labels=structures.written(k), overwrite=True)
     scan: Volume = read_image(case.images)
     measures = {
-        name: measure(values == value, scan.grid, scan.array)
-        for value, name in labels.structures.items()
+        name: measure(structures.inside(values, value), scan.grid, scan.array)
+        for value, name in structures.names.items()
     }
     told = _appraisal(record) if found.origin == "mask" and record else Appraisal()
     decided = [
         project.status(id), state.by, state.at, round(state.seconds), found.round, state.changed,
         state.dice, state.note,
     ]  # fmt: skip
-    return [[*row, *decided] for row in rows_of(id, measures, labels, told)]
+    return [[*row, *decided] for row in rows_of(id, measures, structures.space, told)]
 
 
 def _appraisal(record: Record) -> Appraisal:

@@ -9,41 +9,50 @@ from crln.cohort import Case, Cohort, Label, write_description
 from crln.errors import CrlnError
 from crln.reviewing.places import Places, link
 from crln.reviewing.state import CaseState, file_name
+from crln.reviewing.structures import Structures
 
 _NOTE = "What was accepted is labelled; crln review writes this file anew at every decision."
 _PARTIAL = re.compile(r"partial-\d+_\d+-")
 
 
-def follow(places: Places, state: CaseState) -> None:
+def follow(places: Places, state: CaseState, structures: Structures) -> None:
     """Has `labels/` say what a case's state says; drawings that nothing needs are removed."""
-    drawings, label = places.drawings(state.case), places.label(state.case)
+    labels = structures.files(places.label(state.case))
     if state.state == "accepted" and state.drawing is not None:
-        link(drawings[state.drawing], label)
+        drawn = structures.files(places.drawing(state.case, state.drawing))
+        for structure, label in labels.items():
+            link(drawn[structure], label)
     else:
-        label.unlink(missing_ok=True)
-    for number, path in drawings.items():
+        for label in labels.values():
+            label.unlink(missing_ok=True)
+    for number, files in places.drawings(state.case).items():
         if number not in state.drawings:
-            path.unlink(missing_ok=True)
+            for path in files:
+                path.unlink(missing_ok=True)
 
 
-def mend(places: Places, states: Mapping[str, CaseState]) -> None:
+def mend(places: Places, states: Mapping[str, CaseState], structures: Structures) -> None:
     """Brings `labels/` in line with the states; removes what a killed process left half-written.
 
     Raises:
         CrlnError: a drawing that a state needs is missing.
     """
-    own = (places.path / name for name in ("", "cases", "drawings", "labels"))
+    drawn = (structures.folders(places.path / name) for name in ("drawings", "labels"))
+    own = (places.path, places.path / "cases", *(folder for each in drawn for folder in each))
     for folder in (*own, places.shown, places.shown / "small"):
         remove_leftovers(folder, states)
     for id, state in states.items():
-        if not state.version and not places.label(id).exists():
+        label = structures.label(places.label(id))
+        if not state.version and not any(file.exists() for file in label.files):
             continue
-        if missing := state.drawings - places.drawings(id).keys():
-            raise CrlnError(
-                f"{places.drawing(id, min(missing))}: is missing, of case {id}; restore it, or "
-                f"remove {places.state(id)} to begin with the case anew"
-            )
-        follow(places, state)
+        for number in sorted(state.drawings):
+            for file in structures.files(places.drawing(id, number)).values():
+                if not file.exists():
+                    raise CrlnError(
+                        f"{file}: is missing, of case {id}; restore it, or remove "
+                        f"{places.state(id)} to begin with the case anew"
+                    )
+        follow(places, state, structures)
 
 
 def remove_leftovers(folder: Path, cases: Iterable[str]) -> None:
@@ -59,17 +68,17 @@ def remove_leftovers(folder: Path, cases: Iterable[str]) -> None:
             path.unlink(missing_ok=True)
 
 
-def label_of(case: Case, places: Places, state: CaseState) -> Label | None:
+def label_of(case: Case, places: Places, state: CaseState, structures: Structures) -> Label | None:
     """What of a case is learnt from: what was accepted."""
     if state.state != "accepted":
         return None
     if state.drawing is None:
         return case.label
-    return Label(places.label(case.id), slices=state.limits)
+    return structures.label(places.label(case.id), state.limits)
 
 
 def cohort_of(
-    data: Cohort, places: Places, state: Callable[[str], CaseState], ignore: int
+    data: Cohort, places: Places, state: Callable[[str], CaseState], structures: Structures
 ) -> Cohort:
     """The cohort as it stands: what is accepted teaches, test and validation cases stay apart.
 
@@ -79,9 +88,9 @@ def cohort_of(
         data: the person's own.
         places: of the project.
         state: of each case.
-        ignore: the value of voxels that nobody knows, where there are any.
+        structures: of the project.
     """
-    labels = {case.id: label_of(case, places, state(case.id)) for case in data}
+    labels = {case.id: label_of(case, places, state(case.id), structures) for case in data}
 
     def told(cases: Iterable[Case], labelled: bool | None = None) -> tuple[Case, ...]:
         return tuple(
@@ -97,7 +106,7 @@ def cohort_of(
         unlabelled=told(data.training, False),
         validation=told(data.validation, True),
         test=told(data.test),
-        ignore=ignore if any(state(case.id).unknown for case in data) else data.ignore,
+        ignore=structures.ignore if any(state(case.id).unknown for case in data) else data.ignore,
         kept=None,
     )
 

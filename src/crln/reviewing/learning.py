@@ -122,7 +122,9 @@ class Learning:
         """Outlines with a run that there is already, as the first round."""
         with self._starting:
             order = self.usual.model_copy(update={"run": str(run.resolve())})
-            self._run(begin_round(self.project.places, order, self.project.cohort()))
+            with self.project.settling:
+                round = begin_round(self.project.places, order, self.project.cohort())
+            self._run(round)
 
     @property
     def has_model(self) -> bool:
@@ -161,14 +163,13 @@ class Learning:
         if wish.folds is not None:
             self.project.change_settings(folds=wish.folds if wish.folds > 1 else None)
         places, settings = self.project.places, self.project.settings
-        cohort = self.project.cohort()
-        told: dict[str, Any] = {"folds": possible_folds(cohort, settings.folds)}
-        if wish.iterations:
-            told["iterations"] = wish.iterations
+        given, told = settings.run, {"iterations": wish.iterations} if wish.iterations else {}
         order = self.usual.model_copy(update=told)
-        given = settings.run
         order = order_for(places, order, resolved(given, places) if given else None)
-        return begin_round(places, order, cohort)
+        with self.project.settling:  # every label that is kept is of one state of its case
+            cohort = self.project.cohort()
+            folds = possible_folds(cohort, settings.folds)
+            return begin_round(places, order.model_copy(update={"folds": folds}), cohort)
 
     def _run(self, round: Round) -> None:
         round.tell(round.progress().model_copy(update={"stage": "waiting", "message": ""}))

@@ -33,7 +33,9 @@ def outline(round: Round, stop: threading.Event) -> None:
     import crln
 
     project, order = Project(round.places.path), round.order()
-    remove_leftovers(round.places.masks(round.number), project.cases)
+    masks = round.places.masks(round.number)
+    for folder in {masks, *project.structures.folders(masks)}:
+        remove_leftovers(folder, project.cases)
     waiting = [id for id in project.cases if _wants_mask(project, round, id)]
     waiting.sort(key=lambda id: project.status(id) == "skipped")
     progress = RoundProgress(stage="outlining", to_outline=len(waiting))

@@ -49,14 +49,14 @@ class Places:
         """A drawing: never changed once it is there."""
         return self.path / "drawings" / f"{file_name(case)}.{number}.nii.gz"
 
-    def drawings(self, case: str) -> dict[int, Path]:
-        """Every drawing of a case, by number."""
+    def drawings(self, case: str) -> dict[int, list[Path]]:
+        """The files of every drawing of a case, by number."""
         stem = f"{file_name(case)}."
-        found = {}
-        for path in (self.path / "drawings").glob("*.nii.gz"):
+        found: dict[int, list[Path]] = {}
+        for path in (self.path / "drawings").rglob("*.nii.gz"):
             number = path.name.removeprefix(stem).removesuffix(".nii.gz")
             if path.name.startswith(stem) and number.isdecimal():
-                found[int(number)] = path
+                found.setdefault(int(number), []).append(path)
         return found
 
     def rounds(self) -> list[int]:

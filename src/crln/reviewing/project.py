@@ -10,20 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from crln.cohort import Case, Cohort, Label, Slices
+from crln.cohort import Case, Cohort, Slices
 from crln.errors import CrlnError
 from crln.imaging import read_grid
+from crln.reviewing.drawings import keep_drawing
 from crln.reviewing.following import cohort_of, follow, mend, write_cohort
 from crln.reviewing.masks import Masks
-from crln.reviewing.outlines import (
-    StandingOutline,
-    agreement,
-    read_values,
-    refuse_overlapping,
-    standing,
-    volumes,
-    write_values,
-)
+from crln.reviewing.outlines import StandingOutline, agreement, read_values, standing, volumes
 from crln.reviewing.places import Places
 from crln.reviewing.settings import ProjectSettings
 from crln.reviewing.slices import within
@@ -48,6 +41,9 @@ class Project:
         path: the folder.
         by: who decides; default this account's name.
 
+    Attributes:
+        settling: held while a decision comes into force; to who holds it, states and files agree.
+
     Raises:
         CrlnError: it is no project, or the data has a fault.
     """
@@ -57,21 +53,21 @@ class Project:
         self.settings = ProjectSettings.read(self.places)
         self.by = by or _account()
         self.data = self.settings.cohort(self.places)
-        refuse_overlapping(self.data)
+        self.structures = self.settings.structures
         self.cases = {case.id: case for case in self.data}
         self.masks = Masks(self.places, self.cases)
         self._states: dict[str, CaseState] = {}
         self._locks: dict[str, threading.RLock] = defaultdict(threading.RLock)
-        self._writing = threading.Lock()
+        self.settling = threading.Lock()
 
     @property
     def classes(self) -> dict[int, str]:
         """Label value to name of every structure."""
-        return {value: name for value, name in self.settings.classes.items() if value}
+        return self.structures.names
 
     def change_settings(self, **fields: Any) -> None:
         """Keeps another choice of the person's, such as `folds`."""
-        with self._writing:
+        with self.settling:
             self.settings = self.settings.model_copy(update=fields)
             self.settings.write(self.places)
 
@@ -102,10 +98,11 @@ class Project:
 
     def standing(self, id: str) -> StandingOutline:
         """Which files hold the outline of a case as it stands."""
-        return standing(self.places, self.case(id), self.state(id), self.masks.round(id))
+        last = self.masks.round(id)
+        return standing(self.places, self.case(id), self.state(id), last, self.structures)
 
     def values(self, id: str) -> np.ndarray:
-        """The outline as it stands, (X, Y, Z) int32 values on the scan's grid.
+        """The outline as it stands, (X, Y, Z) integers (`structures`) on the scan's grid.
 
         Around slices that were accepted alone it is the last round's mask, once there is one.
         """
@@ -118,10 +115,10 @@ class Project:
 
     def _read(self, found: StandingOutline, case: Case) -> np.ndarray:
         scan = case.images[0]
-        return read_values(found, scan, read_grid(scan), self.data, self.settings.ignore)
+        return read_values(found, scan, read_grid(scan), self.data, self.structures)
 
     def _volumes(self, values: np.ndarray, case: Case) -> dict[str, float]:
-        return volumes(values, read_grid(case.images[0]), self.classes)
+        return volumes(values, read_grid(case.images[0]), self.structures)
 
     @contextmanager
     def changing(self, id: str, version: int | None) -> Iterator[CaseState]:
@@ -155,6 +152,7 @@ class Project:
         round: int | None = None,
         seconds: float = 0.0,
         slices: Slices | None = None,
+        structure: int | None = None,
     ) -> CaseState:
         """Keeps a drawing; the case is being corrected from here on.
 
@@ -165,24 +163,29 @@ class Project:
             round: whose mask the drawing began with, if with one.
             seconds: spent since the last time.
             slices: the only ones that the person is done with; None: nothing is said of slices.
+            structure: of those that overlap the one that `values` is the layer of; the others stay
+                as they stand. None: all.
         """
         with self.changing(id, version) as state:
+            if structure is not None:
+                values = self.structures.with_layer(self.values(id), structure, values)
             begun = state.state == "correcting"
             decision = Decision(
                 state="correcting", by=self.by, at=now(), seconds=state.seconds + seconds,
                 run=state.run if begun or round is None else round,
-                drawing=self._drawn(state, values),
-                unknown=int((values == self.settings.ignore).sum()),
+                drawing=self._drawn(state, values, structure),
+                unknown=int(self.structures.unknown(values).sum()),
                 volume_ml=self._volumes(values, self.case(id)), **fields_of(slices),
             )  # fmt: skip
             return self._settle(state.decided(decision, keep=not begun))
 
-    def _drawn(self, state: CaseState, values: np.ndarray) -> int:
+    def _drawn(self, state: CaseState, values: np.ndarray, only: int | None = None) -> int:
         """Writes a drawing that is new; its number."""
         id = state.case
-        number = max([0, *self.places.drawings(id), *state.drawings]) + 1
-        write_values(self.places.drawing(id, number), values, self.case(id))
-        return number
+        scan = self.case(id).images[0]
+        return keep_drawing(
+            self.places, state, self.standing(id), values, scan, self.structures, only
+        )
 
     def decide(
         self,
@@ -242,14 +245,14 @@ class Project:
             }  # fmt: skip
         if state.run is None:
             return {}
-        base = self.places.mask(state.run, id)
-        if not base.exists():
+        base = self.structures.label(self.places.mask(state.run, id))
+        if not all(file.exists() for file in base.files):
             return {}
-        before = self._read(StandingOutline("mask", Label(base), state.run), case)
+        before = self._read(StandingOutline("mask", base, state.run), case)
         after = self._read(found, case)
         grid = read_grid(case.images[0])
-        before, after = (within(state.limits, v, grid, base, 0) for v in (before, after))
-        dice = agreement(before, after, self.classes)
+        before, after = (within(state.limits, v, grid, base.path, 0) for v in (before, after))
+        dice = agreement(before, after, self.structures)
         return {"changed": int((before != after).sum()), "dice": dice}
 
     def undo(self, id: str, version: int | None = None) -> CaseState:
@@ -272,22 +275,22 @@ class Project:
     def _settle(self, state: CaseState) -> CaseState:
         """Writes a state, and then what follows from it."""
         before = self.state(state.case)
-        state.write(self.places.state(state.case))  # from here on it holds
-        self._states[state.case] = state
-        follow(self.places, state)
-        if "accepted" in (before.state, state.state):
-            with self._writing:
+        with self.settling:
+            state.write(self.places.state(state.case))  # from here on it holds
+            self._states[state.case] = state
+            follow(self.places, state, self.structures)
+            if "accepted" in (before.state, state.state):
                 write_cohort(self.places, self.cohort())
         return state
 
     def mend(self) -> None:
         """Brings `labels/` and `cohort.yaml` in line with the states, whatever ended a process."""
-        mend(self.places, {id: self.state(id) for id in self.cases})
+        mend(self.places, {id: self.state(id) for id in self.cases}, self.structures)
         write_cohort(self.places, self.cohort())
 
     def cohort(self) -> Cohort:
         """The cohort as it stands: what was accepted is labelled."""
-        return cohort_of(self.data, self.places, self.state, self.settings.ignore)
+        return cohort_of(self.data, self.places, self.state, self.structures)
 
 
 def _account() -> str:

@@ -12,7 +12,7 @@ from crln.errors import CrlnError
 from crln.files import checked, read_yaml, to_yaml, write_text
 from crln.reviewing.places import ORDER, Places, link
 from crln.reviewing.settings import named
-from crln.reviewing.state import file_name, now
+from crln.reviewing.state import now
 
 Stage = Literal[
     "waiting", "preparing", "training", "measuring", "outlining", "done", "stopped", "failed"
@@ -154,11 +154,14 @@ class Round:
 
         def kept(case: Case) -> Case:
             label = case.label
-            if label is None or label.path.resolve().parent != accepted:
+            if label is None or not label.path.resolve().is_relative_to(accepted):
                 return case
-            target = self.path / "labels" / f"{file_name(case.id)}.nii.gz"
-            link(label.path, target)
-            return replace(case, label=replace(label, path=target))
+            own = {file: self.path / "labels" / file.resolve().relative_to(accepted)
+                   for file in label.files}  # fmt: skip
+            for file, target in own.items():
+                link(file, target)
+            parts = tuple((value, own[file]) for value, file in label.parts)
+            return replace(case, label=replace(label, path=own[label.path], parts=parts))
 
         return change_cases(replace(cohort, root=self.path / "cohort.yaml"), kept)
 

@@ -12,6 +12,7 @@ from crln.cohort.write import path_beside
 from crln.errors import refuse_newer
 from crln.files import checked, read_yaml, to_yaml, write_text
 from crln.reviewing.places import Places
+from crln.reviewing.structures import Structures
 
 FORMAT = 1
 _REMEDY = "restore the file, or begin the project anew in another folder"
@@ -28,6 +29,7 @@ class ProjectSettings(BaseModel):
         sparse: of the person's labels only the slices that hold anything are outlined.
         classes: label value to name, background included.
         regions: name to the label values that it is the union of.
+        exclusive: every voxel is of one class; false: structures overlap, and have a file each.
         ignore: the label value of voxels that nobody knows.
         run: a run folder to begin with, in place of the first round.
         introduced: somebody has seen the first steps on the page.
@@ -43,6 +45,7 @@ class ProjectSettings(BaseModel):
     sparse: bool = False
     classes: dict[int, str] = Field(min_length=2)
     regions: dict[str, tuple[int, ...]] = Field(default_factory=dict)
+    exclusive: bool = True
     ignore: int
     run: str | None = None
     introduced: bool = False
@@ -66,7 +69,14 @@ class ProjectSettings(BaseModel):
         found = load_data(
             resolved(self.data, places), split=split, group=self.group, sparse=self.sparse
         )
-        return replace(found, class_names=self.classes, regions=self.regions)
+        return replace(
+            found, class_names=self.classes, regions=self.regions, exclusive=self.exclusive
+        )
+
+    @property
+    def structures(self) -> Structures:
+        """What its outlines are of."""
+        return Structures.of(self.classes, self.ignore, exclusive=self.exclusive)
 
 
 def load_data(

@@ -123,10 +123,11 @@ def _plan(order: Order, cohort: Cohort, start: Path | None, places: Places) -> "
     else:
         before = crln.open_run(_one_run(start)).plan if start else None
         labels = LabelSpace.of(
-            sorted(cohort.class_names), cohort.class_names, cohort.ignore, regions=cohort.regions
-        )
-        same = before and (before.labels.known, before.labels.members) == (
-            labels.known, labels.members,
+            sorted(cohort.class_names), cohort.class_names, cohort.ignore,
+            exclusive=cohort.exclusive, regions=cohort.regions,
+        )  # fmt: skip
+        same = before and (before.labels.known, before.labels.members, before.labels.separate) == (
+            labels.known, labels.members, labels.separate,
         )  # fmt: skip
         if before and same:
             plan = before.updated({"labels": {"ignore": cohort.ignore}})

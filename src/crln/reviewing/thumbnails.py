@@ -68,15 +68,17 @@ class Thumbnails:
             middle = grid.in_ras(grid.shape)[2] // 2
             return _sized(_coloured(self._slice(case, grid, middle)), grid)
         values = self._project.values(case.id)
-        structures = list(self._project.classes)
-        held = grid.to_ras(np.isin(values, structures))
+        structures = self._project.structures
+        each = {value: structures.inside(values, value) for value in structures.names}
+        held = grid.to_ras(np.any(list(each.values()), axis=0))
         sums = held.sum((0, 1))
         k = int(np.argmax(sums)) if sums.any() else len(sums) // 2
-        numbers = grid.to_ras(values)[:, :, k]
         pixels = _coloured(self._slice(case, grid, k))
-        for place, value in enumerate(structures):
+        for place, inside in enumerate(each.values()):
             colour = class_colour(place)
-            pixels[_rim(numbers == value)] = [int(colour[at : at + 2], 16) for at in (1, 3, 5)]
+            pixels[_rim(grid.to_ras(inside)[:, :, k])] = [
+                int(colour[at : at + 2], 16) for at in (1, 3, 5)
+            ]
         return _sized(pixels, grid)
 
     def _slice(self, case: Case, grid: Grid, k: int) -> np.ndarray:

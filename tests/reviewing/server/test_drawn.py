@@ -80,6 +80,21 @@ def test_what_cannot_be_made_is_said_in_a_line(client, tool, more, number, why):
     assert why in answer.body.decode()
 
 
+def test_of_structures_that_overlap_a_layer_is_named_and_holds_no_other(tmp_path, small, ask):
+    with serving(begin_project(small.overlapping(tmp_path / "more"), say=str)) as service:
+        layered, path = ask(service), "/api/cases/case_1/drawing?values=0,1,2,256"
+        body = gzip.compress(bytes([2] * 120))
+        for structure, why in (("", "structure"), ("3", "structure"), ("1", "that holds 2")):
+            told = {"If_Match": '"0"'}
+            answer = layered.ask("PUT", f"{path}&structure={structure}", body, **told)
+            assert (answer.status, why in answer.body.decode()) == (400, True)
+        assert layered.ask("GET", "/api/cases/case_1/outline.nii.gz").status == 400
+        assert layered.ask("PUT", f"{path}&structure=2", body, If_Match='"1"').status == 412
+        assert service.project.state("case_1").version == 0
+        assert layered.ask("PUT", f"{path}&structure=2", body, If_Match='"0"').status == 200
+        assert service.project.structures.inside(service.project.values("case_1"), 2).all()
+
+
 def test_a_drawing_of_another_scan_is_refused(client):
     assert _made(client, "grown", np.ones((3, 3, 3))).status == 400
     assert _made(client, "grown", np.ones(SHAPE), values="0,1").status == 400

@@ -202,6 +202,24 @@ def test_structures_that_nobody_named_are_told_by_their_values(data, small):
         assert (service.project.values("case_2") == 2).all()
 
 
+def test_structures_that_overlap_are_listed_but_not_sent_one_value_a_voxel(tmp_path, small):
+    data = small.overlapping(tmp_path / "data")
+    with serving(begin_project(data, say=str), slicer=True) as service:
+        module = Module(f"{service.url}slicer")
+        assert json.loads(module.plain("GET", "/info/")[1])["labels"] == ["liver", "tumour"]
+        status, body = module.plain("GET", "/datastore/image?image=case_1")
+        assert (status, body[:2]) == (200, b"\x1f\x8b")
+        scan = nib.load(service.project.case("case_1").images[0])
+        answers = [
+            module.submit("case_1", np.ones(small.shape, np.uint8), scan.affine, []),
+            module.form("POST", "/infer/crln?image=case_0", {"params": "{}"}, {}),
+            module.plain("GET", "/datastore/label?label=case_0&tag=final"),
+        ]
+        assert [answer[0] for answer in answers] == [422] * 3
+        assert all(b"outline them on the page" in answer[1] for answer in answers[::2])
+        assert service.project.state("case_1").state == "new"
+
+
 def test_a_label_that_slicer_has_turned_lies_as_the_scan_does(module, service, small):
     """ITK writes axes in the order that it likes."""
     scan = nib.load(service.project.case("case_2").images[0])

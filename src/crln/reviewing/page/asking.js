@@ -51,9 +51,11 @@ export async function made(id, tool, numbers, told) {
   return new Uint8Array(await new Response(plain).arrayBuffer());
 }
 
-// Sends a drawing: numbers into `values`, one a voxel, and which slices are done.
-export async function send(id, numbers, { values, version, round, seconds, done }) {
+// Sends a drawing: numbers into `values`, one a voxel, and which slices are done; where structures
+// overlap, of which one it is.
+export async function send(id, numbers, { values, version, round, seconds, done, layer }) {
   const query = new URLSearchParams({ values: values.join(","), seconds: String(seconds) });
+  if (layer !== null) query.set("structure", layer);
   if (round !== null && round !== undefined) query.set("round", round);
   if (done.at.length) {
     query.set("slices", done.at.join(","));

@@ -12,6 +12,7 @@ export class Case {
     this.conflict = conflict;
     this.id = null;
     this.turn = Promise.resolve();
+    this.unsaved = new Set(); // layers that were drawn on; where structures exclude each other, null
     this.touched = performance.now();
     this.spent = 0;
     for (const kind of ["pointermove", "pointerdown", "keydown", "wheel"])
@@ -39,12 +40,12 @@ export class Case {
     const seen = `version=${info.version}&round=${info.base ?? ""}`; // no other than was told of
     await this.viewer.show(
       info, `${ofCase(id, "scan.nii")}?channel=${channel}`,
-      `${ofCase(id, "outline.nii.gz")}?${seen}`,
+      structure => `${ofCase(id, "outline.nii.gz")}?${seen}&structure=${structure ?? ""}`,
     );
     this.id = id;
     this.info = info;
     this.version = info.version;
-    this.dirty = false;
+    this.unsaved.clear();
     this.stale = false;
     this.looked = null;
     return info;
@@ -60,28 +61,31 @@ export class Case {
   // After every stroke. While one drawing is on its way, later strokes wait and go together.
   drawn() {
     if (!this.id) return;
-    this.dirty = true;
+    this.unsaved.add(this.viewer.layer);
     this.said("saving");
     this.save();
   }
 
+  get dirty() { return this.unsaved.size > 0; }
+
   save() { return this.#inTurn(() => this.#send()); }
 
   async #send() {
-    if (!this.dirty || !this.id || this.stale) return;
-    this.dirty = false;
-    const { id, version, info } = this, seconds = this.#seconds();
-    try {
-      const line = await send(id, this.viewer.kept, {
-        values: info.values, version, round: info.base, seconds, done: this.viewer.done,
-      });
-      this.version = line.version;
-      this.info.origin = "drawing";
-      this.said("saved");
-      this.changed(line);
-    } catch (fault) {
-      this.dirty = true;
-      this.#failed(fault, "NOT SAVED: ");
+    while (this.dirty && this.id && !this.stale) {
+      const [layer] = this.unsaved, { id, version, info } = this, seconds = this.#seconds();
+      this.unsaved.delete(layer);
+      try {
+        const line = await send(id, this.viewer.kept(layer), {
+          values: info.values, version, round: info.base, seconds, done: this.viewer.done, layer,
+        });
+        this.version = line.version;
+        this.info.origin = "drawing";
+        this.said(this.dirty ? "saving" : "saved");
+        this.changed(line);
+      } catch (fault) {
+        this.unsaved.add(layer);
+        return this.#failed(fault, "NOT SAVED: ");
+      }
     }
   }
 

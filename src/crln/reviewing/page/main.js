@@ -163,7 +163,7 @@ const KEYS = {
 };
 const WITH_CTRL = {
   z: event => history(event.shiftKey ? "redo" : "undo"), y: () => history("redo"),
-  s: () => { open.dirty = Boolean(open.id); open.save(); },
+  s: () => open.drawn(),
 };
 
 function step(axis, by) {
@@ -231,6 +231,10 @@ function listen() {
   $("note").addEventListener("change", () => open.note($("note").value));
   $("outline").addEventListener("change", () => {
     viewer.outlined = $("outline").checked;
+    viewer.look();
+  });
+  $("others").addEventListener("change", () => {
+    viewer.others = $("others").checked;
     viewer.look();
   });
   $("opacity").addEventListener("input", () => {

@@ -4,6 +4,8 @@ const $ = id => document.getElementById(id);
 
 // The buttons of a case.
 export function showClasses(viewer, info) {
+  viewer.turned = tellLayer;
+  $("others").parentElement.hidden = info.layers.length < 2;
   const kinds = info.values.map((value, number) => ({
     number, ...(info.classes.find(each => each.value === value) ?? { name: `value ${value}` }),
   }));
@@ -32,6 +34,15 @@ export function showClasses(viewer, info) {
     label.append(` ${each.name} `, ...(each.key || each.number < 10 ? [key] : []));
     return label;
   }));
+  tellLayer(viewer.layer);
+}
+
+// Which structure is drawn on, where they overlap: the eraser and "unknown" are of it, too.
+function tellLayer(layer) {
+  for (const radio of document.getElementsByName("pen"))
+    radio.parentElement.classList.toggle("layer", layer !== null && radio.value === String(layer));
+  $("classes").title = layer === null ? ""
+    : "What is underlined is drawn on; the other structures are shown with it";
 }
 
 // Takes the pen of a number, or none to look only; a number that the case lacks changes nothing.

@@ -2,9 +2,16 @@
 // out, knows no redo, and misses strokes that leave the picture.
 
 export class Strokes {
-  constructor(bitmap) {
+  // Of structures that overlap `layer` is the one that is drawn on; `turned` has another one be it.
+  constructor(bitmap, layer = null, turned = () => {}) {
     this.begin(bitmap());
-    this.bitmap = bitmap;
+    Object.assign(this, { bitmap, layer, turned });
+  }
+
+  // Another layer is drawn on; strokes on the one before can be undone as ever.
+  turn(layer) {
+    this.layer = layer;
+    this.known = this.bitmap().slice();
   }
 
   begin(now) {
@@ -31,7 +38,7 @@ export class Strokes {
     const before = Uint8Array.from(places, i => known[i]);
     const after = Uint8Array.from(places, i => now[i]);
     places.forEach((i, k) => { known[i] = after[k]; });
-    this.done.push({ places, before, after });
+    this.done.push({ places, before, after, layer: this.layer });
     this.undone.length = 0;
     return places.length;
   }
@@ -39,7 +46,7 @@ export class Strokes {
   // Something else than voxels that a person did, and how it is undone and redone.
   step(before, after) {
     this.note();
-    this.done.push({ places: new Uint32Array(), acts: { before, after } });
+    this.done.push({ places: new Uint32Array(), acts: { before, after }, layer: this.layer });
     this.undone.length = 0;
   }
 
@@ -51,6 +58,7 @@ export class Strokes {
     this.note();
     const stroke = from.pop();
     if (!stroke) return false;
+    if (stroke.layer !== this.layer) this.turned(stroke.layer);
     const now = this.bitmap();
     stroke.places.forEach((i, k) => { now[i] = this.known[i] = stroke[which][k]; });
     stroke.acts?.[which]();

@@ -158,7 +158,7 @@ export class Toolbox {
 
   // The server makes something of the drawing. What is drawn meanwhile stays as it is drawn.
   async #made(tool, what, told) {
-    const { viewer, info } = this;
+    const { viewer, info } = this, { layer } = viewer;
     if (!info) return;
     if (this.asked) return this.said(`${what}: another tool is at work; wait for it`);
     this.asked = true;
@@ -167,6 +167,7 @@ export class Toolbox {
     try {
       const found = await made(info.id, tool, sent, { values: info.values.join(","), ...told });
       if (viewer.info !== info) return; // another case is shown by now
+      if (viewer.layer !== layer) return this.said(`${what}: another structure is drawn on by now`);
       this.#change(what, numbers => found.forEach((number, at) => {
         if (number !== sent[at] && numbers[at] === sent[at]) numbers[at] = number;
       }));

@@ -1,10 +1,12 @@
 // The scan and its outline: NiiVue, told what to show and asked for what was drawn.
 
 import { Brush } from "./brush.js";
+import { Layers } from "./layers.js";
 import { boxByBox, withoutGradients } from "./quick.js";
 import { Strokes } from "./strokes.js";
 
 const DRAW = 8, WINDOW = 9, CONTRAST = 1, MOVE = 3; // NiiVue's numbers of what a mouse does
+const OTHERS = 0.7; // of the opacity: structures that are not drawn on are fainter
 const GREY = [138, 138, 138], MARK = [240, 240, 240];
 
 function rgb(colour) {
@@ -36,6 +38,7 @@ export class Viewer {
     this.moved = moved;
     this.opacity = 0.5;
     this.outlined = false;
+    this.others = true; // of structures that overlap those that are not drawn on are shown
     this.kind = 3; // three planes and 3D
     this.pen = null;
     this.brush = new Brush();
@@ -91,11 +94,11 @@ export class Viewer {
   // The axis of the plane that is looked at, or was touched last where there are three.
   get axis() { return this.kind <= 2 ? 2 - this.kind : this.touched ?? 2; }
 
-  // Shows a case; `scan` and `outline` are addresses.
+  // Shows a case; `scan` is an address, `outline` tells that of the outline, or of a structure's.
   async show(info, scan, outline) {
-    const nv = await this.#made();
+    const nv = await this.#made(), before = this.layer;
     this.info = info;
-    this.strokes = null;
+    this.strokes = this.layers = null;
     nv.setDrawingEnabled(false);
     nv.closeDrawing();
     nv.drawLut = colours(info);
@@ -103,8 +106,10 @@ export class Viewer {
     await nv.loadVolumes([
       { url: scan, name: "scan.nii", colormap: "gray", cal_min: low, cal_max: high },
     ]);
-    if (!await nv.loadDrawingFromUrl(outline)) throw new Error("its outline does not fit the scan");
-    this.strokes = new Strokes(() => nv.drawBitmap);
+    if (info.layers.length) this.layers = await Layers.loaded(nv, info, outline, before);
+    else if (!await nv.loadDrawingFromUrl(outline()))
+      throw new Error("its outline does not fit the scan");
+    this.strokes = new Strokes(() => nv.drawBitmap, this.layer, layer => this.turn(layer));
     this.brush.show(info);
     this.look();
     this.take(this.pen <= info.values.length ? this.pen : null, this.filled);
@@ -112,9 +117,22 @@ export class Viewer {
 
   get numbers() { return this.nv.drawBitmap; }
 
-  // What is kept of them: a mark that something is background is background.
-  get kept() {
-    const mark = this.info.values.length, { numbers } = this;
+  // The structure that is drawn on, where they overlap; else null.
+  get layer() { return this.layers?.at ?? null; }
+
+  // Of structures that overlap another one is drawn on.
+  turn(structure) {
+    if (!this.layers || structure === this.layer) return;
+    this.strokes.note();
+    this.layers.turn(structure);
+    this.strokes.turn(structure);
+    this.nv.refreshDrawing(true);
+    this.turned?.(structure);
+  }
+
+  // What is kept of a drawing: a mark that something is background is background.
+  kept(layer = this.layer) {
+    const mark = this.info.values.length, numbers = this.layers?.numbers.get(layer) ?? this.numbers;
     return numbers.includes(mark) ? numbers.map(each => (each === mark ? 0 : each)) : numbers;
   }
 
@@ -123,6 +141,7 @@ export class Viewer {
     this.pen = number;
     this.filled = filled;
     if (!this.strokes) return;
+    if (this.info.layers.includes(number)) this.turn(number); // whose number is its value
     this.nv.setDrawingEnabled(number !== null);
     if (number !== null) this.nv.setPenValue(number, filled);
   }
@@ -132,6 +151,8 @@ export class Viewer {
     this.nv.drawRimOpacity = this.outlined ? 1 : -1;
     const faint = this.outlined && this.opacity > 0 ? 0.01 : this.opacity;
     this.nv.setDrawOpacity(this.hidden ? 0 : faint);
+    const opacity = this.hidden || !this.others ? 0 : this.opacity * OTHERS;
+    this.layers?.look(this.outlined && opacity ? OTHERS : opacity, this.outlined);
   }
 
   // What is black and white.

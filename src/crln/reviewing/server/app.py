@@ -17,7 +17,9 @@ from crln.reviewing.project import Project
 from crln.reviewing.server.drawn import (
     Tools,
     asked_slices,
+    check_layer,
     known_values,
+    layer_of,
     numbers_of,
     slices_of,
     values_of,
@@ -62,7 +64,7 @@ class _Ready:
     round: int | None
     origin: Origin
     values: tuple[int, ...]
-    body: bytes
+    bodies: dict[int | None, bytes]
 
 
 class App:
@@ -131,6 +133,7 @@ class App:
             "origin": ready.origin,
             "base": ready.round,
             "values": list(ready.values),
+            "layers": list(project.classes) if project.structures.separate else [],
             "classes": classes(project),
             "shape": list(grid.in_ras(grid.shape)),
             "spacing": list(grid.in_ras(grid.spacing)),
@@ -152,10 +155,17 @@ class App:
                 if (ready.case, ready.version, ready.round) == (id, state.version, found.round):
                     return ready
             values, version = project.values(id), state.version
-        grid = read_grid(project.case(id).images[0])
-        drawing = Drawing.of(grid, known_values(project), values, id)
-        body = packed(drawing.numbers(values), grid)
-        ready = _Ready(id, version, found.round, found.origin, drawing.values, body)
+        grid, structures = read_grid(project.case(id).images[0]), project.structures
+        drawing = Drawing(grid, known_values(project))
+        if structures.separate:
+            layers = {k: structures.layer(values, k) for k in structures.names}
+            bodies: dict[int | None, bytes] = {
+                k: packed(drawing.numbers(layer), grid) for k, layer in layers.items()
+            }
+        else:
+            drawing = Drawing.of(grid, drawing.values, values, id)
+            bodies = {None: packed(drawing.numbers(values), grid)}
+        ready = _Ready(id, version, found.round, found.origin, drawing.values, bodies)
         self._outlines.append(ready)
         return ready
 
@@ -169,7 +179,8 @@ class App:
         seen = request.number("version", ready.version), request.number("round", ready.round)
         if seen != (ready.version, ready.round):
             raise Refused(412, f"{id}: has changed since you opened it; open it again")
-        return Reply(ready.body, _NIFTI, {"ETag": tag(ready.version)})
+        body = ready.bodies[layer_of(request, self.project)]
+        return Reply(body, _NIFTI, {"ETag": tag(ready.version)})
 
     def _outline_it(self, id: str, request: Request) -> Reply:
         """Has the last model outline a case that has no outline."""
@@ -196,10 +207,12 @@ class App:
         grid = read_grid(self.project.case(id).images[0])
         drawing = Drawing(grid, values_of(request, known_values(self.project)))
         seconds = min(float(request.number("seconds") or 0), _MOST_SECONDS)
+        structure = layer_of(request, self.project)
         outline = drawing.outline(numbers_of(request, grid))
+        check_layer(outline, structure, self.project)
         state = self.project.save(
             id, outline, version=version, round=request.number("round"), seconds=seconds,
-            slices=asked_slices(request, grid),
+            slices=asked_slices(request, grid), structure=structure,
         )  # fmt: skip
         return self._now(state)
 

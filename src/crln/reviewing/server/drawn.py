@@ -57,6 +57,36 @@ def numbers_of(request: Request, grid: Grid) -> np.ndarray:
     return unpack(request.body, request.length, voxels)
 
 
+def layer_of(request: Request, project: Project) -> int | None:
+    """The structure that a request is about, where structures overlap; None where they do not.
+
+    Raises:
+        Refused: there is none of that number, or it names none and has to.
+    """
+    structure = request.number("structure")
+    if structure not in (project.structures.names if project.structures.separate else (None,)):
+        raise Refused(400, "structure: none of this project that has a file of its own")
+    return structure
+
+
+def check_one_value(project: Project) -> None:
+    """Raises Refused where structures overlap: 3D Slicer's module has one value for each voxel."""
+    if project.structures.separate:
+        raise Refused(
+            422, "the structures of this project overlap, and this module loads and sends one "
+            "value a voxel; outline them on the page of crln review, and train from here or there",
+        )  # fmt: skip
+
+
+def check_layer(outline: np.ndarray, structure: int | None, project: Project) -> None:
+    """Raises DrawingError where the layer of a structure holds another."""
+    if structure is None:
+        return
+    held = {0, structure, project.structures.ignore}
+    if strange := set(np.unique(outline).tolist()) - held:
+        raise DrawingError(f"a drawing of structure {structure} that holds {min(strange)}")
+
+
 def asked_slices(request: Request, grid: Grid) -> Slices | None:
     """The slices that the query of a request names; None: it names none.
 

@@ -26,10 +26,10 @@ from crln.imaging import (
 )
 from crln.imaging.naming import plain
 from crln.reviewing.learning import Wish
-from crln.reviewing.outlines import write_values
 from crln.reviewing.overview import worst_first
 from crln.reviewing.server import multipart
 from crln.reviewing.server.app import App
+from crln.reviewing.server.drawn import check_one_value
 from crln.reviewing.server.gate import Refused
 from crln.reviewing.server.multipart import FormPart
 from crln.reviewing.server.reply import MOST_JSON, Reply, Request, told
@@ -87,6 +87,8 @@ class SlicerAnswers:
         if parts[0] != FIRST:
             return self._app(request)
         rest = (*parts[1:], "") if len(parts) == 2 else parts[1:]
+        if {"infer", "label"} & set(rest[:2]):
+            check_one_value(self._project)
         if len(rest) == 2 and (method, *rest) in self._routes:
             return self._routes[method, *rest](request)
         if method == "POST" and len(rest) >= 1 and rest[0] == "activelearning":
@@ -194,7 +196,7 @@ class SlicerAnswers:
         values[values == self._project.settings.ignore] = 0
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "outline.nii.gz"
-            write_values(path, values, self._project.case(id))
+            self._project.structures.write(path, values, self._project.case(id).images[0])
             return path.read_bytes(), np.unique(values).tolist()
 
     def _submit(self, request: Request) -> Reply:
