@@ -266,6 +266,31 @@ def test_without_gradients_all_four_pictures_are_the_same(browser, places):
         assert len(np.unique(found[0])) > 20  # not a black picture
 
 
+@pytest.mark.parametrize("kind", [np.int16, np.uint8, np.float32])
+def test_colours_of_a_table_are_those_of_the_shader(browser, person, tmp_path, small, kind):
+    scan = np.random.default_rng(0).integers(0, 200, SHAPE).astype(kind)
+    small.scan(tmp_path / "data/images/a.nii.gz", scan, AFFINE)
+    with serving(begin_project(tmp_path / "data", classes=["x"], say=str)) as service:
+        hand = person(browser.open(service.url, 1200))
+        hand.open("a")
+        hand.page.evaluate("() => { delete review.viewer.nv.refreshLayers; }")  # as NiiVue has it
+        found = []
+        for low, high in ((0, 200), (50, 120)):
+            window = f"() => void review.viewer.window({low}, {high})"
+            hand.page.evaluate(window)
+            shaded = _picture(hand.page)
+            hand.page.evaluate(
+                "async () => { const shade = await import('./page/shade.js');"
+                " shade.byTable(review.viewer.nv); }"
+            )
+            hand.page.evaluate(window)
+            found.append(_picture(hand.page))
+            assert np.abs(shaded - found[-1]).max() < 3 / 255
+            hand.page.evaluate("() => { delete review.viewer.nv.refreshLayers; }")
+        assert not np.allclose(*found)
+        assert len(np.unique(found[0])) > 20
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [400, 1200])
 def test_nothing_is_cut_and_nothing_is_asked_for_elsewhere(browser, places, width, scheme):

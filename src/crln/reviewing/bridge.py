@@ -140,9 +140,10 @@ class Drawing:
             return sparse
         table = np.zeros(max(self.values) - low + 1, np.uint8)
         table[np.array(self.values) - low] = np.arange(len(self.values))
-        numbers = np.empty(outline.shape, np.uint8)
-        for plane, target in zip(outline, numbers, strict=True):  # a plane at a time: less memory
-            target[...] = table[plane - low]
+        numbers = np.zeros_like(outline, np.uint8)
+        for plane, target in zip(_planes(outline), _planes(numbers), strict=True):
+            if self.values[0] or plane.any():
+                target[...] = table[_from(plane, low)]
         return numbers
 
     def outline(self, drawn: np.ndarray) -> np.ndarray:
@@ -172,9 +173,25 @@ def _values_in(outline: np.ndarray) -> set[int]:
     if high - low > _DENSE:
         return set(np.unique(outline).tolist())
     seen = np.zeros(high - low + 1, bool)
-    for plane in outline:
-        seen[plane - low] = True
+    for plane in _planes(outline):
+        if plane.any():
+            seen[_from(plane, low)] = True
+        else:
+            seen[-low] = True
     return set((np.flatnonzero(seen) + low).tolist())
+
+
+def _planes(array: np.ndarray) -> np.ndarray:
+    """Its planes, each of which lies together in memory: one at a time is quick and takes little.
+
+    Most of them hold nothing, which is quicker told than what they hold.
+    """
+    return np.moveaxis(array, int(np.argmax(array.strides)), 0)
+
+
+def _from(plane: np.ndarray, low: int) -> np.ndarray:
+    """How far each value lies above the lowest."""
+    return np.subtract(plane, low, dtype=np.int64) if low else plane
 
 
 def unpack(body: BinaryIO, length: int, voxels: int) -> np.ndarray:

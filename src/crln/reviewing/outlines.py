@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 
 from crln.cohort import Case, Cohort, Label
-from crln.imaging import Grid
+from crln.imaging import Grid, check_same_grid, read_stored
 from crln.reviewing.places import Places
 from crln.reviewing.slices import wants_rest
 from crln.reviewing.state import CaseState
@@ -79,8 +79,14 @@ def read_values(
     """
     if found.label is None:
         return np.zeros(grid.shape, np.int32)
-    ignore = cohort.ignore if found.origin in ("label", "draft") else structures.ignore
-    return structures.read(found.label, scan, grid, cohort, ignore)
+    if found.origin in ("label", "draft"):
+        return structures.read(found.label, scan, grid, cohort, cohort.ignore)
+    if structures.separate:
+        return structures.read(found.label, scan, grid, cohort, structures.ignore)
+    values, place = read_stored(found.label.path)  # ours: nothing is to be found out about it
+    check_same_grid(scan, grid, found.label.path, place)
+    kind = np.result_type(values, np.min_scalar_type(structures.ignore))
+    return values.astype(kind, copy=False)
 
 
 def agreement(one: np.ndarray, other: np.ndarray, structures: Structures) -> float | None:

@@ -65,6 +65,13 @@ class Structures:
             return values >> len(self.names) != 0
         return values == self.ignore
 
+    def held(self, values: np.ndarray) -> np.ndarray:
+        """Where some structure is, bool."""
+        if self.separate:
+            return values & ((1 << len(self.names)) - 1) != 0
+        found: np.ndarray = (values != 0) & (values != self.ignore)
+        return found
+
     def layer(self, values: np.ndarray, value: int) -> np.ndarray:
         """Of those that overlap one alone: 0, its value, or `ignore`, as integers."""
         alone = np.where(self.inside(values, value), np.int32(value), np.int32(0))

@@ -68,15 +68,14 @@ class Thumbnails:
             middle = grid.in_ras(grid.shape)[2] // 2
             return _sized(_coloured(self._slice(case, grid, middle)), grid)
         values = self._project.values(case.id)
-        structures = self._project.structures
-        each = {value: structures.inside(values, value) for value in structures.names}
-        held = grid.to_ras(np.any(list(each.values()), axis=0))
-        sums = held.sum((0, 1))
-        k = int(np.argmax(sums)) if sums.any() else len(sums) // 2
+        structures, turned = self._project.structures, grid.to_ras(values)
+        slices = (turned[:, :, k] for k in range(turned.shape[2]))
+        sums = [int(structures.held(each).sum()) if each.any() else 0 for each in slices]
+        k = int(np.argmax(sums)) if any(sums) else len(sums) // 2
         pixels = _coloured(self._slice(case, grid, k))
-        for place, inside in enumerate(each.values()):
+        for place, value in enumerate(structures.names):
             colour = class_colour(place)
-            pixels[_rim(grid.to_ras(inside)[:, :, k])] = [
+            pixels[_rim(structures.inside(turned[:, :, k], value))] = [
                 int(colour[at : at + 2], 16) for at in (1, 3, 5)
             ]
         return _sized(pixels, grid)

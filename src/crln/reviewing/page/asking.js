@@ -38,6 +38,15 @@ async function packed(bytes) {
   return new Uint8Array(await new Response(stream).arrayBuffer());
 }
 
+const HEADER = 352; // bytes of a file before its numbers
+
+// The numbers of an outline, whose file the server has packed.
+export async function numbersOf(path) {
+  const { body } = await answered(fetch(path, { cache: "no-store" }));
+  const plain = body.pipeThrough(new DecompressionStream("gzip"));
+  return new Uint8Array(await new Response(plain).arrayBuffer(), HEADER);
+}
+
 // What a tool of the server makes of a drawing: numbers, as many as were sent.
 export async function made(id, tool, numbers, told) {
   const query = new URLSearchParams(told);

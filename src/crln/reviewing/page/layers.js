@@ -1,26 +1,26 @@
 // Structures that overlap: each has a drawing of its own. One at a time is drawn on, and is NiiVue's
 // drawing; the others lie under it as an overlay, as they are by now.
 
+import { numbersOf } from "./asking.js";
+import { drawOn } from "./quick.js";
+
 const NAME = "others.nii.gz";
 
 export class Layers {
   // Loads all of them; `address` tells that of each, `first` is drawn on at first.
   static async loaded(nv, info, address, first) {
-    const { NVImage } = globalThis.niivue, images = new Map();
-    for (const structure of info.layers)
-      images.set(structure, await NVImage.loadFromUrl({ url: address(structure), name: NAME }));
-    const at = images.has(first) ? first : info.layers[0];
-    if (!nv.loadDrawing(images.get(at))) throw new Error("its outline does not fit the scan");
-    return new Layers(nv, info, images, at);
+    const [one, ...more] = info.layers, numbers = new Map();
+    const image = await globalThis.niivue.NVImage.loadFromUrl({ url: address(one), name: NAME });
+    numbers.set(one, image.img);
+    for (const structure of more) numbers.set(structure, await numbersOf(address(structure)));
+    const at = numbers.has(first) ? first : one;
+    drawOn(nv, numbers.get(at));
+    return new Layers(nv, info, numbers, at, image);
   }
 
-  constructor(nv, info, images, at) {
-    this.nv = nv;
-    this.at = at;
-    this.numbers = new Map([...images].map(([structure, { img }]) => [structure, img]));
-    this.numbers.set(at, nv.drawBitmap);
-    this.image = images.get(at); // its place is right; what it holds is the others from here on
-    this.image.img = new Uint8Array(nv.drawBitmap.length);
+  constructor(nv, info, numbers, at, image) {
+    Object.assign(this, { nv, numbers, at, image });
+    image.img = new Uint8Array(nv.drawBitmap.length); // its place is right; it holds the others
     this.image.setColormapLabel(colours(info));
     const [nx, ny] = info.shape;
     this.beside = [1, -1, nx, -nx, nx * ny, -nx * ny];

@@ -1,4 +1,4 @@
-// Two things that NiiVue 0.69 does more often than the picture needs. Both lean on its insides: the
+// Three things that NiiVue 0.69 does more often than the picture needs. Both lean on its insides: the
 // file is pinned to that version, and tests compare the pictures.
 
 // A texture of gradients, for lighting in 3D, is drawn at each load and each change of the window,
@@ -16,6 +16,19 @@ export function withoutGradients(nv) {
       remove.call(gl, buffer);
     };
   };
+}
+
+// Numbers that were read become the drawing as they are, without the copies by way of an image.
+export function drawOn(nv, numbers) {
+  const { dims } = nv.back, { gl } = nv;
+  if (numbers.length !== dims[1] * dims[2] * dims[3])
+    throw new Error("its outline does not fit the scan");
+  nv.drawClearAllUndoBitmaps();
+  nv.drawBitmap = numbers;
+  const made = nv.opts.is2DSliceShader ? "r8Tex2D" : "r8Tex";
+  nv.drawTexture = nv[made](nv.drawTexture, gl.TEXTURE7, dims, true);
+  nv.drawAddUndoBitmap();
+  nv.refreshDrawing();
 }
 
 // While a stroke is drawn only what it has drawn on is sent to the graphics card, not the volume.

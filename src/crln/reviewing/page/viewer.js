@@ -1,8 +1,10 @@
 // The scan and its outline: NiiVue, told what to show and asked for what was drawn.
 
+import { numbersOf } from "./asking.js";
 import { Brush } from "./brush.js";
 import { Layers } from "./layers.js";
-import { boxByBox, withoutGradients } from "./quick.js";
+import { boxByBox, drawOn, withoutGradients } from "./quick.js";
+import { byTable, withoutCard } from "./shade.js";
 import { Strokes } from "./strokes.js";
 
 const DRAW = 8, WINDOW = 9, CONTRAST = 1, MOVE = 3; // NiiVue's numbers of what a mouse does
@@ -59,6 +61,7 @@ export class Viewer {
     nv.keyDownListener = nv.keyUpListener = () => {}; // keys are the page's, wherever the mouse is
     await nv.attachToCanvas(this.canvas);
     withoutGradients(nv);
+    if (withoutCard(nv)) byTable(nv);
     this.brush.attach(nv);
     boxByBox(nv, this.brush);
     nv.onLocationChange = place => {
@@ -107,8 +110,7 @@ export class Viewer {
       { url: scan, name: "scan.nii", colormap: "gray", cal_min: low, cal_max: high },
     ]);
     if (info.layers.length) this.layers = await Layers.loaded(nv, info, outline, before);
-    else if (!await nv.loadDrawingFromUrl(outline()))
-      throw new Error("its outline does not fit the scan");
+    else drawOn(nv, await numbersOf(outline()));
     this.strokes = new Strokes(() => nv.drawBitmap, this.layer, layer => this.turn(layer));
     this.brush.show(info);
     this.look();
