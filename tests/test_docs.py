@@ -138,7 +138,8 @@ def test_the_search_finds_a_word_without_a_server(site: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
-    ["results/index", "results/hippocampus", "results/left-atrium", "results/ablation",
+    ["results/index", "results/acdc", "results/hippocampus", "results/left-atrium",
+     "results/ensembles", "results/ablation",
      "reference/benchmarks", "reference/plan", "reference/methods", "reference/verbs",
      "reference/verbs-measure"],
 )  # fmt: skip

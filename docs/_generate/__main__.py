@@ -19,7 +19,9 @@ import slicer
 DOCS = Path(__file__).parents[1]
 PAGES = {
     "results/index.md": results,
+    "results/acdc.md": results,
     "results/hippocampus.md": results,
+    "results/ensembles.md": results,
     "results/left-atrium.md": results,
     "results/ablation.md": results,
     "reference/benchmarks.md": performance,

@@ -30,6 +30,10 @@ def names(folder: Path) -> dict[str, Any]:
         "ahead": found.ahead,
         "against": found.against,
         "unlabelled": found.unlabelled,
+        "classes": found.classes,
+        "worst": found.worst,
+        "largest": found.largest,
+        "scores": found.scores,
     }
 
 
@@ -37,6 +41,8 @@ def overview(folder: Path, where: str) -> str:
     """The table of README and home page: each data set, the labels alone and what is learnt."""
     found = Results(folder)
     sets = (
+        (f"[heart]({where}/acdc.md), thick-slice MR, 20 test scans, 1 seed",
+         "acdc-8", "8", "8 of 40"),
         (f"[hippocampus]({where}/hippocampus.md), MR, 40 test scans, 3 seeds",
          "hippocampus-10-three-seeds", "10", "10 of 160"),
         (f"[left atrium]({where}/left-atrium.md), MR at half resolution, 20 test scans, 1 seed",
@@ -46,9 +52,10 @@ def overview(folder: Path, where: str) -> str:
     for title, name, labelled, said in sets:
         methods = found.methods(name, labelled)
         peers = [m for m in methods if "[" not in m and m not in ("crln", "supervised")]
-        best = max(peers, key=lambda m: float(methods[m]["dice_mean"]))
-        shown = [percent(methods[m]["dice_mean"]) for m in ("supervised", best, "crln")]
-        rows.append((title, said, shown[0], f"{shown[1]} (`{best}`)", shown[2]))
+        dice = {m: percent(methods[m]["dice_mean"]) for m in methods}
+        best = max(peers, key=lambda m: float(dice[m]), default=None)
+        peer = f"{dice[best]} (`{best}`)" if best else ""
+        rows.append((title, said, dice["supervised"], peer, dice["crln"]))
     head = ("scans", "labels", "labels alone", "best peer", "CRLN")
     return markdown(head, rows)
 
@@ -102,6 +109,35 @@ class Results:
             label = f"`{method}`" if said is None else said[method]
             rows.append([label, *(COLUMNS[column][1](row, runs) for column in columns)])
         return markdown(["method", *(COLUMNS[column][0] for column in columns)], rows)
+
+    def classes(self, name: str, methods: Sequence[str], said: dict[str, str]) -> str:
+        """Dice of each class: a row a method; `said` is what to call each label value."""
+        found = {(r["method"], r["value"]): r for r in self._read(name)}
+        rows = [(f"`{m}`", *(interval(found[m, v], "dice") for v in said)) for m in methods]
+        return markdown(("method", *said.values()), rows)
+
+    def worst(self, data: str, method: str, labelled: str) -> str:
+        """The lowest Dice of any test case, over all seeds."""
+        scores = self.cases[data, method, labelled].values()
+        return f"{min(min(of.values()) for of in scores):.1f}"
+
+    def largest(self, name: str, method: str, metric: str) -> str:
+        """The mean of a distance where each class keeps its largest component alone."""
+        return f"{float(self.row(name, method)[f'{metric}_largest_component_mean']):.1f}"
+
+    def scores(self, name: str) -> str:
+        """What scores were worth: a row a part of the scans and structure."""
+        shares = ("coverage", "worst_found")
+        areas = ("area", "random", "best_signal", "oracle")
+        rows = [
+            (f"{r['scans']} {r['part']}", r["structure"].lower(),
+             *(f"{100 * float(r[share]):.0f} %" for share in shares), f"{float(r['spearman']):.2f}",
+             *(f"{float(r[area]):.3f}" for area in areas))
+            for r in self._read(name)
+        ]  # fmt: skip
+        head = ("scans", "structure", "inside the interval", "worst found", "rank correlation",
+                "risk", "of chance", "of the best signal", "of an oracle")  # fmt: skip
+        return markdown(head, rows)
 
     def labels(self, name: str, method: str, whole: str) -> str:
         """A row a number of labels: the method, the labels alone, and the gain."""
@@ -238,6 +274,10 @@ COLUMNS: dict[str, tuple[str, Callable[[Row, list[Row]], str]]] = {
     "gib": (
         "GiB",
         lambda row, runs: f"{float(row['peak_memory_gib']):.1f}" if row["peak_memory_gib"] else "",
+    ),
+    "prediction": (
+        "prediction, processor s",
+        lambda row, runs: f"{float(row['prediction_cpu_seconds']):.0f}",
     ),
     "run": ("run", lambda row, runs: ", ".join(dict.fromkeys(r["commit"][:7] for r in runs))),
 }
