@@ -141,7 +141,7 @@ class Drawing:
         table = np.zeros(max(self.values) - low + 1, np.uint8)
         table[np.array(self.values) - low] = np.arange(len(self.values))
         numbers = np.zeros_like(outline, np.uint8)
-        for plane, target in zip(_planes(outline), _planes(numbers), strict=True):
+        for plane, target in zip(*_planes(outline, numbers), strict=True):
             if self.values[0] or plane.any():
                 target[...] = table[_from(plane, low)]
         return numbers
@@ -164,7 +164,11 @@ class Drawing:
             )
         stored = self.grid.from_ras(drawn.reshape(shape, order="F"))
         kind = np.result_type(*map(np.min_scalar_type, self.values))
-        return np.array(self.values, kind)[stored]
+        table, outline = np.array(self.values, kind), np.zeros_like(stored, kind)
+        for plane, target in zip(*_planes(stored, outline), strict=True):
+            if self.values[0] or plane.any():
+                target[...] = table[plane]
+        return outline
 
 
 def _values_in(outline: np.ndarray) -> set[int]:
@@ -173,7 +177,7 @@ def _values_in(outline: np.ndarray) -> set[int]:
     if high - low > _DENSE:
         return set(np.unique(outline).tolist())
     seen = np.zeros(high - low + 1, bool)
-    for plane in _planes(outline):
+    for plane in _planes(outline)[0]:
         if plane.any():
             seen[_from(plane, low)] = True
         else:
@@ -181,12 +185,13 @@ def _values_in(outline: np.ndarray) -> set[int]:
     return set((np.flatnonzero(seen) + low).tolist())
 
 
-def _planes(array: np.ndarray) -> np.ndarray:
-    """Its planes, each of which lies together in memory: one at a time is quick and takes little.
+def _planes(*arrays: np.ndarray) -> list[np.ndarray]:
+    """Planes of each, which lie together in the memory of the first: quick, and takes little.
 
-    Most of them hold nothing, which is quicker told than what they hold.
+    Most of an outline's hold nothing, which is quicker told than what they hold.
     """
-    return np.moveaxis(array, int(np.argmax(array.strides)), 0)
+    slowest = int(np.argmax(np.abs(arrays[0].strides)))
+    return [np.moveaxis(array, slowest, 0) for array in arrays]
 
 
 def _from(plane: np.ndarray, low: int) -> np.ndarray:

@@ -105,6 +105,6 @@ def volumes(values: np.ndarray, grid: Grid, structures: Structures) -> dict[str,
         return {}
     of_a_voxel = abs(float(np.linalg.det(grid.to_world[:3, :3]))) / 1000
     return {
-        name: round(int(structures.inside(values, value).sum()) * of_a_voxel, 4)
+        name: round(np.count_nonzero(structures.inside(values, value)) * of_a_voxel, 4)
         for value, name in structures.names.items()
     }

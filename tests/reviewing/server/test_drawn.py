@@ -95,6 +95,17 @@ def test_of_structures_that_overlap_a_layer_is_named_and_holds_no_other(tmp_path
         assert service.project.structures.inside(service.project.values("case_1"), 2).all()
 
 
+def test_slices_that_hold_nothing_need_not_be_sent(client):
+    part = np.random.default_rng(0).integers(0, 3, (*SHAPE[:2], 4), np.uint8)
+    body, path = gzip.compress(part.tobytes(order="F")), f"/api/cases/a/drawing?values={VALUES}"
+    for wrong in ("from=3&to=3", "from=9&to=13", "from=3&to=8", "to=0"):
+        assert client.ask("PUT", f"{path}&{wrong}", body, If_Match='"0"').status == 400
+    assert client.ask("PUT", f"{path}&from=3&to=7", body, If_Match='"0"').status == 200
+    expected = np.zeros(SHAPE, np.uint8)
+    expected[:, :, 3:7] = part
+    assert np.array_equal(client.service.project.values("a")[::-1], expected)
+
+
 def test_a_drawing_of_another_scan_is_refused(client):
     assert _made(client, "grown", np.ones((3, 3, 3))).status == 400
     assert _made(client, "grown", np.ones(SHAPE), values="0,1").status == 400

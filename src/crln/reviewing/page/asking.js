@@ -47,13 +47,27 @@ export async function numbersOf(path) {
   return new Uint8Array(await new Response(plain).arrayBuffer(), HEADER);
 }
 
-// What a tool of the server makes of a drawing: numbers, as many as were sent.
-export async function made(id, tool, numbers, told) {
-  const query = new URLSearchParams(told);
+// The slices from the first to the last that hold anything, and which these are: the others of a
+// large scan need not be packed.
+function slices(numbers, [nx, ny, nz]) {
+  const words = new Uint32Array(numbers.buffer, numbers.byteOffset, numbers.length >> 2);
+  let first = 0, last = words.length - 1;
+  while (first < last && !words[first]) first++;
+  while (last > first && !words[last]) last--;
+  const plane = nx * ny, from = Math.floor(4 * first / plane);
+  const odd = numbers.subarray(4 * words.length).some(Boolean); // what is no whole word
+  const to = odd ? nz : Math.min(nz, Math.floor(Math.max(0, 4 * last + 3) / plane) + 1);
+  return { part: numbers.subarray(plane * from, plane * to), from, to };
+}
+
+// What a tool of the server makes of a drawing: a number a voxel.
+export async function made(id, tool, numbers, shape, told) {
+  const { part, from, to } = slices(numbers, shape);
+  const query = new URLSearchParams({ ...told, from, to });
   const request = fetch(`${ofCase(id, tool)}?${query}`, {
     method: "POST",
     headers: { "Content-Type": "application/octet-stream" },
-    body: await packed(numbers),
+    body: await packed(part),
   });
   const { body } = await answered(request);
   const plain = body.pipeThrough(new DecompressionStream("gzip"));
@@ -62,8 +76,9 @@ export async function made(id, tool, numbers, told) {
 
 // Sends a drawing: numbers into `values`, one a voxel, and which slices are done; where structures
 // overlap, of which one it is.
-export async function send(id, numbers, { values, version, round, seconds, done, layer }) {
-  const query = new URLSearchParams({ values: values.join(","), seconds: String(seconds) });
+export async function send(id, numbers, { values, shape, version, round, seconds, done, layer }) {
+  const { part, from, to } = slices(numbers, shape);
+  const query = new URLSearchParams({ values: values.join(","), seconds, from, to });
   if (layer !== null) query.set("structure", layer);
   if (round !== null && round !== undefined) query.set("round", round);
   if (done.at.length) {
@@ -73,7 +88,7 @@ export async function send(id, numbers, { values, version, round, seconds, done,
   const request = fetch(`${ofCase(id, "drawing")}?${query}`, {
     method: "PUT",
     headers: { "If-Match": `"${version}"`, "Content-Type": "application/octet-stream" },
-    body: await packed(numbers),
+    body: await packed(part),
   });
   return (await answered(request)).json();
 }

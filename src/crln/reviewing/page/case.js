@@ -76,7 +76,8 @@ export class Case {
       this.unsaved.delete(layer);
       try {
         const line = await send(id, this.viewer.kept(layer), {
-          values: info.values, version, round: info.base, seconds, done: this.viewer.done, layer,
+          values: info.values, shape: info.shape, version, round: info.base, seconds,
+          done: this.viewer.done, layer,
         });
         this.version = line.version;
         this.info.origin = "drawing";

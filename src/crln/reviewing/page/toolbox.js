@@ -165,7 +165,8 @@ export class Toolbox {
     this.said(`${what}: at work`);
     const sent = viewer.numbers.slice();
     try {
-      const found = await made(info.id, tool, sent, { values: info.values.join(","), ...told });
+      const found = await made(
+        info.id, tool, sent, info.shape, { values: info.values.join(","), ...told });
       if (viewer.info !== info) return; // another case is shown by now
       if (viewer.layer !== layer) return this.said(`${what}: another structure is drawn on by now`);
       this.#change(what, numbers => found.forEach((number, at) => {

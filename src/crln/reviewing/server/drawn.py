@@ -47,14 +47,25 @@ def values_of(request: Request, known: tuple[int, ...]) -> tuple[int, ...]:
 def numbers_of(request: Request, grid: Grid) -> np.ndarray:
     """The drawing that a request brings, gzipped: uint8, one a voxel, as the page has them.
 
+    The query may say that it brings some slices alone, across the third axis; the others are empty.
+
     Raises:
-        Refused: it is longer than a drawing of this scan can be.
+        Refused: there are no such slices, or it is longer than a drawing of them can be.
         DrawingError: it is no drawing of this scan.
     """
-    voxels = grid.shape[0] * grid.shape[1] * grid.shape[2]
+    x, y, z = grid.in_ras(grid.shape)
+    low, high = request.number("from", 0), request.number("to", z)
+    if low is None or high is None or not low < high <= z:
+        raise Refused(400, f"from, to: no slices of the {z} that there are")
+    voxels = x * y * (high - low)
     if request.length > voxels + voxels // 1000 + _SLACK:
         raise Refused(413, f"more than a drawing of {voxels} voxels can be")
-    return unpack(request.body, request.length, voxels)
+    drawn = unpack(request.body, request.length, voxels)
+    if high - low == z:
+        return drawn
+    numbers = np.zeros(x * y * z, np.uint8)
+    numbers[x * y * low : x * y * high] = drawn
+    return numbers
 
 
 def layer_of(request: Request, project: Project) -> int | None:
