@@ -29,7 +29,7 @@ from crln.reviewing.places import Places
 from crln.reviewing.project import Project
 from crln.reviewing.rounds import Order, Round, begin_round, order_for
 from crln.reviewing.work import work
-from suggest import measured, put_line
+from suggest import measured, put_line, rounds_parser
 
 WAYS = ("worst", "random", "suggest")
 GOOD = 0.98
@@ -207,19 +207,9 @@ def summary(out: Path) -> str:
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("data", type=Path)
-    parser.add_argument("out", type=Path)
-    parser.add_argument("--first", type=int, default=5)
-    parser.add_argument("--n", type=int, default=5)
-    parser.add_argument("--rounds", type=int, default=4)
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--ways", nargs="+", default=list(WAYS), choices=WAYS)
-    parser.add_argument("--test", type=int, default=60)
-    parser.add_argument("--method", default="crln")
+    parser = rounds_parser(__doc__, WAYS)
+    parser.set_defaults(rounds=4)
     parser.add_argument("--preset")
-    parser.add_argument("--iterations", type=int)
-    parser.add_argument("--device", default="auto")
     parser.add_argument("--anew", action="store_true")
     return parser.parse_args()
 

@@ -150,21 +150,27 @@ def summary(out: Path) -> str:
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = rounds_parser(__doc__, WAYS)
+    parser.add_argument("--plan", type=Path)
+    parser.add_argument("--members", type=int, default=1)
+    return parser.parse_args()
+
+
+def rounds_parser(doc: str | None, ways: Sequence[str]) -> argparse.ArgumentParser:
+    """What is asked of a benchmark that learns in rounds, each with more labels than the last."""
+    parser = argparse.ArgumentParser(description=(doc or "").split("\n")[0])
     parser.add_argument("data", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("--first", type=int, default=5)
     parser.add_argument("--n", type=int, default=5)
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--ways", nargs="+", default=list(WAYS), choices=WAYS)
+    parser.add_argument("--ways", nargs="+", default=list(ways), choices=ways)
     parser.add_argument("--test", type=int, default=60)
     parser.add_argument("--method", default="crln")
-    parser.add_argument("--plan", type=Path)
     parser.add_argument("--iterations", type=int)
-    parser.add_argument("--members", type=int, default=1)
     parser.add_argument("--device", default="auto")
-    return parser.parse_args()
+    return parser
 
 
 if __name__ == "__main__":

@@ -60,20 +60,35 @@ def thin_part(mask: np.ndarray, thickness: float, spacing: Sequence[float]) -> n
         >>> int(thin_part(mask, 3, (1, 1, 1))[7, 7].sum())
         6
     """
+    return thin_parts(mask, (thickness,), spacing)[0]
+
+
+def thin_parts(
+    mask: np.ndarray, thicknesses: Sequence[float], spacing: Sequence[float]
+) -> list[np.ndarray]:
+    """`thin_part` of several thicknesses; how deep each voxel lies is found once for all."""
     from scipy import ndimage  # only here: it takes a third of a start
 
-    edge = min(spacing)
     margin = [int(side > 1) for side in mask.shape]
     padded = np.pad(mask, [(wide, wide) for wide in margin])
     inner = tuple(slice(wide, wide + side) for wide, side in zip(margin, mask.shape, strict=True))
-    # A voxel centre on the rim is half an edge inside, and so may be the middle of what is even.
     depth = ndimage.distance_transform_edt(padded, sampling=spacing)[inner]
+    return [_shallow(mask, depth, thickness, spacing) for thickness in thicknesses]
+
+
+def _shallow(
+    mask: np.ndarray, depth: np.ndarray, thickness: float, spacing: Sequence[float]
+) -> np.ndarray:
+    """What no ball of a diameter reaches, of the mask; `depth` is that of each of its voxels."""
+    from scipy import ndimage
+
+    # A voxel centre on the rim is half an edge inside, and so may be the middle of what is even.
     centres = depth >= thickness / 2
     if not centres.any():
         return mask.copy()
     reach = ndimage.distance_transform_edt(~centres, sampling=spacing)
     # One voxel more, or every step and corner of a thick part's surface would be thin.
-    return mask & (reach > thickness / 2 + edge / 2)
+    return mask & (reach > thickness / 2 + min(spacing) / 2)
 
 
 def thin_dice(

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from crln.evaluation.fine import THIN, thin_part
+from crln.evaluation.fine import THIN, thin_parts
 from crln.planning.plan import Plan
 
 Shares = tuple[float, float]
@@ -89,11 +89,8 @@ class ThinShares:
         self._left -= part.size
         if self._left < 0 or not part.any():
             return
-        first, second = (
-            float(thin_part(part, edges * edge, spacing).sum() / part.sum())
-            for edges in (THIN, 2 * THIN)
-        )
-        found.append((first, second))
+        first, second = thin_parts(part, (THIN * edge, 2 * THIN * edge), spacing)
+        found.append((float(first.sum() / part.sum()), float(second.sum() / part.sum())))
 
     def shares(self) -> dict[str, Shares]:
         """The mean of each structure that was measured."""

@@ -123,18 +123,7 @@ def make_fingerprint(cohort: Cohort) -> Fingerprint:
     sizes = np.array([grid.in_ras(grid.shape) for grid in grids])
     affordable = MOST_VOXELS // int(np.median(sizes.prod(1)))
     voxels = _read_voxels(cohort, affordable)
-    found = sorted(voxels.volumes)
-    if len(found) < 2:
-        raise CrlnError(
-            f"{cohort.root}: the labels hold one value only ({', '.join(map(str, found))}); "
-            "outline a structure"
-        )
-    named = cohort.class_names.items()
-    if lacking := [name for value, name in named if value and value not in found]:
-        _log.warning(
-            "%s: none of the %d labels that were read holds %s; nothing is learnt of what no label "
-            "holds", cohort.root, voxels.labels_read, ", ".join(lacking),
-        )  # fmt: skip
+    _check_structures(cohort, voxels)
     means = {value: float(np.mean(counts)) for value, counts in voxels.volumes.items()}
     return Fingerprint.model_validate({
         "labelled": len(cohort.labelled),
@@ -248,6 +237,22 @@ def _read_voxels(cohort: Cohort, affordable: int) -> _Voxels:
         if case.label is not None:
             seen.count(case, cohort, read_grid(case.images[0]))
     return seen
+
+
+def _check_structures(cohort: Cohort, voxels: _Voxels) -> None:
+    """Refuses labels of one value; tells of named structures that no label holds."""
+    found = sorted(voxels.volumes)
+    if len(found) < 2:
+        raise CrlnError(
+            f"{cohort.root}: the labels hold one value only ({', '.join(map(str, found))}); "
+            "outline a structure"
+        )
+    named = cohort.class_names.items()
+    if lacking := [name for value, name in named if value and value not in found]:
+        _log.warning(
+            "%s: none of the %d labels that were read holds %s; nothing is learnt of what no label "
+            "holds", cohort.root, voxels.labels_read, ", ".join(lacking),
+        )  # fmt: skip
 
 
 def _spread(cases: Sequence[Case], most: int) -> list[Case]:

@@ -122,12 +122,7 @@ def plan_for(fingerprint: Fingerprint, *, quick: bool = False) -> Plan:
         fingerprint.labels, fingerprint.class_names, fingerprint.ignore,
         exclusive=fingerprint.exclusive, regions=fingerprint.regions,
     )  # fmt: skip
-    shares = [_volume(fingerprint, labels, k) / prod(fingerprint.size)
-              for k in range(1, labels.classes)]  # fmt: skip
     network = _network(size, spacing)
-    # 0: the data set names the class, but no label that was read holds it.
-    rarest = min((share for share in shares if share), default=0.0)
-    centred = sum(shares) < RARE or rarest < RAREST
     return Plan.model_validate({
         "channels": fingerprint.channels,
         "intensity": [
@@ -138,8 +133,17 @@ def plan_for(fingerprint: Fingerprint, *, quick: bool = False) -> Plan:
         "spacing": None if archive else spacing,
         "network": network.model_dump(),
         "patch_size": _patch_size(size, spacing, network.step),
-        "training": {"foreground": CENTRED if centred else 0.0},
+        "training": {"foreground": _foreground(fingerprint, labels)},
     })  # fmt: skip
+
+
+def _foreground(fingerprint: Fingerprint, labels: LabelSpace) -> float:
+    """The share of labelled patches that is centred on structures: some where these are rare."""
+    shares = [_volume(fingerprint, labels, k) / prod(fingerprint.size)
+              for k in range(1, labels.classes)]  # fmt: skip
+    # 0: the data set names the class, but no label that was read holds it.
+    rarest = min((share for share in shares if share), default=0.0)
+    return CENTRED if sum(shares) < RARE or rarest < RAREST else 0.0
 
 
 def _volume(fingerprint: Fingerprint, labels: LabelSpace, k: int) -> float:

@@ -1,6 +1,6 @@
 """How good the members of an ensemble are, told by the labelled cases that they left out."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from crln.cohort import Case, Cohort, mask_as_label
@@ -73,15 +73,9 @@ def out_of_fold(
         for id, members in left_out.items()
         if id not in signals or not all(file.exists() for file in written[id].files)
     }
-    for members in dict.fromkeys(todo.values()):
-        runs = [ensemble.run(member) for member in members]
-        predictor = predictor_of(runs, device, precision, second_look=True)
-        for id in (id for id, without in todo.items() if without == members):
-            prediction = predictor.predict(cases[id].images)
-            prediction.save(masks[id], overwrite=True)
-            signals[id] = dict(prediction.signals)
-            _write_signals(folder, signals)
-            say(f"{id}: outlined by {', '.join(member.folder for member in members)}")
+    for id, told in _outlined(ensemble, todo, cases, masks, device, precision, say):
+        signals[id] = told
+        _write_signals(folder, signals)
     pairs = {id: (written[id], label) for id in left_out if (label := cases[id].label)}
     found = evaluate_pairs(pairs, unit=unit, classes=labels)
     found.save(folder / "metrics", overwrite=True)
@@ -91,6 +85,26 @@ def out_of_fold(
     if (ensemble.path / PAGE).exists():
         write_ensemble_page(ensemble)
     return found
+
+
+def _outlined(
+    ensemble: EnsembleFolder,
+    todo: Mapping[str, tuple[Member, ...]],
+    cases: Mapping[str, Case],
+    masks: Mapping[str, Path],
+    device: str,
+    precision: Precision,
+    say: Callable[[str], object],
+) -> Iterator[tuple[str, dict[str, Signals]]]:
+    """Writes the mask of each case by the members that left it out; what tells how good it is."""
+    for members in dict.fromkeys(todo.values()):
+        runs = [ensemble.run(member) for member in members]
+        predictor = predictor_of(runs, device, precision, second_look=True)
+        for id in (id for id, without in todo.items() if without == members):
+            prediction = predictor.predict(cases[id].images)
+            prediction.save(masks[id], overwrite=True)
+            yield id, dict(prediction.signals)
+            say(f"{id}: outlined by {', '.join(member.folder for member in members)}")
 
 
 def _left_out(ensemble: EnsembleFolder) -> Mapping[str, tuple[Member, ...]]:

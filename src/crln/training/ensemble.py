@@ -3,7 +3,7 @@
 import os
 import shutil
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -121,31 +121,68 @@ def train_ensemble(
     if len(ensemble.members) < folds:
         say(f"{folds - len(ensemble.members)} of {folds} folds are left out by no member: their "
             "cases are not measured")  # fmt: skip
-    here = jobs.here
-    threads = None if here or jobs.slurm else (os.cpu_count() or 1) // jobs.places(folds) or 1
-    works = {
-        member.folder: _Work(
-            leave_out(cohort, member.left_out), plan, ensemble.folder(member),
-            replace(options, seed=member.seed, resume=True, overwrite=False,
-                    start_from=start_of(options.start_from, member.left_out, say),
-                    progress=options.progress and here), threads,
-        )
-        for member in ensemble.members
-    }  # fmt: skip
+    works = _works(ensemble, cohort, plan, options, jobs, say)
     due = {name: work for name, work in works.items() if not _done(ensemble, name, plan)}
     if due:  # what was measured of them is not theirs any more
         shutil.rmtree(ensemble.path / OUT_OF_FOLD, ignore_errors=True)
         (ensemble.path / QUALITY).unlink(missing_ok=True)
-    if here:
-        for name, work in due.items():
-            out_of = len(cohort.labelled) - len(work.cohort.labelled)
-            learnt = counted(len(work.cohort.labelled), "labelled case")
-            say(f"{name} of {len(works)}: {learnt}, {out_of} left out")
-            work(listeners, stop)
-            if not ensemble.done(name):  # a listener has stopped it, and so all
-                break
-        _tell(ensemble, cohort, options, intended)
-        return ensemble
+    if jobs.here:
+        _one_by_one(ensemble, due, len(cohort.labelled), listeners, stop, say)
+    else:
+        _side_by_side(ensemble, due, options, jobs, say)
+    _tell(ensemble, cohort, options, intended)
+    return ensemble
+
+
+def _works(
+    ensemble: EnsembleFolder,
+    cohort: Cohort,
+    plan: Plan,
+    options: Training,
+    jobs: Jobs,
+    say: Callable[[str], object],
+) -> dict[str, _Work]:
+    """The training of each member, by the name of its folder."""
+    threads = None
+    if not (jobs.here or jobs.slurm):
+        threads = (os.cpu_count() or 1) // jobs.places(ensemble.folds) or 1
+    return {
+        member.folder: _Work(
+            leave_out(cohort, member.left_out), plan, ensemble.folder(member),
+            replace(options, seed=member.seed, resume=True, overwrite=False,
+                    start_from=start_of(options.start_from, member.left_out, say),
+                    progress=options.progress and jobs.here), threads,
+        )
+        for member in ensemble.members
+    }  # fmt: skip
+
+
+def _one_by_one(
+    ensemble: EnsembleFolder,
+    due: Mapping[str, _Work],
+    labelled: int,
+    listeners: Sequence[Listener],
+    stop: threading.Event | None,
+    say: Callable[[str], object],
+) -> None:
+    """Trains in this process, until a listener or `stop` ends a member, and so all of them."""
+    for name, work in due.items():
+        rest = len(work.cohort.labelled)
+        learnt = counted(rest, "labelled case")
+        say(f"{name} of {len(ensemble.members)}: {learnt}, {labelled - rest} left out")
+        work(listeners, stop)
+        if not ensemble.done(name):
+            return
+
+
+def _side_by_side(
+    ensemble: EnsembleFolder,
+    due: Mapping[str, _Work],
+    options: Training,
+    jobs: Jobs,
+    say: Callable[[str], object],
+) -> None:
+    """Trains in processes of their own, or on a cluster; raises where a member did not finish."""
     gpus = [] if jobs.slurm or options.device == "cpu" else visible_gpus()
 
     def ended(name: str, printed: Path) -> None:
@@ -163,8 +200,6 @@ def train_ensemble(
             f"{ensemble.path}: not every member has finished; mend what {ensemble.path / JOBS} "
             "tells, and go on with --resume"
         )
-    _tell(ensemble, cohort, options, intended)
-    return ensemble
 
 
 def _tell(ensemble: EnsembleFolder, cohort: Cohort, options: Training, intended: str) -> None:
