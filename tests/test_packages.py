@@ -125,13 +125,21 @@ def test_the_how_to_s_method_passes_the_shared_tests(
 
     tests = TestFixMatch()
     for name in ("every_term_gives_a_gradient", "labels_of_unlabelled_patches_are_never_read",
-                 "every_step_has_the_same_terms", "three_classes_and_an_odd_batch"):  # fmt: skip
+                 "every_step_has_the_same_terms", "three_classes_and_an_odd_batch",
+                 "unlabelled_patches_teach_every_network"):  # fmt: skip
         getattr(tests, f"test_{name}")()
 
 
 @pytest.mark.slow
-def test_shared_tests_fail_where_a_method_reads_what_it_must_not(
-    fixmatch: Path, here: Callable[[Path], None]
+@pytest.mark.parametrize(
+    ("crossed", "name"),
+    [
+        ("crossed + self.peeked", "labels_of_unlabelled_patches_are_never_read"),
+        ("crossed.detach()", "unlabelled_patches_teach_every_network"),
+    ],
+)
+def test_shared_tests_fail_where_a_method_reads_what_it_must_not_or_learns_nothing(
+    crossed: str, name: str, fixmatch: Path, here: Callable[[Path], None]
 ) -> None:
     module = fixmatch / "crln_fixmatch.py"
     text = module.read_text().replace(
@@ -141,14 +149,14 @@ def test_shared_tests_fail_where_a_method_reads_what_it_must_not(
         "        return super().see(labelled, unlabelled, generator)\n\n"
         "    def from_both(self, seen, step):\n",
     )
-    module.write_text(text.replace("unsupervised=crossed", "unsupervised=crossed + self.peeked"))
+    module.write_text(text.replace("unsupervised=crossed", f"unsupervised={crossed}"))
     here(fixmatch)
 
-    class TestPeeking(MethodTests):
+    class TestFaulty(MethodTests):
         name = "fixmatch"
 
     with pytest.raises(AssertionError):
-        TestPeeking().test_labels_of_unlabelled_patches_are_never_read()
+        getattr(TestFaulty(), f"test_{name}")()
 
 
 def test_a_name_of_our_own_is_refused(

@@ -18,11 +18,14 @@ class MethodBase:
         name: under which the method is installed.
         options: of the method, in every test.
         device_options: besides, where nothing may wait for the device.
+        unheard: how many of its networks unlabelled patches do not teach in a step, such as one
+            that labels them for the others.
     """
 
     name: ClassVar[str]
     options: ClassVar[dict[str, Any]] = {}
     device_options: ClassVar[dict[str, Any]] = {}
+    unheard: ClassVar[int] = 0
 
     def plan(self, classes: int = 2, **changes: Any) -> Plan:
         """A plan with networks of few filters and patches of 16^3."""

@@ -5,7 +5,7 @@ import dataclasses
 from itertools import permutations
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from crln.labels import IGNORE, LabelSpace
 from crln.methods import Batch, Method, Step, build_method, find_method
@@ -21,6 +21,7 @@ class MethodTests(StageTests):
         name: under which the method is installed.
         options: of the method, in every test.
         device_options: besides, where nothing may wait for the device.
+        unheard: how many of its networks unlabelled patches do not teach in a step.
 
     Examples:
         >>> class TestMine(MethodTests):
@@ -75,16 +76,30 @@ class MethodTests(StageTests):
             assert logits.isfinite().all(), name
 
     def test_where_nobody_knows_anything_nothing_is_learnt_wrongly(self) -> None:
-        """Patches without a known voxel give finite losses and gradients."""
+        """Patches without a known voxel give finite losses and gradients; alone they teach none."""
+        for step in (FIRST, LAST):
+            method, losses = self._without_labels(step)
+            assert losses["total"].isfinite()
+            gradients = [p.grad for p in method.parameters() if p.grad is not None]
+            assert all(gradient.isfinite().all() for gradient in gradients)
+            if step is FIRST:  # the labelled start: nothing else teaches
+                assert not any(_taught(backbone) for backbone in method.backbones())
+
+    def test_unlabelled_patches_teach_every_network(self) -> None:
+        """What they say reaches each network that learns, but for `unheard` of them in a step."""
+        method, _ = self._without_labels(LAST)
+        if method.uses_unlabelled:
+            silent = [not _taught(backbone) for backbone in method.backbones()]
+            assert sum(silent) == self.unheard, silent
+
+    def _without_labels(self, step: Step) -> tuple[Method, dict[str, Tensor]]:
+        """A method after a step in whose labelled patches nobody knows a voxel."""
         method = self.build()
         labelled, unlabelled = self.batches(method)
         nothing = torch.full_like(labelled.labels, IGNORE)
-        torch.manual_seed(0)
-        losses = method.losses(labelled._replace(labels=nothing), unlabelled, LAST)
+        losses = self.losses_of(method, labelled._replace(labels=nothing), unlabelled, step)
         losses["total"].backward()
-        assert losses["total"].isfinite()
-        gradients = [p.grad for p in method.parameters() if p.grad is not None]
-        assert all(gradient.isfinite().all() for gradient in gradients)
+        return method, losses
 
     def test_a_class_that_nobody_looked_for_is_not_punished(self) -> None:
         """Where none was looked for, background is all there may be, whatever is predicted."""
@@ -254,6 +269,11 @@ class MethodTests(StageTests):
             to_device(method)
             moved = [None if b is None else b.each(OnDevice) for b in batches]
             return _learn(method, (moved[0], moved[1]))
+
+
+def _taught(network: nn.Module) -> bool:
+    """Whether any weight has a gradient that is not 0."""
+    return any(p.grad is not None and bool(p.grad.any()) for p in network.parameters())
 
 
 def _learn(method: Method, batches: tuple[Batch | None, Batch | None]) -> dict[str, Tensor]:
