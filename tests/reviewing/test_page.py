@@ -266,6 +266,20 @@ def test_without_gradients_all_four_pictures_are_the_same(browser, places):
         assert len(np.unique(found[0])) > 20  # not a black picture
 
 
+def test_on_a_phone_a_case_that_is_chosen_comes_into_sight_and_can_be_decided(browser, places):
+    with serving(places) as service:
+        page = browser.open(service.url, 400).page
+        page.set_viewport_size({"width": 400, "height": 700})
+        page.wait_for_selector('body[data-listed="1"]', timeout=WAIT)
+        assert page.locator("#accept").is_disabled()
+        assert page.locator("#next").is_enabled()
+        page.evaluate("() => void document.querySelector('#tour-close').click()")
+        page.locator('#list [data-id="c"]').click()  # far below the scan
+        page.wait_for_selector('body[data-ready="c"]', timeout=WAIT)
+        assert page.locator("#accept").is_enabled()
+        assert page.evaluate("document.getElementById('gl').getBoundingClientRect().top") >= 0
+
+
 @pytest.mark.parametrize("kind", [np.int16, np.uint8, np.float32])
 def test_colours_of_a_table_are_those_of_the_shader(browser, person, tmp_path, small, kind):
     scan = np.random.default_rng(0).integers(0, 200, SHAPE).astype(kind)

@@ -18,6 +18,8 @@ import { Windows } from "./windows.js";
 const $ = id => document.getElementById(id);
 const SOON = 1500, LATER = 8000; // ms between looks at the project
 
+const NARROW = matchMedia("(max-width: 700px)"); // as the style sheet has it
+
 const said = text => { $("said").textContent = text; };
 
 const viewer = new Viewer($("gl"), { drawn: () => open.drawn(), moved: place });
@@ -96,6 +98,9 @@ async function load(id, channel = 0) {
     said(info.origin === "nothing" ? "nothing is outlined yet: draw it" : "");
     if (info.can_outline)
       banner("Nothing is outlined yet.", "Outline it with the last model", outlineIt);
+    for (const button of $("decide").querySelectorAll("button"))
+      if (button.id !== "take-back") button.disabled = false;
+    if (NARROW.matches) $("work").scrollIntoView(); // the list is below it
     document.body.dataset.ready = id;
   } catch (fault) {
     said(fault.message);
@@ -155,7 +160,7 @@ const KEYS = {
   f: () => { $("fill").click(); }, o: () => { $("outline").click(); },
   0: () => choosePen(viewer, open.info?.values.length ?? null), "[": () => size(-2), "]": () => size(2),
   "/": () => $("search").focus(),
-  "?": () => $("card").showModal(), v: nextView, h: () => step(0, -1), l: () => step(0, 1),
+  "?": help, v: nextView, h: () => step(0, -1), l: () => step(0, 1),
   j: () => step(1, -1), k: () => step(1, 1), PageUp: () => step(2, 1), PageDown: () => step(2, -1),
   ...overlays.keys,
   ...toolbox.keys,
@@ -168,6 +173,11 @@ const WITH_CTRL = {
 
 function step(axis, by) {
   if (open.id) viewer.step(axis, by);
+}
+
+function help() {
+  $("card").showModal();
+  $("card").scrollTop = 0; // not where its button is
 }
 
 function nextView() {
@@ -220,7 +230,7 @@ function listen() {
   click("undo", () => history("undo"));
   click("redo", () => history("redo"));
   click("save", WITH_CTRL.s);
-  click("help", () => $("card").showModal());
+  click("help", help);
   click("tour-again", () => {
     $("card").close();
     tour.show();

@@ -43,6 +43,7 @@ export class Toolbox {
     Object.assign(this.brush, {
       size: Number($("size").value), unit: $("unit").value, ball: $("ball").checked,
     });
+    $("wide").textContent = $("size").value;
   }
 
   #next() {

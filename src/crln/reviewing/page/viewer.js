@@ -8,6 +8,9 @@ import { byTable, withoutCard } from "./shade.js";
 import { Strokes } from "./strokes.js";
 
 const DRAW = 8, WINDOW = 9, CONTRAST = 1, MOVE = 3; // NiiVue's numbers of what a mouse does
+const NEVER = 0, ALWAYS = 1; // NiiVue's numbers of when 3D is beside the planes
+const ANY = 0, TWO_BY_TWO = 2; // and of how they lie
+const MOST_IN_3D = 2 ** 23; // voxels; of more 3D takes seconds a picture without a graphics card
 const OTHERS = 0.7; // of the opacity: structures that are not drawn on are fainter
 const GREY = [138, 138, 138], MARK = [240, 240, 240];
 
@@ -49,7 +52,7 @@ export class Viewer {
   async #made() {
     if (this.nv) return this.nv;
     const nv = new globalThis.niivue.Niivue({
-      sliceType: this.kind, multiplanarShowRender: 2, show3Dcrosshair: true,
+      sliceType: this.kind, multiplanarShowRender: ALWAYS, show3Dcrosshair: true,
       crosshairWidth: 0.4, crosshairWidthUnit: "percent", crosshairColor: [0.35, 0.75, 1, 0.6],
       dragAndDropEnabled: false, isColorbar: false, logLevel: "warn", maxDrawUndoBitmaps: 2,
       backColor: [0, 0, 0, 1],
@@ -61,7 +64,8 @@ export class Viewer {
     nv.keyDownListener = nv.keyUpListener = () => {}; // keys are the page's, wherever the mouse is
     await nv.attachToCanvas(this.canvas);
     withoutGradients(nv);
-    if (withoutCard(nv)) byTable(nv);
+    this.slow = withoutCard(nv);
+    if (this.slow) byTable(nv);
     this.brush.attach(nv);
     boxByBox(nv, this.brush);
     nv.onLocationChange = place => {
@@ -102,6 +106,9 @@ export class Viewer {
     const nv = await this.#made(), before = this.layer;
     this.info = info;
     this.strokes = this.layers = null;
+    const heavy = this.slow && info.shape.reduce((all, side) => all * side) > MOST_IN_3D;
+    nv.opts.multiplanarShowRender = heavy ? NEVER : ALWAYS;
+    nv.opts.multiplanarLayout = heavy ? ANY : TWO_BY_TWO;
     nv.setDrawingEnabled(false);
     nv.closeDrawing();
     nv.drawLut = colours(info);
