@@ -16,6 +16,7 @@ from crln.jobs import Jobs, run_tasks
 from crln.reviewing.project import Project
 from crln.reviewing.rounds import (
     ENDED,
+    NO_MODEL,
     Order,
     Round,
     RoundProgress,
@@ -28,7 +29,6 @@ from crln.reviewing.settings import resolved
 MOST_POINTS = 200
 """Of the curve that the page draws."""
 MOST_FOLDS = 10
-NO_MODEL = "no round has learnt yet; outline and accept some cases, then learn from them"
 _PATIENCE = 60.0
 
 

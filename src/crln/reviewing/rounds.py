@@ -19,6 +19,7 @@ Stage = Literal[
 ]
 
 ENDED = ("done", "stopped", "failed")
+NO_MODEL = "no round has learnt yet; outline and accept some cases, then learn from them"
 _REMEDY = "remove the folder of this round, and learn again"
 
 

@@ -10,11 +10,10 @@ import psutil
 
 from crln.errors import CrlnError, reason
 from crln.files import claim
-from crln.reviewing.learning import NO_MODEL
 from crln.reviewing.outlining import outline, outline_case
 from crln.reviewing.places import Places
 from crln.reviewing.project import Project
-from crln.reviewing.rounds import Round
+from crln.reviewing.rounds import NO_MODEL, Round
 from crln.reviewing.teaching import SECONDS, StoppedError, finished, learn, measure
 
 
