@@ -12,7 +12,6 @@ from crln.losses.detail import (
     dilate,
     erode,
     peel,
-    skeleton_recall,
     soft_skeleton,
     surface_dice_loss,
     thinness,
@@ -64,19 +63,6 @@ def test_a_skeleton_is_what_openings_take_away_of_every_layer() -> None:
         expected |= layer & ~ndimage.binary_dilation(inner, np.ones((3, 3, 3)))
         layer = inner
     np.testing.assert_array_equal(soft_skeleton(_maps(mask), ALL)[0, 0], expected)
-
-
-def test_recall_of_the_skeleton_is_the_share_of_the_tube_that_is_found() -> None:
-    truth = _rod(3)
-    half = truth.copy()
-    half[:, :, 9:] = False
-    skeleton = soft_skeleton(_maps(truth), ALL)[0, 0].numpy() > 0
-    tube = ndimage.binary_dilation(skeleton, np.ones((3, 3, 3))) & truth
-    expected = 1 - ((tube & half).sum() + 1) / (tube.sum() + 1)
-    found = skeleton_recall(_maps(half), _maps(truth), ALL)
-    assert found.item() == pytest.approx(expected)
-    wide = ndimage.binary_dilation(truth)
-    assert skeleton_recall(_maps(wide), _maps(truth), ALL).item() == 0
 
 
 def test_centreline_dice_forgives_width_and_not_a_gap() -> None:

@@ -64,6 +64,14 @@ class Criteria(ABC):
         """Of each voxel, (B, X, Y, Z); 0 where nothing is known."""
 
     @abstractmethod
+    def own(self, logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+        """The probability of the class that a voxel is of, and that class, 0 for none.
+
+        Of exclusive classes (B, X, Y, Z) each; of overlapping ones (B (K - 1), X, Y, Z), each
+        class's map by itself. What nobody knows is of no class.
+        """
+
+    @abstractmethod
     def dice(self, logits: Tensor, target: Tensor, **how: Any) -> Tensor:
         """Soft Dice; `how` as of `soft_dice_loss`."""
 
@@ -153,6 +161,10 @@ class ExclusiveCriteria(Criteria):
         """Over all classes at once."""
         return terms.voxel_cross_entropy(logits, target)
 
+    def own(self, logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+        """By cross-entropy, which makes no map of every class."""
+        return (-terms.voxel_cross_entropy(logits, target)).exp(), target.clamp(min=0)
+
     def dice(self, logits: Tensor, target: Tensor, **how: Any) -> Tensor:
         """Of the softmax."""
         return terms.soft_dice_loss(logits, target, **how)
@@ -229,6 +241,12 @@ class OverlappingCriteria(Criteria):
         known = self.known(target)
         voxels = overlap.binary_cross_entropy(logits, self.held(target)) * known
         return voxels.sum(1) / known.sum(1).clamp(min=1)
+
+    def own(self, logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+        """Of each class but the background."""
+        places = torch.arange(1, self.labels.classes, device=target.device).view(-1, 1, 1, 1)
+        there = self.held(target)[:, 1:] & self.known(target)[:, 1:]
+        return self.probabilities(logits)[:, 1:].flatten(0, 1), (there * places).flatten(0, 1)
 
     def dice(self, logits: Tensor, target: Tensor, **how: Any) -> Tensor:
         """Of each class's sigmoid."""

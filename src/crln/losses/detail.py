@@ -14,17 +14,10 @@ from torch import Tensor
 
 from crln.losses.boundary import boundary_loss
 from crln.losses.criteria import Criteria
-
-ROUNDS = 5
-"""Of erosion in a skeleton: parts up to twice as many voxels thick come down to their middle."""
-
-SMOOTH = 1.0
-"""Added to both sides of a share, in voxels: a class that is not there teaches nothing."""
+from crln.losses.skeleton import ROUNDS, SMOOTH, Axes, skeleton_recall
 
 TERM = 0.5
 """Weight of each term, as much as Dice has in `dice_ce`."""
-
-Axes = Sequence[int]
 
 
 def fine_axes(shape: Sequence[int], spacing: Sequence[float] | None) -> tuple[int, ...]:
@@ -100,21 +93,6 @@ def share(part: Tensor, whole: Tensor) -> Tensor:
     return ((part * whole).sum(dims) + SMOOTH) / (part.sum(dims) + SMOOTH)
 
 
-def skeleton_recall(p: Tensor, g: Tensor, axes: Axes) -> Tensor:
-    """1 - share of the target's tubed skeleton that is predicted, the mean over classes.
-
-    Skeleton Recall (Kirchhoff et al., ECCV 2024, equation 2): the skeleton is widened by a voxel
-    and kept within the target. Ours is that of `soft_skeleton`, made on the device.
-
-    Args:
-        p: (B, C, X, Y, Z), 0..1.
-        g: of the same shape, 0 or 1.
-        axes: along which there is thickness.
-    """
-    tube = dilate(soft_skeleton(g, axes), axes) * g
-    return 1 - share(tube, p).mean()
-
-
 def centreline_dice_loss(p: Tensor, g: Tensor, axes: Axes) -> Tensor:
     """1 - soft clDice (Shit et al., CVPR 2021, equation 2), the mean over classes; as above."""
     precision = share(soft_skeleton(p, axes), g)
@@ -151,11 +129,13 @@ def thinness_of_each(g: Tensor, axes: Axes) -> Tensor:
 
 
 TERMS: dict[str, Callable[[Tensor, Tensor, Axes], Tensor]] = {
-    "skeleton_recall": skeleton_recall,
     "cldice": centreline_dice_loss,
     "surface_dice": surface_dice_loss,
 }
 """Terms of a plan's loss that are made of p and g."""
+
+SKELETON = "skeleton_recall"
+"""`skeleton_recall`, of a label's voxels and the probability of their own class alone."""
 
 THIN_CE = "thin_ce"
 """Cross-entropy that weighs a voxel 1 + `thinness`."""
@@ -163,7 +143,7 @@ THIN_CE = "thin_ce"
 BOUNDARY = "boundary"
 """`boundary_loss`, whose weight rises with the training, as in its paper."""
 
-DETAILS = (*TERMS, THIN_CE, BOUNDARY)
+DETAILS = (SKELETON, *TERMS, THIN_CE, BOUNDARY)
 
 
 def detail_loss(
@@ -186,6 +166,25 @@ def detail_loss(
         edges: of `voxel_edges`.
         progress: share of the training done; `boundary` has as much of its weight.
     """
+    losses = []
+    if SKELETON in names:
+        own, label = criteria.own(logits, target)
+        losses.append(skeleton_recall(own, label, logits.shape[1] - 1, axes))
+    if set(names) != {SKELETON}:
+        losses += _of_maps(names, criteria, logits, target, axes, edges, progress)
+    return TERM * torch.stack(losses).sum()
+
+
+def _of_maps(
+    names: Sequence[str],
+    criteria: Criteria,
+    logits: Tensor,
+    target: Tensor,
+    axes: Axes,
+    edges: Sequence[float],
+    progress: float,
+) -> list[Tensor]:
+    """The terms that take a map of each class; arguments as above."""
     known = criteria.known(target)[:, 1:]
     p = criteria.probabilities(logits)[:, 1:] * known
     g = (criteria.held(target)[:, 1:] & known).to(p.dtype)
@@ -196,4 +195,4 @@ def detail_loss(
         losses.append((voxels * weights).sum() / weights.sum().clamp(min=1))
     if BOUNDARY in names:
         losses.append(progress * boundary_loss(p, g, known, edges))
-    return TERM * torch.stack(losses).sum()
+    return losses
