@@ -29,10 +29,11 @@ def main() -> None:
     parser.add_argument("--table", required=True, help="name of its CSV file, without ending")
     parser.add_argument("--commit", required=True, help="of the code that trained")
     parser.add_argument("--host", required=True, help="the machine; `, busy` where it was")
+    parser.add_argument("--said", default="", help="added to every method's name")
     asked = parser.parse_args()
     shutil.copyfile(asked.comparison / "comparison.csv", RESULTS / f"{asked.table}.csv")
     cells = sorted(path.parent for path in asked.comparison.glob("cells/*/metrics.json"))
-    keys = [_key(asked.data, cell) for cell in cells]
+    keys = [_key(asked.data, cell, asked.said) for cell in cells]
     runs = [
         key | _training(cell) | {"commit": asked.commit, "host": asked.host}
         for key, cell in zip(keys, cells, strict=True)
@@ -43,11 +44,11 @@ def main() -> None:
     )
 
 
-def _key(data: str, cell: Path) -> dict[str, str]:
+def _key(data: str, cell: Path, said: str) -> dict[str, str]:
     """What tells a training from the others: of `crln-8-seed0`, method, labels and seed."""
     found = CELL.fullmatch(cell.name)
     assert found, f"{cell}: no cell of a comparison"
-    return {"data": data, **found.groupdict()}
+    return {"data": data, **found.groupdict(), "method": found["method"] + said}
 
 
 def _training(cell: Path) -> dict[str, str]:

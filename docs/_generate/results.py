@@ -32,6 +32,7 @@ def names(folder: Path) -> dict[str, Any]:
         "unlabelled": found.unlabelled,
         "classes": found.classes,
         "worst": found.worst,
+        "mean_dice": found.mean_dice,
         "largest": found.largest,
         "scores": found.scores,
     }
@@ -120,6 +121,11 @@ class Results:
         """The lowest Dice of any test case, over all seeds."""
         scores = self.cases[data, method, labelled].values()
         return f"{min(min(of.values()) for of in scores):.1f}"
+
+    def mean_dice(self, data: str, method: str, labelled: str) -> str:
+        """The mean Dice of all test cases and seeds."""
+        scores = self.cases[data, method, labelled].values()
+        return f"{mean(value for of in scores for value in of.values()):.2f}"
 
     def largest(self, name: str, method: str, metric: str) -> str:
         """The mean of a distance where each class keeps its largest component alone."""
