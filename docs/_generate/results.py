@@ -137,7 +137,8 @@ class Results:
         areas = ("area", "random", "best_signal", "oracle")
         rows = [
             (f"{r['scans']} {r['part']}", r["structure"].lower(),
-             *(f"{100 * float(r[share]):.0f} %" for share in shares), f"{float(r['spearman']):.2f}",
+             *(f"{100 * float(r[share]):.0f} %" if r[share] else "" for share in shares),
+             f"{float(r['spearman']):.2f}",
              *(f"{float(r[area]):.3f}" for area in areas))
             for r in self._read(name)
         ]  # fmt: skip
