@@ -3,8 +3,10 @@ import torch
 from torch import nn
 
 from crln.networks.blocks import (
+    FEW_CLASSES,
     LAYOUT,
     ConvNormReLU,
+    Head,
     InstanceNorm,
     Pointwise,
     check_patch,
@@ -115,3 +117,22 @@ def test_check_patch_names_what_was_found_and_the_remedy() -> None:
         check_patch(torch.empty(1, 1, 16, 16, 16), 2, (16, 16, 16))
     with pytest.raises(ValueError, match="got 4 axes"):
         check_patch(torch.empty(1, 16, 16, 16), 1, (16, 16, 16))
+
+
+@pytest.mark.parametrize("classes", [FEW_CLASSES, FEW_CLASSES + 1])
+def test_logits_of_many_classes_lie_map_by_map_and_are_the_same(classes: int) -> None:
+    torch.manual_seed(0)
+    plain = Pointwise(3, classes).double()
+    head = Head(3, classes).double()
+    head.load_state_dict(plain.state_dict())
+    ours, theirs = (channels_last(2, 3, 4, 5, 6).requires_grad_() for _ in range(2))
+    theirs.data.copy_(ours.data)
+    logits, expected = head(ours), plain(theirs)
+    assert logits.is_contiguous() == (classes > FEW_CLASSES)
+    torch.testing.assert_close(logits, expected)
+    slope = torch.randn_like(expected)
+    logits.backward(slope)
+    expected.backward(slope)
+    torch.testing.assert_close(ours.grad, theirs.grad)
+    torch.testing.assert_close(head.weight.grad, plain.weight.grad)
+    torch.testing.assert_close(head.bias.grad, plain.bias.grad)

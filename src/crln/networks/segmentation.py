@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from crln.networks.backbone import Backbone
-from crln.networks.blocks import Pointwise
+from crln.networks.blocks import Head
 from crln.networks.patchwise import Patchwise
 from crln.planning.plan import NetworkPlan
 from crln.registry import NETWORKS
@@ -38,7 +38,7 @@ class SegmentationNetwork(Patchwise):
     def __init__(self, backbone: Backbone, classes: int) -> None:
         super().__init__()
         self.backbone = backbone
-        self.head = Pointwise(backbone.widths[0], classes)
+        self.head = Head(backbone.widths[0], classes)
         nn.init.kaiming_normal_(self.head.weight)
         self.coarse_heads = coarse_heads(backbone, classes)
 
@@ -56,7 +56,7 @@ class SegmentationNetwork(Patchwise):
 def coarse_heads(backbone: Backbone, classes: int) -> nn.ModuleList:
     """A head for each coarser level of a backbone that asks for deep supervision; else none."""
     widths = backbone.widths[1:] if backbone.deep_supervision else ()
-    heads = [Pointwise(width, classes) for width in widths]
+    heads = [Head(width, classes) for width in widths]
     for head in heads:
         nn.init.kaiming_normal_(head.weight)
     return nn.ModuleList(heads)

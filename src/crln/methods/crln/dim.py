@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from crln.methods.crln.depthwise import Depthwise
-from crln.networks.blocks import CUBE, LAYOUT, Pointwise
+from crln.networks.blocks import CUBE, LAYOUT, Pointwise, logit_layout
 from crln.planning.plan import Triple
 
 START = 0.02
@@ -206,7 +206,7 @@ class DynamicInteractionModule(nn.Module):
         relation: Tensor = self.upsample(clues)
         if self.detail is not None and finest is not None:
             relation = relation + self.detail(prototypes, found, tokens, finest)
-        relation = relation.contiguous(memory_format=LAYOUT)
+        relation = relation.contiguous(memory_format=logit_layout(relation.shape[1]))
         return relation if self.signed else relation.relu()
 
     def _met(self, coarse: Tensor, fine: Tensor) -> tuple[Tensor, Tensor, Tensor]:

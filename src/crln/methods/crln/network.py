@@ -9,7 +9,7 @@ from crln.errors import CrlnError
 from crln.methods.crln.dim import START, DynamicInteractionModule, FullResolution
 from crln.methods.crln.projection import ProjectionHead
 from crln.networks import Patchwise
-from crln.networks.blocks import Pointwise, initialise
+from crln.networks.blocks import Head, initialise
 from crln.networks.segmentation import build_backbone, coarse_heads
 from crln.planning.plan import Plan
 
@@ -58,7 +58,7 @@ class RectifiedNetwork(Patchwise):
                 f"{len(self.backbone.widths)}; list {LEVELS + 1} widths or more"
             )
         finest, fine, coarse = self.backbone.widths[:LEVELS]
-        self.head = Pointwise(finest, classes)
+        self.head = Head(finest, classes)
         embedding = network.embedding if projected else network.prototypes
         self.projection = ProjectionHead(finest, embedding, network.kernel(0))
         self.interaction, *thin = (
