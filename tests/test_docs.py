@@ -139,7 +139,7 @@ def test_the_search_finds_a_word_without_a_server(site: Path) -> None:
 @pytest.mark.parametrize(
     "name",
     ["results/index", "results/acdc", "results/hippocampus", "results/left-atrium",
-     "results/ensembles", "results/ablation",
+     "results/ensembles", "results/outlines", "results/ablation",
      "reference/benchmarks", "reference/plan", "reference/methods", "reference/verbs",
      "reference/verbs-measure"],
 )  # fmt: skip

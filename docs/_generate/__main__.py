@@ -23,6 +23,7 @@ PAGES = {
     "results/hippocampus.md": results,
     "results/ensembles.md": results,
     "results/left-atrium.md": results,
+    "results/outlines.md": results,
     "results/ablation.md": results,
     "reference/benchmarks.md": performance,
 }

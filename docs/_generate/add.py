@@ -26,12 +26,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Adds a comparison to docs/results.")
     parser.add_argument("comparison", type=Path, help="the folder that `crln compare` wrote")
     parser.add_argument("--data", required=True, help="what the pages call the data")
-    parser.add_argument("--table", required=True, help="name of its CSV file, without ending")
+    parser.add_argument("--table", help="name of its CSV file, without ending; none is no table")
     parser.add_argument("--commit", required=True, help="of the code that trained")
     parser.add_argument("--host", required=True, help="the machine; `, busy` where it was")
     parser.add_argument("--said", default="", help="added to every method's name")
     asked = parser.parse_args()
-    shutil.copyfile(asked.comparison / "comparison.csv", RESULTS / f"{asked.table}.csv")
+    if asked.table:
+        shutil.copyfile(asked.comparison / "comparison.csv", RESULTS / f"{asked.table}.csv")
     cells = sorted(path.parent for path in asked.comparison.glob("cells/*/metrics.json"))
     keys = [_key(asked.data, cell, asked.said) for cell in cells]
     runs = [

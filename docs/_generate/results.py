@@ -1,22 +1,18 @@
 """Tables and figures of the results pages, from the CSV files of docs/results."""
 
 import csv
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
-Row = dict[str, str]
-NBSP = "\u00a0"
-"""Keeps an interval on one line."""
+from cells import COLUMNS, Row, gain_own, interval, markdown, percent
+
 CASES = tuple[str, str, str]
 """Data, method and number of labels."""
 
 Seeds = dict[str, dict[str, float]]
 """Seed -> case -> Dice in per cent."""
-
-SLOW = {"AMD EPYC": "", "AMD EPYC, busy": "\\*", "Intel Xeon": "†"}
-"""Marks of the seconds that were not taken on the quiet machine."""
 
 
 def names(folder: Path) -> dict[str, Any]:
@@ -33,6 +29,7 @@ def names(folder: Path) -> dict[str, Any]:
         "classes": found.classes,
         "worst": found.worst,
         "mean_dice": found.mean_dice,
+        "dice_by": found.dice_by,
         "largest": found.largest,
         "scores": found.scores,
     }
@@ -127,6 +124,22 @@ class Results:
         scores = self.cases[data, method, labelled].values()
         return f"{mean(value for of in scores for value in of.values()):.2f}"
 
+    def dice_by(self, methods: Sequence[str], arms: dict[str, tuple[str, str]]) -> str:
+        """Mean Dice: a row an arm, a column a method; empty where nothing was trained.
+
+        Args:
+            methods: of the columns.
+            arms: what to call each, to its data and number of labels.
+        """
+        rows = [
+            (said, *(
+                self.mean_dice(data, m, labelled) if (data, m, labelled) in self.cases else ""
+                for m in methods
+            ))
+            for said, (data, labelled) in arms.items()
+        ]  # fmt: skip
+        return markdown(("outlined", *(f"`{m}`" for m in methods)), rows)
+
     def largest(self, name: str, method: str, metric: str) -> str:
         """The mean of a distance where each class keeps its largest component alone."""
         return f"{float(self.row(name, method)[f'{metric}_largest_component_mean']):.1f}"
@@ -216,76 +229,3 @@ class Results:
 def _over_seeds(scores: Seeds, seeds: Sequence[str]) -> dict[str, float]:
     """The mean of each case over some seeds."""
     return {case: mean(scores[seed][case] for seed in seeds) for case in scores[seeds[0]]}
-
-
-def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
-
-
-def percent(value: str) -> str:
-    return f"{100 * float(value):.2f}"
-
-
-def interval(row: Row, metric: str) -> str:
-    """Mean, and the interval over cases where there is one."""
-    if not row[f"{metric}_low"]:
-        return percent(row[f"{metric}_mean"])
-    low, high = (f"{100 * float(row[f'{metric}_{end}']):.1f}" for end in ("low", "high"))
-    return f"{percent(row[f'{metric}_mean'])} [{low},{NBSP}{high}]"
-
-
-def gain(row: Row) -> str:
-    """Points above the reference, with their interval."""
-    if not row["dice_difference_mean"]:
-        return ""
-    low, high = (f"{100 * float(row[f'dice_difference_{end}']):+.2f}" for end in ("low", "high"))
-    return f"{100 * float(row['dice_difference_mean']):+.2f} [{low},{NBSP}{high}]"
-
-
-def p_value(value: str) -> str:
-    if not value:
-        return ""
-    p = float(value)
-    return f"<{NBSP}0.001" if p < 0.001 else f"{p:.2g}"
-
-
-def gain_own(row: Row) -> str:
-    """The gain and the p that no other row is corrected for."""
-    return f"{gain(row)}, {p_value(row['dice_difference_p'])}"
-
-
-def seconds(row: Row, runs: list[Row]) -> str:
-    """Seconds a step, marked where the machine was not the quiet one."""
-    if not row["seconds_per_step"]:
-        return ""
-    marks = {SLOW[run["host"]] for run in runs}
-    return f"{float(row['seconds_per_step']):.2f}{''.join(sorted(marks))}"
-
-
-COLUMNS: dict[str, tuple[str, Callable[[Row, list[Row]], str]]] = {
-    "dice": ("Dice %", lambda row, runs: interval(row, "dice")),
-    "spread": (
-        "± over seeds",
-        lambda row, runs: percent(row["dice_std"]) if row["dice_std"] else "",
-    ),
-    "gain": ("gain", lambda row, runs: gain(row)),
-    "p": ("p", lambda row, runs: p_value(row["dice_difference_p_holm"])),
-    "hd95": ("95HD, mm", lambda row, runs: f"{float(row['hd95_mean']):.2f}"),
-    "asd": ("ASD, mm", lambda row, runs: f"{float(row['asd_mean']):.2f}"),
-    "largest": (
-        "Dice %, largest component",
-        lambda row, runs: percent(row["dice_largest_component_mean"]),
-    ),
-    "cost": ("cost, s a step", seconds),
-    "gib": (
-        "GiB",
-        lambda row, runs: f"{float(row['peak_memory_gib']):.1f}" if row["peak_memory_gib"] else "",
-    ),
-    "prediction": (
-        "prediction, processor s",
-        lambda row, runs: f"{float(row['prediction_cpu_seconds']):.0f}",
-    ),
-    "run": ("run", lambda row, runs: ", ".join(dict.fromkeys(r["commit"][:7] for r in runs))),
-}
-"""Name -> heading and text of a cell."""
